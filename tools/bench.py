@@ -1,0 +1,91 @@
+"""Speed, as ratios measured in one run: the front end against librosa, counting against the clock.
+
+    python tools/bench.py [--clips 60] [--minutes 30]
+
+Synthetic sound only; each figure is the median of several rounds.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)
+
+from helpers import audio, counting, env  # noqa: E402
+
+ROUNDS = 5
+
+
+def seconds(work):
+    """Median duration of `work()` over some rounds, after one to warm up."""
+    work()
+    durations = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        work()
+        durations.append(time.perf_counter() - start)
+    return statistics.median(durations)
+
+
+def bench_features(n_clips):
+    """Log-mel of 4 s clips on one core, ours and librosa's, clip by clip; they must agree."""
+    import librosa
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    from helpers.features import Frontend
+
+    frontend = Frontend(sr=22050, n_fft=2048, hop_length=512, n_mels=128)
+    rng = np.random.default_rng(0)
+    clips = [rng.normal(0, 0.1, 4 * frontend.sr).astype(np.float32) for _ in range(n_clips)]
+
+    def reference(y):
+        mel = librosa.feature.melspectrogram(
+            y=y, sr=frontend.sr, n_fft=2048, hop_length=512, n_mels=128
+        )
+        return librosa.power_to_db(mel)
+
+    with threadpool_limits(1):
+        difference = np.abs(frontend.log_power(clips[0], top_db=80) - reference(clips[0])).max()
+        ours = seconds(lambda: [frontend.log_power(y, top_db=80) for y in clips])
+        theirs = seconds(lambda: [reference(y) for y in clips])
+    print(f"log-mel, {n_clips} clips of 4 s, one core, largest difference {difference:.1e} dB:")
+    print(f"  librosa {theirs / n_clips * 1e3:.2f} ms a clip, helpers {ours / n_clips * 1e3:.2f} ms")
+    print(f"  ratio: {theirs / ours:.1f} times as fast as librosa\n")
+
+
+def bench_counting(minutes):
+    """From MP3 files on disk to counts with an ensemble of three (untrained) networks."""
+    import numpy as np
+
+    from helpers import models
+    from helpers.features import Frontend
+
+    frontend = Frontend(sr=8000, n_fft=1024, hop_length=320, n_mels=64, fmin=200, fmax=3600)
+    networks = [models.call_network(frontend.n_bands) for _ in range(3)]
+    detector = models.CallDetector(models.ensemble(networks), frontend)
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"recording_{i:02d}.mp3" for i in range(max(2, minutes // 3))]
+        for path in paths:
+            audio.write(path, rng.normal(0, 0.05, (180 * 48000, 2)), sr=48000)
+        took = seconds(lambda: counting.count_calls(paths, detector, progress=False))
+    total = 180 * len(paths)
+    print(f"counting, {len(paths)} MP3 files of 180 s, 48 kHz stereo, three networks:")
+    print(f"  {took:.2f} s for {total / 60:.0f} min of sound")
+    print(f"  ratio: {total / took:.0f} times real time")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=int, default=60, help="clips for the front end")
+    parser.add_argument("--minutes", type=int, default=30, help="minutes of recordings to count")
+    args = parser.parse_args()
+    env.setup(0)
+    bench_features(args.clips)
+    bench_counting(args.minutes)

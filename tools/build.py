@@ -1,0 +1,160 @@
+"""Build the notebooks from their sources.
+
+    python tools/build.py            notebooks/source/NN_name.py -> notebooks/NN_name.ipynb
+    python tools/build.py --check    say which notebooks differ from their sources; write nothing
+
+A source is a Jupytext script in the percent format. The same source gives the same bytes on every
+machine, so that a notebook that was edited by hand, or not rebuilt, shows.
+"""
+
+import argparse
+import hashlib
+import sys
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
+
+import jupytext
+import nbformat
+
+from tools.files import write_atomically
+from tools.parameters import ParameterError, read_parameters
+
+BADGES = "{{badges}}"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+class SourceError(ValueError):
+    """A source that no notebook can be made of, and what to change in it."""
+
+
+def badges(notebook_path, *, repository, branch):
+    """Markdown that opens a published notebook on Kaggle and on Colab.
+
+    notebook_path: posix path inside the repository. repository: its address on GitHub.
+    """
+    page = f"{repository}/blob/{branch}/{notebook_path}"
+    in_colab = page.removeprefix("https://github.com/")
+    return (
+        "[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]"
+        f"(https://www.kaggle.com/kernels/welcome?src={page}) "
+        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        f"(https://colab.research.google.com/github/{in_colab})"
+    )
+
+
+def products(source, *, settings):
+    """Every notebook that a source makes: {path under notebooks/: bytes}.
+
+    A further kind of notebook, such as one with exercises, is a further entry here; building,
+    checking and the search for strays all go by this list.
+    """
+    path = f"{source.stem}.ipynb"
+    return {path: solved_notebook(source, path=path, settings=settings)}
+
+
+def solved_notebook(source, *, path, settings):
+    """The complete notebook, without outputs, as bytes.
+
+    path: where it is published, under notebooks/. Raises SourceError.
+    """
+    notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    try:
+        read_parameters(notebook)
+    except ParameterError as error:
+        raise SourceError(f"{source.name}: {error}") from None
+    title = notebook.cells[0]
+    if BADGES not in title.source:
+        raise SourceError(f"{source.name}: the first cell must hold a line {BADGES}")
+    title.source = title.source.replace(BADGES, badges(f"notebooks/{path}", **settings))
+    return serialise(notebook)
+
+
+def serialise(notebook):
+    """Bytes of a notebook, with the series' metadata and with cell ids that follow its content."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    seen = Counter()
+    for cell in notebook.cells:
+        # The counter tells equal cells apart; an inserted cell changes no other cell's id.
+        digest = hashlib.sha256(f"{cell.cell_type}\0{cell.source}".encode()).hexdigest()[:12]
+        cell.id = f"{digest}-{seen[digest]}"
+        seen[digest] += 1
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.validate(notebook)
+    return (nbformat.writes(notebook).rstrip("\n") + "\n").encode("utf-8")
+
+
+def read_settings(root):
+    """`repository` and `branch` from the table [tool.series] of pyproject.toml."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    series = project["tool"]["series"]
+    return {"repository": series["repository"].rstrip("/"), "branch": series["branch"]}
+
+
+def build(root, *, check=False):
+    """Build, or only check, all notebooks of a repository.
+
+    Returns what there is to say, one line a notebook: the files written, or with check those that
+    differ. Raises SourceError.
+    """
+    settings = read_settings(root)
+    folder = root / "notebooks"
+    expected = {}
+    for source in sorted((folder / "source").glob("*.py")):
+        expected |= products(source, settings=settings)
+    differing = []
+    for path, content in expected.items():
+        target = folder / path
+        if target.is_file() and target.read_bytes() == content:
+            continue
+        state = "differs from its source" if target.exists() else "is missing"
+        differing.append(f"notebooks/{path} {state}" if check else f"wrote notebooks/{path}")
+        if not check:
+            write_atomically(target, content)
+    strays = sorted(
+        found.relative_to(folder).as_posix()
+        for found in folder.rglob("*.ipynb")
+        if ".ipynb_checkpoints" not in found.parts
+    )
+    strays = [path for path in strays if path not in expected]
+    if strays and not check:
+        raise SourceError(
+            f"no source makes {', '.join(f'notebooks/{path}' for path in strays)}: "
+            "delete it, or add its source to notebooks/source"
+        )
+    return differing + [f"notebooks/{path} has no source" for path in strays]
+
+
+def main(argv=None, *, root=ROOT):
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Build the notebooks from notebooks/source.")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 if a notebook is out of date"
+    )
+    arguments = parser.parse_args(argv)
+    try:
+        lines = build(root, check=arguments.check)
+    except SourceError as error:
+        print(f"build: {error}", file=sys.stderr)
+        return 1
+    for line in lines:
+        print(line)
+    if arguments.check and lines:
+        print("Edit the sources only, then run: make build", file=sys.stderr)
+        return 1
+    if not lines:
+        print("All notebooks are up to date.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

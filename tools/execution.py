@@ -1,0 +1,315 @@
+"""One notebook run: a kernel of its own, measured, scanned, and kept as whole files.
+
+A finished notebook's folder holds what the notebook wrote (metrics.json among it), the executed
+notebook, the same as HTML, and, written last, complete.json.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+import papermill
+import psutil
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
+from nbclient.exceptions import DeadKernelError
+from nbconvert import HTMLExporter
+
+from tools.files import write_atomically
+from tools.scan import find_fault
+
+SOURCES = ("synthetic", "local", "kaggle", "download")
+# The variables by which libraries with a thread pool of their own are told its size.
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "LOKY_MAX_CPU_COUNT",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "NPROC",  # JAX
+)
+
+# Parameters are checked before papermill sees them, and it reads some parameters cells wrongly:
+# its warnings of unknown ones would be false alarms.
+logging.getLogger("papermill").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A notebook to run: its name, its file, its own output folder, and its parameters."""
+
+    name: str
+    notebook: Path
+    folder: Path
+    parameters: dict
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a job. status: ok, failed, interrupted or not run; reason: "" if ok."""
+
+    name: str
+    folder: Path
+    status: str
+    reason: str = ""
+    seconds: float | None = None
+    peak_memory_mib: float | None = None
+    metrics: dict = field(default_factory=dict)
+    parameters: dict = field(default_factory=dict)
+
+
+class Kernels:
+    """The kernels that are running at the moment, so that all can be stopped at once."""
+
+    def __init__(self):
+        self.stopped = False
+        self._pids = set()
+        self._lock = threading.Lock()
+
+    def add(self, pid):
+        """Take note of a kernel that has just started; after `stop`, it is killed."""
+        with self._lock:
+            self._pids.add(pid)
+            if self.stopped:
+                _kill(pid)
+
+    def discard(self, pid):
+        """Forget a kernel that has ended: its number may soon be another process's."""
+        with self._lock:
+            self._pids.discard(pid)
+
+    def stop(self):
+        """Kill all kernels with their children, and every kernel that starts from now on."""
+        with self._lock:
+            self.stopped = True
+            for pid in self._pids:
+                _kill(pid)
+
+
+def _kill(pid):
+    for process in _tree(pid):
+        try:
+            process.kill()
+        except psutil.Error:
+            continue  # it has ended by itself
+
+
+def _tree(pid):
+    try:
+        process = psutil.Process(pid)
+        return [*process.children(recursive=True), process]
+    except psutil.Error:
+        return []
+
+
+class PeakMemory:
+    """Samples the memory of a process and its children until closed.
+
+    The resident sizes are added up, so pages that the processes share count more than once.
+    """
+
+    def __init__(self, *, interval_s=0.2):
+        self.peak_mib = 0.0
+        self.pid = None
+        self._interval_s = interval_s
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._closed.set()
+        self._thread.join()
+
+    def _sample(self):
+        while not self._closed.wait(self._interval_s):
+            if self.pid is not None:
+                total = sum(_resident(process) for process in _tree(self.pid))
+                self.peak_mib = max(self.peak_mib, total / 2**20)
+
+
+def _resident(process):
+    try:
+        return process.memory_info().rss
+    except psutil.Error:
+        return 0
+
+
+def _kernel_manager(*, root, environment, on_start):
+    """A kernel manager class that starts the running interpreter, with `helpers` on its path.
+
+    Which interpreter a kernel name such as `python3` stands for depends on what somebody once
+    installed for this user, so no name is looked up. on_start is called with the process id.
+    """
+
+    class SeriesKernelManager(AsyncKernelManager):
+        @property
+        def kernel_spec(self):
+            # The kernel's own warnings (of a connection in clear text, say) are about this
+            # machine's loopback, not about the notebook.
+            own = get_kernel_dict(extra_arguments=["--log-level=ERROR"])
+            return KernelSpec(**own, env=environment)
+
+        async def start_kernel(self, **kwargs):
+            await super().start_kernel(**{**kwargs, "cwd": str(root)})
+            on_start(self.provisioner.pid)
+
+    return SeriesKernelManager
+
+
+def kernel_environment(*, root, threads=None):
+    """Environment variables for a kernel: where to import from, and how many threads to use.
+
+    threads: size of each library's thread pool; None leaves that to the library. A size that the
+    caller's own environment sets is kept.
+    """
+    path = [str(root), os.environ.get("PYTHONPATH", "")]
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, path))}
+    if threads is not None:
+        environment |= {name: str(threads) for name in THREADS if name not in os.environ}
+    return environment
+
+
+def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
+    """Execute a notebook and judge it; returns a Result, and raises nothing for a bad notebook.
+
+    root: the kernel's working directory and import path. kernels: a `Kernels`.
+    on_cell: called with the index of each cell as it starts.
+    """
+    shutil.rmtree(job.folder, ignore_errors=True)
+    job.folder.mkdir(parents=True)
+    unfinished = job.folder / f".{job.name}.part.ipynb"
+    started = time.monotonic()
+    crash = ""
+    with PeakMemory() as memory:
+
+        def on_start(pid):
+            memory.pid = pid
+            kernels.add(pid)
+
+        try:
+            papermill.execute_notebook(
+                job.notebook,
+                unfinished,
+                parameters=job.parameters,
+                progress_bar=False,
+                kernel_manager_class=_kernel_manager(
+                    root=root,
+                    environment=kernel_environment(root=root, threads=threads),
+                    on_start=on_start,
+                ),
+                on_cell_start=lambda cell, cell_index: on_cell(cell_index) if on_cell else None,
+            )
+        except papermill.PapermillExecutionError:
+            pass  # the scan finds the error in the notebook
+        except DeadKernelError:
+            crash = "the kernel died, perhaps for want of memory"
+        except Exception as error:  # whatever it is, the other notebooks go on
+            crash = f"{type(error).__name__}: {error}".splitlines()[0]
+        finally:
+            kernels.discard(memory.pid)
+    measured = {
+        "seconds": round(time.monotonic() - started, 1),
+        "peak_memory_mib": round(memory.peak_mib, 1),
+        "parameters": job.parameters,
+    }
+    if kernels.stopped:
+        unfinished.unlink(missing_ok=True)
+        return Result(job.name, job.folder, "interrupted", "stopped while it ran", **measured)
+    reasons = [crash]
+    if unfinished.exists():
+        notebook = nbformat.read(unfinished, as_version=4)
+        reasons.append(find_fault(notebook))
+        _keep(notebook, job, root=root)
+        unfinished.unlink()
+    metrics, fault = read_metrics(job.folder)
+    # Without the cells that write it, a missing metrics.json says nothing new.
+    reason = "; ".join(filter(None, reasons)) or fault
+    result = Result(
+        job.name, job.folder, "failed" if reason else "ok", reason, metrics=metrics, **measured
+    )
+    if not reason:
+        record = {"fingerprint": job.fingerprint, **measured}
+        write_atomically(job.folder / "complete.json", json.dumps(record, indent=1) + "\n")
+    return result
+
+
+def _keep(notebook, job, *, root):
+    """Write the executed notebook, and the same as HTML."""
+    notebook.metadata.papermill.update(
+        input_path=job.notebook.relative_to(root).as_posix(), output_path=f"{job.name}.ipynb"
+    )
+    write_atomically(job.folder / f"{job.name}.ipynb", nbformat.writes(notebook) + "\n")
+    page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": job.name}})
+    write_atomically(job.folder / f"{job.name}.html", page)
+
+
+def read_metrics(folder):
+    """A run's metrics and what is wrong with them: (dict, ""), or ({}, reason)."""
+    try:
+        text = (folder / "metrics.json").read_text(encoding="utf-8")
+    except OSError:
+        return {}, "it wrote no metrics.json to OUTPUT_DIR"
+    try:
+        metrics = json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        return {}, f"metrics.json is not valid JSON: {error}"
+    if not isinstance(metrics, dict):
+        return {}, "metrics.json must hold one object"
+    nested = [name for name, value in metrics.items() if isinstance(value, dict | list)]
+    if nested:
+        return {}, f"metrics.json must be flat; these are not: {', '.join(nested)}"
+    missing = [name for name in ("dataset", "source", "seed") if name not in metrics]
+    if missing:
+        return {}, f"metrics.json lacks {', '.join(missing)}"
+    if metrics["source"] not in SOURCES:
+        return {}, f"metrics.json: source must be one of {', '.join(SOURCES)}"
+    return metrics, ""
+
+
+def _refuse_constant(name):
+    raise ValueError(f"{name} is no JSON; write null")
+
+
+def fingerprint(notebook, parameters, *, root):
+    """What a run depends on, as a digest: the notebook, its parameters and the helpers' source."""
+    digest = hashlib.sha256(notebook.read_bytes())
+    digest.update(json.dumps(parameters, sort_keys=True, default=str).encode())
+    for module in sorted((root / "helpers").rglob("*.py")):
+        digest.update(module.relative_to(root).as_posix().encode() + b"\0" + module.read_bytes())
+    return digest.hexdigest()
+
+
+def finished(job):
+    """The Result of an earlier complete run of the very same job, or None."""
+    result = earlier_result(job.folder)
+    if result is None or result[1] != job.fingerprint:
+        return None
+    return result[0]
+
+
+def earlier_result(folder):
+    """(Result, fingerprint) of a folder with a complete run, or None."""
+    try:
+        record = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
+        found = record.pop("fingerprint")
+        metrics, fault = read_metrics(folder)
+        result = Result(folder.name, folder, "ok", metrics=metrics, **record)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # damaged or not there: the notebook runs again
+    return None if fault else (result, found)

@@ -1,0 +1,338 @@
+"""Run notebooks of the series as batch jobs.
+
+    python tools/run.py                              every notebook, with its own parameters
+    python tools/run.py 05 --profile smoke           notebook 05 with the sizes of a profile
+    python tools/run.py 05 -p DATA_DIR recordings    other parameters; values are YAML
+    python tools/run.py --list                       the notebooks and what they can be given
+
+Each notebook gets its own kernel and its own folder runs/<run id>/NN_name/, is looked through for
+errors afterwards, and has a row in runs/<run id>/summary.csv and index.html. Run again with the
+same --output, a run does what is not complete yet. Exit status: 0 all well, 1 a notebook failed,
+2 the command made no sense and nothing ran, 130 stopped by Ctrl-C.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
+
+import nbformat
+import yaml
+from tqdm import tqdm
+
+from tools.execution import (
+    Job,
+    Kernels,
+    Result,
+    earlier_result,
+    fingerprint,
+    finished,
+    run_notebook,
+)
+from tools.files import write_atomically
+from tools.parameters import ParameterError, check_value, parse_value, read_parameters, unknown
+from tools.summary import human_memory, human_seconds, write_summary
+
+MARKER = "run.json"  # tells a run's folder from any other, and what the run was asked for
+OWN_VALUES = "default"  # the "profile" of a run with the values that the notebooks hold
+
+
+class UsageError(Exception):
+    """A command that cannot be carried out; nothing has been run."""
+
+
+def find_notebooks(root):
+    """The series: {name: path}, in order."""
+    return {path.stem: path for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
+
+
+def select(wanted, series):
+    """The names of the notebooks that are wanted by number or name; all of them if none is."""
+    if not series:
+        raise UsageError("there are no notebooks yet: run `make build` first")
+    chosen = set()
+    for given in wanted:
+        name = Path(given).stem if given.endswith(".ipynb") else given
+        found = {
+            known
+            for known in series
+            if name == known or (name.isdecimal() and int(name) == int(known[:2]))
+        }
+        if not found:
+            raise UsageError(unknown("notebook", given, list(series)))
+        chosen |= found
+    return [name for name in series if name in chosen or not wanted]
+
+
+def read_profiles(root):
+    """{profile: {notebook: {parameter: value}}} from notebooks/runs.yaml."""
+    path = root / "notebooks" / "runs.yaml"
+    if not path.exists():
+        return {}
+    try:
+        profiles = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise UsageError(f"notebooks/runs.yaml cannot be read: {error}") from None
+    return {
+        str(profile): {name: values or {} for name, values in (notebooks or {}).items()}
+        for profile, notebooks in profiles.items()
+    }
+
+
+def profile_values(profile, *, profiles, series):
+    """{notebook: {parameter: value}} of one profile, None being the notebooks' own values."""
+    if profile is None:
+        return {}
+    if profile not in profiles:
+        raise UsageError(unknown("profile", profile, list(profiles)))
+    for name in profiles[profile]:
+        if name not in series:
+            problem = unknown("notebook", name, list(series))
+            raise UsageError(f"notebooks/runs.yaml, profile {profile}: {problem}")
+    return profiles[profile]
+
+
+def declared_parameters(path):
+    """The parameters of a notebook file and their defaults. Raises UsageError."""
+    try:
+        return read_parameters(nbformat.read(path, as_version=4))
+    except ParameterError as error:
+        raise UsageError(f"{path.name}: {error}") from None
+
+
+def resolve_parameters(declared, *, from_profile, given, root):
+    """The values to run a notebook with: those of the profile, overruled by those given.
+
+    declared: names and defaults. from_profile: {name: value}. given: [(name, text), ...] from the
+    command line; there a relative path is meant from the current directory.
+    """
+    values = {}
+    for name, value in from_profile.items():
+        values[name] = check_value(name, value, default=_default(name, declared))
+    for name, text in given:
+        value = parse_value(name, text, default=_default(name, declared))
+        if value and name.endswith(("_DIR", "_PATH")) and isinstance(value, str):
+            value = path_from_root(Path(value).expanduser(), root=root)
+        values[name] = value
+    return values
+
+
+def _default(name, declared):
+    if name == "OUTPUT_DIR":
+        raise ParameterError("OUTPUT_DIR is set for each notebook: use --output for all of them")
+    if name not in declared:
+        raise ParameterError(unknown("parameter", name, list(declared)))
+    return declared[name]
+
+
+def path_from_root(path, *, root):
+    """A path as a kernel in the repository root finds it, written as briefly as possible."""
+    absolute = Path(os.path.abspath(path))
+    try:
+        relative = Path(os.path.relpath(absolute, root)).as_posix()
+    except ValueError:  # another drive
+        return absolute.as_posix()
+    inside = absolute.is_relative_to(root)
+    return relative if inside else min(relative, absolute.as_posix(), key=len)
+
+
+def plan(names, *, series, profile, given, output, root):
+    """The jobs of a run, every parameter checked. Raises UsageError."""
+    by_notebook = profile_values(profile, profiles=read_profiles(root), series=series)
+    jobs = []
+    for name in names:
+        declared = declared_parameters(series[name])
+        try:
+            values = resolve_parameters(
+                declared, from_profile=by_notebook.get(name, {}), given=given, root=root
+            )
+        except ParameterError as error:
+            raise UsageError(f"{name}: {error}") from None
+        folder = output / name
+        values["OUTPUT_DIR"] = path_from_root(folder, root=root)
+        jobs.append(
+            Job(name, series[name], folder, values, fingerprint(series[name], values, root=root))
+        )
+    return jobs
+
+
+def open_output(output, *, profile, given):
+    """Make a run's folder, or take up an earlier one; refuse one with other files in it."""
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output} is no folder")
+    if output.exists() and any(output.iterdir()) and not (output / MARKER).exists():
+        raise UsageError(f"{output} holds other files: give a new folder, or one of an earlier run")
+    request = {"profile": profile, "parameters": dict(given)}
+    write_atomically(output / MARKER, json.dumps(request, indent=1) + "\n")
+
+
+def execute(jobs, *, root, workers):
+    """Run jobs, some at a time; returns ({name: Result}, whether it was stopped).
+
+    When it is stopped (Ctrl-C or a termination signal), every job still has a Result.
+    """
+    kernels = Kernels()
+    results = {job.name: Result(job.name, job.folder, "not run") for job in jobs}
+    stopped = False
+    threads = max(1, _cpu_count() // workers) if workers > 1 else None
+    quiet = not sys.stderr.isatty()
+    with (
+        _termination_as_interrupt(),
+        tqdm(total=len(jobs), desc="notebooks", unit="notebook", disable=quiet) as bar,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        futures = [
+            pool.submit(_run_one, job, root=root, kernels=kernels, threads=threads, quiet=quiet)
+            for job in jobs
+        ]
+        try:
+            for future in as_completed(futures):
+                _report(future.result())
+                bar.update()
+        except KeyboardInterrupt:
+            stopped = True
+            kernels.stop()
+            pool.shutdown(cancel_futures=True)
+    results |= {f.result().name: f.result() for f in futures if not f.cancelled()}
+    return results, stopped
+
+
+def _run_one(job, *, root, kernels, threads, quiet):
+    if result := finished(job):
+        return result
+    cells = len(nbformat.read(job.notebook, as_version=4).cells) + 1  # papermill adds one
+    with tqdm(total=cells, desc=job.name, unit="cell", leave=False, disable=quiet) as bar:
+        try:
+            return run_notebook(
+                job,
+                root=root,
+                kernels=kernels,
+                threads=threads,
+                on_cell=lambda index: bar.update(index - bar.n),
+            )
+        except Exception as error:  # a full disk, say: the other notebooks still get their turn
+            return Result(job.name, job.folder, "failed", f"{type(error).__name__}: {error}")
+
+
+def _report(result):
+    spent = f"{human_seconds(result.seconds)}, {human_memory(result.peak_memory_mib)}"
+    reason = f"  {result.reason}" if result.reason else ""
+    tqdm.write(f"{result.name}  {result.status}  {spent}{reason}")
+
+
+def _cpu_count():
+    """The processors that this process may use, which in a container are fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _termination_as_interrupt():
+    """Within, a termination signal (as batch systems send it) does what Ctrl-C does."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def show_series(series, profiles):
+    """Print every notebook with its parameters, their own values, and those of each profile."""
+    for name, path in series.items():
+        print(name)
+        for parameter, default in declared_parameters(path).items():
+            values = [
+                f"{profile}: {notebooks[name][parameter]!r}"
+                for profile, notebooks in profiles.items()
+                if parameter in notebooks.get(name, {})
+            ]
+            print(f"    {parameter} = {default!r}" + (f"  ({', '.join(values)})" * bool(values)))
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+_positive.__name__ = "positive number"  # argparse's message names it
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        description="Run notebooks of the series as batch jobs.",
+        epilog="Run again with the same --output to do only what is not complete yet.",
+    )
+    parser.add_argument("notebooks", nargs="*", metavar="NN", help="number or name; default: all")
+    parser.add_argument("--profile", help="sizes from notebooks/runs.yaml, such as smoke or full")
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a parameter for every notebook selected; VALUE is YAML; repeatable",
+    )
+    parser.add_argument("--output", type=Path, help="default: runs/<time>-<profile>")
+    parser.add_argument("--jobs", type=_positive, default=1, help="notebooks at a time (1)")
+    parser.add_argument("--list", action="store_true", help="show notebooks and parameters")
+    return parser
+
+
+def main(argv=None, *, root=ROOT):
+    """Command line; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    profile = arguments.profile or OWN_VALUES
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    output = Path(os.path.abspath(arguments.output or root / "runs" / f"{stamp}-{profile}"))
+    try:
+        series = find_notebooks(root)
+        names = select(arguments.notebooks, series)
+        if arguments.list:
+            show_series({name: series[name] for name in names}, read_profiles(root))
+            return 0
+        jobs = plan(
+            names,
+            series=series,
+            profile=arguments.profile,
+            given=arguments.parameters,
+            output=output,
+            root=root,
+        )
+        open_output(output, profile=profile, given=arguments.parameters)
+    except UsageError as error:
+        print(f"run: {error}", file=sys.stderr)
+        return 2
+    results, stopped = execute(jobs, root=root, workers=min(arguments.jobs, len(jobs)))
+    # A folder that was used for other notebooks before goes on showing what is complete in it.
+    for name in series.keys() - results.keys():
+        if earlier := earlier_result(output / name):
+            results[name] = earlier[0]
+    page = write_summary(
+        [results[name] for name in sorted(results)], output=output, profile=profile
+    )
+    good = sum(result.status == "ok" for result in results.values())
+    print(f"{good} of {len(results)} notebooks ok: {os.path.relpath(page)}")
+    if stopped:
+        return 130
+    return 0 if good == len(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""What went wrong in an executed notebook, whether or not papermill noticed."""
+
+import re
+
+WIDGETS = "application/vnd.jupyter.widget-state+json"
+TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+TRACEBACK = "Traceback (most recent call last)"
+
+
+def find_fault(notebook):
+    """The first fault of an executed notebook in one line, or "" if it ran through.
+
+    A fault is an error in an output of a cell, a code cell that never ran, or an error inside a
+    widget. papermill stops at an error like this one does, but reports success when a cell called
+    `sys.exit(0)`, leaving the later cells unrun, and when a widget's callback failed, because that
+    error is kept in the notebook's metadata only.
+    """
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    never_run = [cell for cell in code if cell.execution_count is None]
+    for cell in code:
+        for output in cell.outputs:
+            if error := _error_in(output):
+                fault = f"{error} in cell {_name(cell)}"
+                return f"{fault}; {_count(never_run)} after it never ran" if never_run else fault
+    if never_run:
+        return f"{_count(never_run)} never ran, beginning with {_name(never_run[0])}"
+    for widget in notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {}).values():
+        for output in widget.get("state", {}).get("outputs", ()):
+            if error := _error_in(output):
+                return f"{error} inside a widget"
+            if output.get("output_type") == "stream" and TRACEBACK in (text := _text(output)):
+                return f"{text.strip().splitlines()[-1]} inside a widget"
+    return ""
+
+
+def _count(cells):
+    return "1 code cell" if len(cells) == 1 else f"{len(cells)} code cells"
+
+
+def _error_in(output):
+    """The error that an output holds, as one line, or ""."""
+    if output.get("output_type") != "error":
+        return ""
+    lines = TERMINAL_COLOUR.sub("", output.get("evalue", "")).strip().splitlines()
+    return ": ".join([output.get("ename", "error"), *lines[:1]])
+
+
+def _text(output):
+    text = output.get("text", "")
+    return TERMINAL_COLOUR.sub("", text if isinstance(text, str) else "".join(text))
+
+
+def _name(cell):
+    """A cell as a person finds it: its execution count, if any, and its first line of code."""
+    lines = [line.strip() for line in cell.source.strip().splitlines()]
+    line = next((line for line in lines if not line.startswith("#")), lines[0])
+    shown = line if len(line) <= 60 else line[:59] + "…"
+    count = "" if cell.execution_count is None else f"[{cell.execution_count}] "
+    return f"{count}`{shown}`"
