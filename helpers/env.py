@@ -1,0 +1,157 @@
+"""Where a notebook runs, on what, and with which seed; paths fit to be shown and written to."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import random
+import shutil
+import subprocess
+import sys
+import textwrap
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+NVIDIA = Path("/proc/driver/nvidia/gpus")  # one entry a GPU on Linux
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What `setup` found and chose; `versions` maps a package to its version."""
+
+    where: str
+    backend: str
+    gpu: bool
+    seed: int
+    versions: dict
+
+
+def where():
+    """Where this runs: "kaggle", "colab" or "local"."""
+    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+        return "kaggle"
+    if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
+        return "colab"
+    return "local"
+
+
+def has_gpu():
+    """True if an NVIDIA GPU answers, found without loading a deep learning framework."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    if NVIDIA.is_dir() and any(NVIDIA.iterdir()):
+        return True
+    # A machine without a GPU can have the program: what it answers counts.
+    program = shutil.which("nvidia-smi")
+    if not program:
+        return False
+    try:
+        answer = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.returncode == 0 and "GPU 0" in answer.stdout
+
+
+def choose_backend(*, gpu=None):
+    """Name of the Keras backend for this machine: "tensorflow", "jax" or "torch".
+
+    What KERAS_BACKEND says; else TensorFlow where there is a GPU; else JAX where it is installed,
+    which trains small networks on a few CPU cores more than twice as fast; else what there is.
+    gpu: bool, or None to look.
+    """
+    if os.environ.get("KERAS_BACKEND"):
+        return os.environ["KERAS_BACKEND"]
+    gpu = has_gpu() if gpu is None else gpu
+    order = ("tensorflow", "jax", "torch") if gpu else ("jax", "tensorflow", "torch")
+    return next((name for name in order if importlib.util.find_spec(name)), "tensorflow")
+
+
+def setup(seed=0):
+    """Choose the Keras backend, seed everything, print what this runs on: a notebook's set-up cell.
+
+    Must come before Keras is imported; if it has been, its backend stays. seed: int ≥ 0, for
+    `random`, NumPy and Keras. Returns a `Setup`.
+    """
+    gpu = has_gpu()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = choose_backend(gpu=gpu)
+        if not gpu:
+            os.environ.setdefault("JAX_PLATFORMS", "cpu")  # or JAX looks for a TPU, and warns
+    import keras
+
+    backend = keras.config.backend()
+    if backend == "jax" and "tensorflow" not in sys.modules:
+        # set_random_seed would import TensorFlow only to seed it: seconds, and 400 MB. Without
+        # TensorFlow all of Keras' seeds come from `random`, once those drawn before are forgotten.
+        keras.utils.clear_session(free_memory=False)
+        random.seed(seed)
+        np.random.seed(seed)
+    else:
+        keras.utils.set_random_seed(seed)
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    versions["keras"] = keras.__version__
+    for name in (backend, "librosa"):
+        versions[name] = _version(name)
+    found = Setup(where=where(), backend=backend, gpu=gpu, seed=seed, versions=versions)
+    text = " · ".join(f"{name} {version}" for name, version in versions.items())
+    text += f" · Keras on {backend} · {found.where} · {'GPU' if gpu else f'{os.cpu_count()} CPU'}"
+    print(textwrap.fill(f"{text} · seed {seed}", width=100))
+    return found
+
+
+def _version(package):
+    """Version of an installed package without importing it (tensorflow-cpu is TensorFlow too)."""
+    for name in (package, f"{package}-cpu"):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "not installed"
+
+
+def repository_root():
+    """Folder of the repository; the working folder where `helpers` is installed as a package."""
+    here = Path(__file__).resolve().parents[1]
+    for folder in (here, Path.cwd(), *Path.cwd().parents):
+        if os.path.isdir(folder / "helpers") and os.path.isdir(folder / "notebooks"):
+            return folder
+    return here if os.path.isfile(here / "pyproject.toml") else Path.cwd()
+
+
+def short_path(path):
+    """A path as people should read it: relative to the repository or the working folder.
+
+    Any other becomes "…/" and its last three parts, so that no output shows where a home folder
+    lies. Characters that cannot be printed become "?". Returns str with forward slashes.
+    """
+    path = Path(os.path.abspath(path))
+    for base in (repository_root(), Path.cwd()):
+        if path.is_relative_to(base) and base != Path(base.anchor):
+            short = path.relative_to(base).as_posix()
+            break
+    else:
+        short = path.as_posix() if len(path.parts) <= 4 else "/".join(("…", *path.parts[-3:]))
+    return short.encode(errors="replace").decode()
+
+
+@contextmanager
+def atomic_path(path):
+    """Write a file whole or not at all: yields a temporary Path, renamed to `path` on success.
+
+    The temporary file is hidden, lies in the same folder (which is made if need be) and has the
+    same suffix, because writers choose the format by it. On an error it is removed, and what was
+    there before stays.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

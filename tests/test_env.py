@@ -1,0 +1,131 @@
+"""helpers.env: where, backend, seeds, paths."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import env
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def python(code, **variables):
+    """Output of a fresh interpreter."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    variables = {name: value for name, value in variables.items() if value is not None}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_the_helpers_loads_nothing_heavy():
+    code = """
+import sys, helpers
+assert not {"numpy", "pandas", "soundfile"} & set(sys.modules), "package"
+import helpers.env, helpers.audio, helpers.data
+heavy = {"tensorflow", "keras", "jax", "torch", "librosa", "matplotlib", "sklearn"}
+print(heavy & set(sys.modules))
+"""
+    assert python(code) == "set()\n"
+
+
+def test_setup_chooses_before_keras_is_there_and_seeds(tmp_path):
+    pytest.importorskip("keras")
+    pytest.importorskip("jax")
+    code = """
+import random, sys, numpy
+from helpers import env
+
+def draw():
+    found = env.setup(3)
+    import keras
+    assert found.backend == keras.config.backend() == "jax" and found.seed == 3
+    layer = keras.layers.Dense(2)
+    layer.build((None, 2))
+    numbers = *layer.get_weights()[0].ravel(), *numpy.ravel(keras.random.normal((1,)))
+    return random.random(), numpy.random.rand(), *map(float, numbers)
+
+a = draw()
+assert draw() == a and len(set(a)) == len(a), a
+assert "tensorflow" not in sys.modules
+"""
+    out = python(code, KERAS_BACKEND=None, CUDA_VISIBLE_DEVICES="", KERAS_HOME=str(tmp_path))
+    assert "Keras on jax" in out and "seed 3" in out and "librosa" in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_where(monkeypatch):
+    for name in ("KAGGLE_KERNEL_RUN_TYPE", "COLAB_RELEASE_TAG"):
+        monkeypatch.delenv(name, raising=False)
+    assert env.where() == "local"
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
+    assert env.where() == "colab"
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    assert env.where() == "kaggle"
+
+
+@pytest.mark.parametrize(
+    ("said", "gpu", "installed", "expected"),
+    [
+        ("torch", True, ["tensorflow", "jax"], "torch"),
+        ("", True, ["tensorflow", "jax"], "tensorflow"),
+        ("", True, ["jax"], "jax"),
+        ("", False, ["tensorflow", "jax"], "jax"),
+        ("", False, ["tensorflow"], "tensorflow"),
+        ("", False, ["torch"], "torch"),
+    ],
+)
+def test_choose_backend(monkeypatch, said, gpu, installed, expected):
+    monkeypatch.setenv("KERAS_BACKEND", said)
+    monkeypatch.setattr(env.importlib.util, "find_spec", lambda name: name in installed or None)
+    assert env.choose_backend(gpu=gpu) == expected
+
+
+def test_a_gpu_is_one_that_answers(monkeypatch, tmp_path):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(env, "NVIDIA", tmp_path / "gpus")
+    monkeypatch.setattr(env.shutil, "which", lambda name: None)
+    assert not env.has_gpu()
+    monkeypatch.setattr(env.shutil, "which", lambda name: name)
+    for code, text, expected in ((9, "failed", False), (0, "GPU 0: H200", True)):
+        answer = subprocess.CompletedProcess([], code, text, "")
+        monkeypatch.setattr(env.subprocess, "run", lambda *a, answer=answer, **k: answer)
+        assert env.has_gpu() is expected
+    (tmp_path / "gpus" / "0000:01:00.0").mkdir(parents=True)
+    monkeypatch.setattr(env.subprocess, "run", None)
+    assert env.has_gpu()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert not env.has_gpu()
+
+
+def test_short_path(monkeypatch, tmp_path):
+    root = env.repository_root()
+    assert (root / "helpers").is_dir()
+    assert env.short_path(root / "data" / "a.wav") == "data/a.wav"
+    monkeypatch.chdir(tmp_path)
+    assert env.short_path("b c.wav") == "b c.wav"
+    assert env.short_path(tmp_path / "ü🐦.wav") == "ü🐦.wav"
+    assert env.short_path("/home/someone/sounds/birds/may/x.wav") == "…/birds/may/x.wav"
+    assert env.short_path("/x.wav") == "/x.wav"
+    env.short_path(os.fsdecode(b"caf\xe9.wav")).encode()  # can be printed
+    monkeypatch.chdir("/")
+    assert env.short_path("/home/someone/sounds/birds/x.wav") == "…/sounds/birds/x.wav"
+
+
+def test_atomic_path_leaves_all_or_nothing(tmp_path):
+    target = tmp_path / "new" / "table.csv"
+    with env.atomic_path(target) as temporary:
+        assert temporary.parent == target.parent and temporary.suffix == ".csv"
+        temporary.write_text("1")
+        assert not target.exists()
+    assert target.read_text() == "1"
+    with pytest.raises(KeyboardInterrupt), env.atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert target.read_text() == "1"
+    assert [p.name for p in target.parent.iterdir()] == ["table.csv"]
