@@ -26,7 +26,6 @@ class Setup:
     where: str
     backend: str
     gpu: bool
-    seed: int
     versions: dict
 
 
@@ -70,11 +69,10 @@ def choose_backend(*, gpu=None):
     return next((name for name in order if importlib.util.find_spec(name)), "tensorflow")
 
 
-def setup(seed=0):
-    """Choose the Keras backend, seed everything, print what this runs on: a notebook's set-up cell.
+def setup():
+    """Choose the Keras backend and print what this runs on: a notebook's set-up cell.
 
-    Must come before Keras is imported; if it has been, its backend stays. seed: int ≥ 0, for
-    `random`, NumPy and Keras. Returns a `Setup`.
+    Must come before Keras is imported; if it has been, its backend stays. Returns a `Setup`.
     """
     gpu = has_gpu()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -82,26 +80,56 @@ def setup(seed=0):
         os.environ["KERAS_BACKEND"] = choose_backend(gpu=gpu)
         if not gpu:
             os.environ.setdefault("JAX_PLATFORMS", "cpu")  # or JAX looks for a TPU, and warns
-    import keras
+    with _silent_stderr():
+        import keras
 
     backend = keras.config.backend()
-    if backend == "jax" and "tensorflow" not in sys.modules:
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    versions["keras"] = keras.__version__
+    for name in (backend, "librosa"):
+        versions[name] = _version(name)
+    found = Setup(where=where(), backend=backend, gpu=gpu, versions=versions)
+    text = " · ".join(f"{name} {version}" for name, version in versions.items())
+    cores = f"{os.cpu_count()} CPU cores, {'a GPU' if gpu else 'no GPU'}"
+    text += f" · Keras on {backend} · {found.where} · {cores}"
+    print(textwrap.fill(text, width=100))
+    return found
+
+
+def seed_everything(seed):
+    """Seed `random`, NumPy and Keras. seed: int ≥ 0. Comes before the first model is made."""
+    import keras
+
+    if keras.config.backend() == "jax" and "tensorflow" not in sys.modules:
         # set_random_seed would import TensorFlow only to seed it: seconds, and 400 MB. Without
         # TensorFlow all of Keras' seeds come from `random`, once those drawn before are forgotten.
         keras.utils.clear_session(free_memory=False)
         random.seed(seed)
         np.random.seed(seed)
     else:
-        keras.utils.set_random_seed(seed)
-    versions = {"python": platform.python_version(), "numpy": np.__version__}
-    versions["keras"] = keras.__version__
-    for name in (backend, "librosa"):
-        versions[name] = _version(name)
-    found = Setup(where=where(), backend=backend, gpu=gpu, seed=seed, versions=versions)
-    text = " · ".join(f"{name} {version}" for name, version in versions.items())
-    text += f" · Keras on {backend} · {found.where} · {'GPU' if gpu else f'{os.cpu_count()} CPU'}"
-    print(textwrap.fill(f"{text} · seed {seed}", width=100))
-    return found
+        with _silent_stderr():  # this may be what imports TensorFlow
+            keras.utils.set_random_seed(seed)
+
+
+@contextmanager
+def _silent_stderr():
+    """Drops what is written to the error output below Python.
+
+    No variable stops all of TensorFlow's notices at its import, and the one that stops most of
+    them makes it slower.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _version(package):

@@ -42,9 +42,10 @@ import random, sys, numpy
 from helpers import env
 
 def draw():
-    found = env.setup(3)
+    found = env.setup()
+    env.seed_everything(3)
     import keras
-    assert found.backend == keras.config.backend() == "jax" and found.seed == 3
+    assert found.backend == keras.config.backend() == "jax"
     layer = keras.layers.Dense(2)
     layer.build((None, 2))
     numbers = *layer.get_weights()[0].ravel(), *numpy.ravel(keras.random.normal((1,)))
@@ -55,7 +56,7 @@ assert draw() == a and len(set(a)) == len(a), a
 assert "tensorflow" not in sys.modules
 """
     out = python(code, KERAS_BACKEND=None, CUDA_VISIBLE_DEVICES="", KERAS_HOME=str(tmp_path))
-    assert "Keras on jax" in out and "seed 3" in out and "librosa" in out
+    assert "Keras on jax" in " ".join(out.split()) and "librosa" in out
     assert max(map(len, out.splitlines())) <= 100
 
 

@@ -55,7 +55,9 @@ def bench_features(n_clips):
         ours = seconds(lambda: [frontend.log_power(y, top_db=80) for y in clips])
         theirs = seconds(lambda: [reference(y) for y in clips])
     print(f"log-mel, {n_clips} clips of 4 s, one core, largest difference {difference:.1e} dB:")
-    print(f"  librosa {theirs / n_clips * 1e3:.2f} ms a clip, helpers {ours / n_clips * 1e3:.2f} ms")
+    print(
+        f"  librosa {theirs / n_clips * 1e3:.2f} ms a clip, helpers {ours / n_clips * 1e3:.2f} ms"
+    )
     print(f"  ratio: {theirs / ours:.1f} times as fast as librosa\n")
 
 
@@ -86,6 +88,6 @@ if __name__ == "__main__":
     parser.add_argument("--clips", type=int, default=60, help="clips for the front end")
     parser.add_argument("--minutes", type=int, default=30, help="minutes of recordings to count")
     args = parser.parse_args()
-    env.setup(0)
+    env.setup()
     bench_features(args.clips)
     bench_counting(args.minutes)

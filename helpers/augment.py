@@ -1,0 +1,275 @@
+"""Augmentation of band power: pure functions of a generator, and scenes mixed from clips.
+
+Sounds add up, and so, on average, do their powers. So a scene of calls over a background is mixed
+from band power that was extracted once: nothing is decoded or transformed again while training.
+All arrays are time first, float32 (n_frames, n_bands), power (not decibels).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+SILENCE = np.float32(1e-12)  # power that stands for nothing at all
+KNOTS = np.arange(6)  # of a random equaliser, evenly spread over the bands
+
+
+def warp(power, *, frequencies, pitch=1.0, stretch=1.0):
+    """Play a sound higher or longer: pitch moves its frequencies, stretch its duration.
+
+    power: (n_frames, n_bands). frequencies: centre of each band, Hz (n_bands,). pitch, stretch:
+    factors; what would come from outside the bands is silence. Returns
+    (round(n_frames * stretch), n_bands), by linear interpolation on both axes.
+    """
+    if stretch != 1:
+        n = max(1, round(len(power) * stretch))
+        at = np.arange(n) * ((len(power) - 1) / max(1, n - 1))
+        low = np.minimum(at.astype(int), max(0, len(power) - 2))
+        share = (at - low)[:, None].astype(np.float32)
+        power = power[low] * (1 - share) + power[np.minimum(low + 1, len(power) - 1)] * share
+    if pitch != 1:
+        at = np.interp(frequencies / pitch, frequencies, np.arange(len(frequencies)))
+        low = np.minimum(at.astype(int), len(frequencies) - 2)
+        share = (at - low).astype(np.float32)
+        source = np.asarray(frequencies) / pitch
+        inside = (source >= frequencies[0]) & (source <= frequencies[-1])
+        moved = power[:, low] * (1 - share) + power[:, low + 1] * share
+        power = np.where(inside, moved, SILENCE)
+    return power
+
+
+def loudness(power):
+    """Level of a sound that does not fill its clip: mean power of the frames above the median."""
+    level = np.sort(power.mean(axis=1))
+    return level[len(level) // 2 :].mean() + SILENCE
+
+
+def equalise(rng, power, *, spread_db=5.0):
+    """Another microphone: a smooth random gain over frequency, spread_db standard deviation."""
+    n_bands = power.shape[-1]
+    gain_db = np.interp(np.arange(n_bands) * 5 / (n_bands - 1), KNOTS, rng.normal(0, spread_db, 6))
+    return power * (10 ** (gain_db / 10)).astype(np.float32)
+
+
+def coloured_noise(rng, *, n_frames, n_bands):
+    """Stationary noise with a random spectral slope (+10 to -30 dB over the bands), mean power 1.
+
+    The power in a band fluctuates like a chi-squared variable with 8 degrees of freedom.
+    """
+    slope = 10 ** np.linspace(0, -rng.uniform(-1, 3), n_bands, dtype=np.float32)
+    noise = slope * rng.standard_gamma(4.0, (n_frames, n_bands), dtype=np.float32)
+    return noise / noise.mean()
+
+
+def counterexample(rng, call, *, turn, frequencies):
+    """Something that is nearly a call and must not be counted, made from one.
+
+    The growl alone; the tail without its growl; a call that breaks off soon after its turn; played
+    backwards; much too fast; much too high or low; a few whistles that switch at the turn.
+    call: (n_frames, n_bands). turn: frame in which the growl turns into the tail.
+    Returns (n_frames', n_bands).
+    """
+    kind = rng.integers(7)
+    tail = len(call) - turn
+    if kind == 0:
+        return call[: max(4, turn - 2 - int(rng.integers(0, 1 + turn // 2)))]
+    if kind == 1:
+        return call[min(len(call) - 8, turn + 3 + int(rng.integers(0, 1 + tail // 2))) :]
+    if kind == 2:
+        return call[: turn + max(3, int(tail * rng.uniform(0.1, 0.35)))]
+    if kind == 3:
+        return call[::-1]
+    if kind == 4:
+        return warp(call, frequencies=frequencies, stretch=1 / rng.uniform(1.6, 4))
+    if kind == 5:
+        pitch = rng.uniform(1.35, 2.2)
+        pitch = pitch if rng.random() < 0.5 else 1 / pitch
+        return warp(call, frequencies=frequencies, pitch=pitch)
+    return _whistles(rng, call, turn=turn)
+
+
+def _whistles(rng, call, *, turn):
+    """One narrow band before the turn, two to four others after it; the rest all but silent."""
+    n_bands = call.shape[1]
+    gain = np.full(call.shape, 1e-3, np.float32)
+    for rows, n in ((slice(turn), 1), (slice(turn, None), int(rng.integers(2, 5)))):
+        for centre in rng.integers(n_bands, size=n):
+            width = max(1, n_bands // 40)
+            gain[rows, max(0, centre - width) : centre + width + 1] = 1
+    # In bands where the call itself is quiet, a whistle is as loud as its loudest band.
+    level = call.mean(axis=1, keepdims=True)
+    return np.where(gain == 1, level * rng.uniform(1, 5), call * gain)
+
+
+def spec_augment(rng, power, *, max_bands=0.15, max_frames=0.04):
+    """SpecAugment: with probability 1/2 hide a few neighbouring bands, with 1/3 a few frames.
+
+    max_bands, max_frames: largest hidden share of each axis. Hidden is set to the frame's
+    geometric mean, which the networks' level normalisation maps to zero. Park et al. 2019.
+    """
+    n_frames, n_bands = power.shape
+    power = power.copy()
+    mean = np.exp(np.log(power + SILENCE).mean(axis=1, keepdims=True))
+    if rng.random() < 1 / 2:
+        width = int(rng.integers(1, max(2, n_bands * max_bands)))
+        start = int(rng.integers(n_bands - width + 1))
+        power[:, start : start + width] = mean
+    if rng.random() < 1 / 3:
+        width = int(rng.integers(1, max(2, n_frames * max_frames)))
+        start = int(rng.integers(n_frames - width + 1))
+        power[start : start + width] = mean[start : start + width]
+    return power
+
+
+@dataclass(frozen=True)
+class SceneSettings:
+    """What scenes are like. Ranges are (low, high); probabilities lie between 0 and 1.
+
+    level_db: call above background, dB. call_share: probability that a scene has calls.
+    gap_s: mean pause between two calls, s. counterexamples: share of the calls replaced by one.
+    augment: also warp, equalise, fade and mix backgrounds; off for scenes to measure on.
+    """
+
+    level_db: tuple = (0.0, 45.0)
+    call_share: float = 0.8
+    gap_s: float = 1.5
+    touching: float = 0.3
+    counterexamples: float = 0.5
+    augment: bool = True
+
+
+HELD_OUT = SceneSettings(
+    level_db=(10.0, 40.0),
+    call_share=0.5,
+    gap_s=8.0,
+    touching=0.2,
+    counterexamples=0.0,
+    augment=False,
+)
+
+
+class SceneMixer:
+    """Mixes scenes of calls over backgrounds. Built in 05_capuchin_call_counter.
+
+    calls: list of (n_frames, n_bands) power, one call each. turns: frame of each call's landmark.
+    backgrounds: list of lists of power: the clips of one source together, because a background
+    goes on with its own clips. frontend: the `Frontend` they were extracted with.
+    """
+
+    def __init__(self, calls, turns, backgrounds, frontend, settings=None):
+        if not calls or not backgrounds:
+            raise ValueError("scenes need at least one call and one background")
+        self.calls, self.turns, self.backgrounds = calls, turns, backgrounds
+        self.frontend = frontend
+        self.frequencies = frontend.frequencies
+        self.settings = settings or SceneSettings()
+
+    @classmethod
+    def from_table(cls, table, powers, turns, frontend, settings=None, *, positive="capuchin"):
+        """A mixer of the clips of a table.
+
+        table: clip table with `label` and `group`. powers, turns: one per row (turns of
+        other labels are not looked at). positive: label of the calls.
+        """
+        rows = range(len(table))
+        is_call = (table["label"] == positive).to_numpy()
+        groups = table["group"].to_numpy()
+        backgrounds = {}
+        for i in rows:
+            if not is_call[i]:
+                backgrounds.setdefault(groups[i], []).append(powers[i])
+        calls = [i for i in rows if is_call[i]]
+        return cls(
+            [powers[i] for i in calls],
+            [int(turns[i]) for i in calls],
+            list(backgrounds.values()),
+            frontend,
+            settings,
+        )
+
+    def with_settings(self, **changes):
+        """The same clips with other settings, fields of `SceneSettings`."""
+        settings = replace(self.settings, **changes)
+        return SceneMixer(self.calls, self.turns, self.backgrounds, self.frontend, settings)
+
+    def scene(self, rng, *, n_frames):
+        """One scene: (power (n_frames, n_bands), turns), the landmarks of its calls in frames.
+
+        turns: list of float, some a little outside the scene, where a call is cut off by its edge.
+        """
+        settings = self.settings
+        scene = self._background(rng, n_frames)
+        level = np.median(scene.mean(axis=1))
+        turns = []
+        at = int(rng.integers(-90, 120)) if rng.random() < settings.call_share else n_frames + 100
+        while at < n_frames + 50:
+            sound, turn = self._sound(rng)
+            gain = level / loudness(sound) * 10 ** (rng.uniform(*settings.level_db) / 10)
+            start, stop = max(0, at), min(n_frames, at + len(sound))
+            if stop > start:
+                scene[start:stop] += sound[start - at : stop - at] * np.float32(gain)
+            if turn is not None:
+                turns.append(at + turn)
+            pause = rng.integers(0, 10)
+            if rng.random() >= settings.touching:
+                pause += rng.exponential(settings.gap_s / self.frontend.hop_s)
+            at += len(sound) + int(pause)
+        if settings.augment:
+            scene *= np.float32(10 ** rng.uniform(-5, 3))
+        return scene, turns
+
+    def _background(self, rng, n_frames):
+        bed = self._bed(rng, n_frames)
+        if self.settings.augment and rng.random() < 0.3:
+            bed += self._bed(rng, n_frames) * np.float32(10 ** rng.uniform(-1.5, 0.5))
+        if rng.random() < 0.5:
+            noise = coloured_noise(rng, n_frames=n_frames, n_bands=bed.shape[1])
+            bed += noise * np.float32(10 ** rng.uniform(-2, 1))
+        if not self.settings.augment:
+            return bed
+        bed = equalise(rng, bed)
+        if rng.random() < 0.15:  # a gap, down to digital silence
+            start = int(rng.integers(n_frames))
+            bed[start : start + int(rng.integers(5, 150))] *= np.float32(10 ** rng.uniform(-12, -1))
+        if rng.random() < 0.2:  # fades
+            knots = [0, int(rng.integers(n_frames)), n_frames]
+            gain = np.interp(np.arange(n_frames), knots, rng.uniform(-2, 0.5, 3))
+            bed *= (10 ** gain[:, None]).astype(np.float32)
+        return bed
+
+    def _bed(self, rng, n_frames):
+        """Clips of one source in random order, on and on: (n_frames, n_bands), mean power 1."""
+        source = self.backgrounds[rng.integers(len(self.backgrounds))]
+        pitch, stretch = 1.0, 1.0
+        if self.settings.augment and rng.random() < 0.5:
+            pitch, stretch = np.exp(rng.uniform(-0.4, 0.4, 2))
+        pieces, n = [], 0
+        while n < n_frames:
+            piece = source[rng.integers(len(source))]
+            piece = warp(piece, frequencies=self.frequencies, pitch=pitch, stretch=stretch)
+            if self.settings.augment and rng.random() < 0.3:
+                piece = piece[::-1]
+            pieces.append(piece)
+            n += len(piece)
+        start = int(rng.integers(n - n_frames + 1))
+        bed = np.concatenate(pieces)[start : start + n_frames]
+        return bed / (bed.mean() + SILENCE)
+
+    def _sound(self, rng):
+        """A call and its landmark, or a counterexample and None."""
+        i = rng.integers(len(self.calls))
+        call, turn = self.calls[i], self.turns[i]
+        if self.settings.augment:
+            pitch, stretch = np.exp(rng.uniform(-0.08, 0.08)), np.exp(rng.uniform(-0.1, 0.1))
+            call = warp(call, frequencies=self.frequencies, pitch=pitch, stretch=stretch)
+            call = equalise(rng, call, spread_db=3.0)
+            turn = min(round(turn * stretch), len(call) - 1)
+        if rng.random() < self.settings.counterexamples:
+            call = counterexample(rng, call, turn=turn, frequencies=self.frequencies)
+            turn = None
+        if self.settings.augment and rng.random() < 0.5 and len(call) > 2:
+            width = min(int(rng.integers(1, 10)), len(call) // 2)  # cut hard, or faded in and out
+            ramp = (np.linspace(0, 1, width + 1)[1:, None] ** 2).astype(np.float32)
+            call = call.copy()
+            call[:width] *= ramp
+            call[-width:] *= ramp[::-1]
+        return call, turn

@@ -1,0 +1,474 @@
+"""The data sets: where they are, what is in them, and splits that no source recording crosses."""
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from helpers import audio, env, synthesis
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+KAGGLE_INPUT = Path("/kaggle/input")  # where Kaggle mounts the data sets attached to a notebook
+CLIP_COLUMNS = ["path", "label", "group", "fold", "duration_s", "sample_rate", "channels"]
+
+
+class DataError(Exception):
+    """A data set that cannot be used as it is; the message says why and what to do."""
+
+
+class DataNotFoundError(DataError):
+    """A data set that is not where it was said to be: what was looked for, where, what to do."""
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is known of a data set before it is found.
+
+    clips: label → folder; recordings: folder; kaggle: "owner/slug"; page: its heading in
+    data_README.md.
+    """
+
+    name: str
+    title: str
+    clips: dict
+    recordings: str
+    kaggle: str
+    licence: str
+    page: str
+
+    def folders(self, require):
+        """The folders that a use of the data set needs."""
+        parts = {"clips": list(self.clips.values()), "recordings": [self.recordings]}
+        if unknown := set(require) - set(parts):
+            raise ValueError(f"require={require}: {unknown} is none of {sorted(parts)}")
+        return [folder for part in require for folder in parts[part]]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set that was found. source: "synthetic", "local", "kaggle" or "download"."""
+
+    name: str
+    root: Path
+    source: str
+
+
+DATASETS = {
+    entry.name: entry
+    for entry in (
+        DatasetInfo(
+            name="capuchin",
+            title="Capuchinbird calls (Z by HP Unlocked Challenge 3)",
+            clips={
+                "capuchin": "Parsed_Capuchinbird_Clips",
+                "other": "Parsed_Not_Capuchinbird_Clips",
+            },
+            recordings="Forest Recordings",
+            kaggle="kenjee/z-by-hp-unlocked-challenge-3-signal-processing",
+            licence="Xeno-canto and freesoundslibrary: non-commercial, no redistribution",
+            page="capuchin",
+        ),
+    )
+}
+
+
+# --- where is it? -----------------------------------------------------------------------------
+
+
+def resolve(
+    name,
+    data_dir="",
+    *,
+    require=("clips", "recordings"),
+    sample_size="small",
+    download=False,
+):
+    """Find a data set, and print in one line which one was taken.
+
+    Looks, in this order, at: data_dir · the folder `name` in that of the environment variable
+    AUDIO_DATA · Kaggle's mounts · data/<name> in the repository · Kaggle's site, if `download` ·
+    the synthetic sample of `sample_size`, which is made if need be. Never mixes two.
+
+    require: the parts needed, of "clips" and "recordings"; with ("recordings",) alone a given
+    folder may also simply hold sound files. Returns a `Dataset`. Raises DataNotFoundError if
+    data_dir or AUDIO_DATA's folder does not hold the data set, or the download fails.
+    """
+    if name not in DATASETS:
+        raise DataNotFoundError(f"no data set {name!r}: there are {', '.join(sorted(DATASETS))}")
+    entry, passed = DATASETS[name], []
+    found = _given(entry, data_dir, require) or _mounted(entry, require, passed)
+    if not found and download:
+        found = _downloaded(entry, require)
+    if not found:
+        root = synthesis.default_root(name, sample_size)
+        getattr(synthesis, f"write_{name}")(root, size=sample_size)
+        found = root, "synthetic"
+    root, source = found
+    if (root / synthesis.MANIFEST).is_file():  # a synthetic sample stays one, whoever points at it
+        source = "synthetic"
+    note = "".join(f" (passed over {env.short_path(p)}: not all of it is there)" for p in passed)
+    print(f"{name}: {source} data in {env.short_path(root)}{note}")
+    return Dataset(name=name, root=root, source=source)
+
+
+def _given(entry, data_dir, require):
+    """(root, source) of the folder that the user or AUDIO_DATA names; None if neither does."""
+    if data_dir:
+        folder, origin = Path(data_dir).expanduser(), "the given folder"
+    elif os.environ.get("AUDIO_DATA"):
+        folder = Path(os.environ["AUDIO_DATA"]).expanduser() / entry.name
+        origin = "the folder that AUDIO_DATA names"
+        if not os.path.exists(folder):
+            return None
+    else:
+        return None
+    roots = _roots(folder, entry, require, plain=True)
+    if len(roots) == 1:
+        is_mount = roots[0].is_relative_to(KAGGLE_INPUT)
+        return roots[0], "kaggle" if is_mount else "local"
+    wanted = ", ".join(f"{name!r}" for name in entry.folders(require))
+    if tuple(require) == ("recordings",):
+        wanted += f" or sound files ({' '.join(SUFFIXES)})"
+    if roots:
+        problem = f"holds it more than once, in {', '.join(sorted(r.name for r in roots))}"
+    elif not os.path.exists(folder):
+        problem = "does not exist"
+    elif not os.path.isdir(folder):
+        problem = "is a file; the folder is needed, unzipped"
+    else:
+        try:
+            names = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+        except OSError as error:
+            names = [f"nothing that can be read ({error.strerror})"]
+        problem = f"has {', '.join(names[:5]) or 'nothing in it'}{' …' if names[5:] else ''}"
+    raise DataNotFoundError(
+        f"{entry.title}: looked for {wanted} in {origin} {env.short_path(folder)}, which {problem}."
+        f"\n{_advice(entry)}"
+    )
+
+
+def _mounted(entry, require, passed):
+    """(root, source) on Kaggle or in the repository, or None; fills `passed` with the unfit."""
+    owner, slug = entry.kaggle.split("/")
+    for folder, source in (
+        (KAGGLE_INPUT / slug, "kaggle"),
+        (KAGGLE_INPUT / "datasets" / owner / slug, "kaggle"),
+        (env.repository_root() / "data" / entry.name, "local"),
+    ):
+        roots = _roots(folder, entry, require)
+        if len(roots) == 1:
+            return roots[0], source
+        if os.path.isdir(folder):
+            passed.append(folder)
+    return None
+
+
+def _downloaded(entry, require):
+    """(root, "download") of a copy fetched through kagglehub, which keeps it for the next time."""
+    try:
+        import kagglehub
+
+        folder = Path(kagglehub.dataset_download(entry.kaggle))
+    except ImportError:
+        raise DataNotFoundError(
+            f"{entry.title}: downloading needs `pip install kagglehub`.\n{_advice(entry)}"
+        ) from None
+    except Exception as error:  # network, account, rules not accepted: whatever it is, say so
+        raise DataNotFoundError(
+            f"{entry.title}: the download failed ({type(error).__name__}: {error}).\n"
+            f"{_advice(entry)}"
+        ) from error
+    roots = _roots(folder, entry, require)
+    if len(roots) != 1:
+        raise DataNotFoundError(
+            f"{entry.title}: the download {env.short_path(folder)} does not hold "
+            f"{', '.join(entry.folders(require))}.\n{_advice(entry)}"
+        )
+    return roots[0], "download"
+
+
+def _advice(entry):
+    return (
+        f"Get it with `kaggle datasets download {entry.kaggle} --unzip -p data/{entry.name}` (see "
+        f"data_README.md, {entry.page}), or leave DATA_DIR empty for the synthetic sample."
+    )
+
+
+def _roots(folder, entry, require, *, plain=False):
+    """Where in a folder the data set lies: the folder itself, else those directly inside it."""
+    needed = entry.folders(require)
+
+    def holds(place):
+        return all((place / name).is_dir() for name in needed)
+
+    try:
+        if not folder.is_dir():
+            return []
+        if holds(folder):
+            return [folder]
+        inside = [p for p in sorted(folder.iterdir()) if p.is_dir() and not _is_litter(p)]
+        if roots := [p for p in inside if holds(p)]:
+            return roots
+        if plain and tuple(require) == ("recordings",) and _is_plain(folder, entry):
+            return [folder]
+    except OSError:
+        pass
+    return []
+
+
+def _is_plain(folder, entry):
+    """True for a folder of sound files without any of the data set's own folders."""
+    own = (*entry.clips.values(), entry.recordings)
+    return not any(os.path.isdir(folder / name) for name in own) and bool(_sound_files(folder))
+
+
+def _is_litter(path):
+    return path.name.startswith(".") or path.name == "__MACOSX"
+
+
+def _sound_files(folder):
+    """The sound files directly in a folder, sorted by name, without hidden ones."""
+    try:
+        inside = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES]
+        return sorted(p for p in inside if not _is_litter(p) and p.is_file())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DataError(f"{env.short_path(folder)} cannot be read: {reason}") from None
+
+
+# --- what is in it? ---------------------------------------------------------------------------
+
+
+def clip_table(dataset, *, max_clips=0, seed=0):
+    """The labelled clips of a data set, and those that cannot be read.
+
+    max_clips: so many at most (0: all; each label keeps one), in the proportions of the labels and
+    from as many sources as possible, drawn by `seed`. Returns (table, errors). table: one row per
+    clip, sorted by path: path (str), label, group (source recording), fold (-1: none yet),
+    duration_s (seconds), sample_rate (Hz), channels. errors: file (relative to the data set),
+    reason. Raises DataError if a label has no clips, or none that can be read.
+    """
+    entry = DATASETS[dataset.name]
+    rows = []
+    for label, folder in entry.clips.items():
+        paths = _sound_files(dataset.root / folder)
+        rows += [(str(path), label, re.sub(r"-\d+$", "", path.stem)) for path in paths]
+    table = pd.DataFrame(rows, columns=CLIP_COLUMNS[:3])
+    _need_all_labels(table, entry, dataset, "has no sound files")
+    if 0 < max_clips < len(table):
+        table = _sample(table, max_clips, np.random.default_rng(seed))
+    table = table.sort_values("path", ignore_index=True)
+
+    headers = _headers(table["path"])
+    is_bad = [isinstance(header, audio.AudioError) for header in headers]
+    errors = errors_table(dataset, [h for h, bad in zip(headers, is_bad, strict=True) if bad])
+    headers = [h for h, bad in zip(headers, is_bad, strict=True) if not bad]
+    table = table[~np.array(is_bad)].reset_index(drop=True)
+    reason = (
+        f"has no sound file that can be read (first: {errors.iloc[0, 1]})" if any(is_bad) else ""
+    )
+    _need_all_labels(table, entry, dataset, reason)
+    table["fold"] = -1
+    for column in CLIP_COLUMNS[4:]:
+        table[column] = [getattr(header, column) for header in headers]
+    return table, errors
+
+
+def errors_table(dataset, errors):
+    """AudioErrors as the table `file,reason`, with files relative to the data set."""
+    rows = []
+    for error in errors:
+        path = error.path
+        is_inside = path.is_relative_to(dataset.root)
+        path = path.relative_to(dataset.root).as_posix() if is_inside else env.short_path(path)
+        rows.append((path, error.reason))
+    return pd.DataFrame(rows, columns=["file", "reason"])
+
+
+def _need_all_labels(table, entry, dataset, problem):
+    present = set(table["label"])
+    missing = [label for label in entry.clips if label not in present]
+    if not missing:
+        return
+    where = env.short_path(dataset.root)
+    if not present and problem.startswith("has no sound files"):
+        raise DataError(
+            f"{entry.title}: no clips in {where}. Put sound files ({' '.join(SUFFIXES)}) into "
+            f"{' and '.join(entry.clips.values())}, or see data_README.md, {entry.page}."
+        )
+    label = missing[0]
+    raise DataError(
+        f"{entry.title}: class {label!r} is missing, because {where}/{entry.clips[label]} "
+        f"{problem}. A classifier needs clips of each class: {', '.join(entry.clips)}."
+    )
+
+
+def _headers(paths):
+    """The `AudioInfo` of every file, or its AudioError: threads, since opening waits for a disk."""
+
+    def header(path):
+        try:
+            return audio.info(path)
+        except audio.AudioError as error:
+            return error
+
+    with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
+        todo = pool.map(header, paths)
+        few = len(paths) < 300
+        return list(tqdm(todo, "headers", len(paths), disable=few, leave=False, unit="file"))
+
+
+def _sample(table, n, rng):
+    """n rows: labels in proportion, each at least once; every source once before any twice."""
+    sizes = table["label"].value_counts().sort_index()
+    share = sizes * n / sizes.sum()
+    quota = np.maximum(1, np.floor(share)).astype(int)
+    for label in (share - quota).sort_values(ascending=False, kind="stable").index:
+        quota[label] += min(1, max(0, n - quota.sum()))
+    while quota.sum() > max(n, len(quota)):
+        quota[quota.idxmax()] -= 1
+    picks = []
+    for label, rows in table.groupby("label", sort=True):
+        rows = rows.iloc[rng.permutation(len(rows))]
+        turn = rows.groupby("group", sort=False).cumcount()
+        picks.append(rows.loc[turn.sort_values(kind="stable").index[: quota[label]]])
+    return pd.concat(picks)
+
+
+def recordings(dataset, *, max_recordings=0):
+    """The long recordings of a data set, sorted by name; the first max_recordings (0: all).
+
+    Returns a list of Path. Raises DataError if there are none.
+    """
+    folder = _recordings_folder(dataset)
+    paths = _sound_files(folder)
+    if not paths:
+        raise DataError(
+            f"no recordings in {env.short_path(folder)}: put sound files into it "
+            f"({' '.join(SUFFIXES)})"
+        )
+    return paths[:max_recordings] if max_recordings > 0 else paths
+
+
+def _recordings_folder(dataset):
+    entry = DATASETS[dataset.name]
+    folder = dataset.root / entry.recordings
+    return dataset.root if _is_plain(dataset.root, entry) else folder
+
+
+# --- the answer key ---------------------------------------------------------------------------
+
+
+def answer_key(dataset):
+    """The key of the recordings: (counts, calls), each a DataFrame, or None where there is none.
+
+    counts: clip_name, call_count (int ≥ 0), from counts.csv. calls: clip_name, centre_s (seconds),
+    sorted, from calls.csv. A key may name recording_00.wav where the file is recording_00.mp3:
+    clip_name is the file's own name where there is one of that stem. Raises DataError if a column
+    is missing, a value is no number, or the two tables contradict each other.
+    """
+    folder = _recordings_folder(dataset)
+    names = {path.stem: path.name for path in _sound_files(folder)}
+    counts = _key_table(dataset.root / "counts.csv", "call_count", names)
+    calls = _key_table(dataset.root / "calls.csv", "centre_s", names)
+    if counts is not None:
+        name = "counts.csv"
+        if counts["clip_name"].duplicated().any():
+            twice = counts["clip_name"][counts["clip_name"].duplicated()].iloc[0]
+            raise DataError(f"{name} has {twice} more than once: keep one row")
+        if (counts["call_count"] % 1 != 0).any():
+            raise DataError(f"{name} has a call_count that is not a whole number")
+        counts["call_count"] = counts["call_count"].astype(int)
+        counts = counts.sort_values("clip_name", ignore_index=True)
+    if calls is not None:
+        calls = calls.sort_values(["clip_name", "centre_s"], ignore_index=True)
+    if counts is not None and calls is not None:
+        listed = calls["clip_name"].value_counts()
+        stated = counts.set_index("clip_name")["call_count"]
+        for name in sorted(set(listed.index) | set(stated.index)):
+            if listed.get(name, 0) != stated.get(name, 0):
+                raise DataError(
+                    f"the key contradicts itself: {name} has {stated.get(name, 'no')} calls in "
+                    f"counts.csv and {listed.get(name, 'none')} in calls.csv; correct one of them"
+                )
+    return counts, calls
+
+
+def _key_table(path, column, names):
+    """clip_name and one column of numbers from a csv file, or None if there is no such file."""
+    if not path.is_file():
+        return None
+    short = env.short_path(path)
+    try:
+        table = pd.read_csv(path, dtype={"clip_name": str}, skipinitialspace=True)
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise DataError(f"{short} cannot be read: {error}") from None
+    if missing := [name for name in ("clip_name", column) if name not in table.columns]:
+        raise DataError(
+            f"{short} has no column {missing[0]!r}: it must begin with the line clip_name,{column}"
+        )
+    table = table[["clip_name", column]].copy()
+    table[column] = pd.to_numeric(table[column], errors="coerce")
+    bad = table["clip_name"].isna() | ~np.isfinite(table[column]) | (table[column] < 0)
+    if bad.any():
+        raise DataError(
+            f"{short}, line {2 + int(np.argmax(bad))}: a clip_name and a {column} ≥ 0 are needed"
+        )
+    table["clip_name"] = [names.get(Path(name).stem, name) for name in table["clip_name"]]
+    return table
+
+
+# --- splits -----------------------------------------------------------------------------------
+
+
+def group_folds(table, *, n_folds, seed):
+    """A copy of a clip table with `fold` 0 … n_folds - 1: no source is in two, each has each label.
+
+    Clips of one recording share bird, place and microphone: with some of them in training, a test
+    on the others measures memory. Raises DataError, with the numbers of folds that would work.
+    """
+    if n_folds < 2:
+        raise ValueError(f"{n_folds=}: at least 2 are needed")
+    folds = _fold_numbers(table, n_folds, seed)
+    if folds is None:
+        n_groups = table.groupby("label")["group"].nunique()
+        works = [n for n in range(2, n_folds) if _fold_numbers(table, n, seed) is not None]
+        advice = f"use n_folds of {_ranges(works)}" if works else "add sources"
+        raise DataError(
+            f"{n_folds} folds with each class in every one cannot be made from "
+            f"{', '.join(f'{n} sources of {label!r}' for label, n in n_groups.items())}: {advice}"
+        )
+    table = table.copy()
+    table["fold"] = folds
+    return table
+
+
+def _ranges(numbers):
+    """[2, 3, 4, 7] → "2–4, 7"."""
+    starts = [n for n in numbers if n - 1 not in numbers]
+    ends = [n for n in numbers if n + 1 not in numbers]
+    pairs = zip(starts, ends, strict=True)
+    return ", ".join(f"{a}–{b}" if a < b else str(a) for a, b in pairs)
+
+
+def _fold_numbers(table, n_folds, seed):
+    """The fold of every row, or None where a fold would lack a label."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels, groups = table["label"].to_numpy(), table["group"].to_numpy()
+    if table.groupby("label")["group"].nunique().min() < n_folds or len(set(labels)) < 2:
+        return None
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    folds = np.full(len(table), -1)
+    for fold, (_, test) in enumerate(splitter.split(labels, labels, groups)):
+        folds[test] = fold
+    per_fold = pd.Series(labels).groupby(folds).nunique()
+    complete = len(per_fold) == n_folds and (per_fold == len(set(labels))).all()
+    return folds if complete else None

@@ -1,0 +1,77 @@
+"""A template of a call, averaged from clips that it aligns itself: the oldest detector there is.
+
+The clips of a training set hold a call *somewhere*. Knowing where, to a frame, is what makes a
+network's score a sharp peak instead of a broad hill.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from helpers import features
+
+
+def level_invariant(power, *, floor=1e-7):
+    """Decibels minus the frame's mean over the bands: the shape of the spectrum, not its level."""
+    db = features.to_db(power, floor=floor)
+    return db - db.mean(axis=-1, keepdims=True)
+
+
+def align(powers, *, frontend, before_s=1.4, after_s=2.4, max_iterations=12):
+    """Find the call in every clip: the frame in which the growl turns into the harmonic tail.
+
+    powers: list of float32 (n_frames, n_bands), each with one whole or nearly whole call.
+    before_s, after_s: extent of the template round the turn, s. The template is the mean of all
+    clips at their present places; each clip then moves to where it correlates best with it, until
+    none moves. In the template the turn is where the upper half of the bands rises most.
+    Returns (turns, template): int array (n_clips,), and float (n_template, n_bands) in decibels
+    re frame mean, with the turn in its frame round(before_s / hop_s).
+    Built in 05_capuchin_call_counter.
+    """
+    hop_s = frontend.hop_s
+    before, after = round(before_s / hop_s), round(after_s / hop_s)
+    n = before + after
+    spectra = [level_invariant(p) for p in powers]
+    spectra = [s / (s.std() + 1e-9) for s in spectra]
+    # One long spectrum of all clips: zeros, the mean of every frame, stand for what lies outside.
+    padded = np.concatenate([np.pad(s, ((before, after), (0, 0))) for s in spectra])
+    inside = np.concatenate(
+        [np.pad(np.ones((len(s), 1)), ((before, after), (0, 0))) for s in spectra]
+    )
+    lengths = np.array([len(s) for s in spectra])
+    starts = np.cumsum(lengths + n) - (lengths + n)
+    places = np.round(lengths / 3).astype(int)  # a clip begins some time before the call's turn
+    for _ in range(max_iterations):
+        rows = (starts + places)[:, None] + np.arange(n)
+        covered = inside[rows].sum(axis=0)
+        template = padded[rows].sum(axis=0) / np.maximum(covered, 1)
+        template[covered[:, 0] < len(powers) / 3] = 0  # too few clips reach there to say anything
+        energy = np.square(template).sum(axis=1, keepdims=True)
+        match = correlate(padded, template) / np.sqrt(correlate(inside, energy) + 1e-9)
+        new = np.array([np.argmax(match[i : i + k]) for i, k in zip(starts, lengths, strict=True)])
+        if np.array_equal(new, places):
+            break
+        places = new
+    shift = _turn(template, frontend, width=max(1, round(0.3 / hop_s))) - before
+    return np.clip(places + shift, 0, lengths - 1), np.roll(template, -shift, axis=0)
+
+
+def correlate(spectrum, template):
+    """Cross-correlation over time, summed over the bands, where the template fits whole.
+
+    spectrum: (n_frames, n_bands). template: (n_template, n_bands).
+    Returns (n_frames - n_template + 1,).
+    """
+    products = np.ascontiguousarray(spectrum @ template.T)  # every frame with every frame
+    row, column = products.strides
+    n = len(template)
+    diagonals = as_strided(products, (len(spectrum) - n + 1, n), (row, row + column))
+    return diagonals.sum(axis=1)
+
+
+def _turn(template, frontend, *, width):
+    """Frame in which the bands from 1 to 1.7 kHz rise most, mean of `width` frames on each side."""
+    f = frontend.frequencies
+    upper = template[:, (f > 1000) & (f < 1700)].mean(axis=1)
+    sums = np.concatenate([[0], np.cumsum(upper)])
+    k = np.arange(width, len(upper) - width)
+    return int(k[np.argmax(sums[k + width] - 2 * sums[k] + sums[k - width])])

@@ -1,0 +1,129 @@
+"""Scores with intervals: of clips, of events, and of counts."""
+
+import mir_eval
+import numpy as np
+import pandas as pd
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
+from helpers.events import centres
+
+TOLERANCE_S = 1.0
+
+
+def bootstrap_interval(statistic, *arrays, groups, n_resamples=1000, level=0.95, seed=0):
+    """Percentile bootstrap interval of a statistic, resampling whole groups.
+
+    Clips of one recording stand or fall together: resampling them one by one would promise a
+    precision that is not there. statistic: function of the arrays → float. arrays: (n, …) each.
+    groups: (n,) labels. Returns (low, high). Raises ValueError with fewer than two groups.
+    """
+    members = [np.flatnonzero(groups == g) for g in pd.unique(np.asarray(groups))]
+    groups = np.asarray(groups)
+    if len(members) < 2:
+        raise ValueError("an interval over groups needs at least two groups")
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(n_resamples):
+        drawn = rng.integers(len(members), size=len(members))
+        rows = np.concatenate([members[i] for i in drawn])
+        values.append(statistic(*(np.asarray(a)[rows] for a in arrays)))
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def clip_scores(truth, score, *, threshold, groups, seed=0):
+    """Accuracy, precision, recall and F1 of clips, each with its 95 % interval over groups.
+
+    truth: bool (n,). score: float (n,); positive at threshold and above. groups: (n,).
+    Returns a DataFrame with rows accuracy, precision, recall, f1 and columns value, low, high.
+    """
+    truth = np.asarray(truth, bool)
+    guess = np.asarray(score) >= threshold
+
+    def all_four(truth, guess):
+        precision, recall, f1, _ = precision_recall_fscore_support(
+            truth, guess, average="binary", zero_division=0
+        )
+        return {
+            "accuracy": accuracy_score(truth, guess),
+            "precision": precision,
+            "recall": recall,
+            "f1": f1,
+        }
+
+    rows = {}
+    for name, value in all_four(truth, guess).items():
+        low, high = bootstrap_interval(
+            lambda t, g, name=name: _QUICK[name](t, g), truth, guess, groups=groups, seed=seed
+        )
+        rows[name] = {"value": value, "low": low, "high": high}
+    return pd.DataFrame(rows).T
+
+
+def _ratio(a, b):
+    return a / b if b else 0.0
+
+
+# The same four, without the checks that make a thousand calls of scikit-learn slow.
+_QUICK = {
+    "accuracy": lambda t, g: np.mean(t == g),
+    "precision": lambda t, g: _ratio(np.sum(t & g), np.sum(g)),
+    "recall": lambda t, g: _ratio(np.sum(t & g), np.sum(t)),
+    "f1": lambda t, g: _ratio(2 * np.sum(t & g), np.sum(t) + np.sum(g)),
+}
+
+
+def match_events(reference_s, estimated_s, *, tolerance_s=TOLERANCE_S):
+    """Largest one-to-one matching of events in time (mir_eval).
+
+    reference_s, estimated_s: centres, s. Returns list of (reference index, estimated index).
+    """
+    if not len(reference_s) or not len(estimated_s):
+        return []
+    return mir_eval.util.match_events(
+        np.asarray(reference_s, float), np.asarray(estimated_s, float), tolerance_s
+    )
+
+
+def event_scores(reference, events, names, *, tolerance_s=TOLERANCE_S):
+    """Precision, recall and F1 of events over a set of recordings.
+
+    reference: DataFrame `clip_name, centre_s`. events: DataFrame `clip_name, start_s, end_s`.
+    names: the recordings that were looked at. Events match one to one when their centres are at
+    most tolerance_s apart. Returns dict event_precision, event_recall, event_f1, all 1.0 where
+    there was nothing to find and nothing was found.
+    """
+    hits = n_reference = n_estimated = 0
+    for name in names:
+        true = reference.loc[reference["clip_name"] == name, "centre_s"].to_numpy(float)
+        found = centres(events[events["clip_name"] == name])
+        hits += len(match_events(true, found, tolerance_s=tolerance_s))
+        n_reference += len(true)
+        n_estimated += len(found)
+    precision = hits / n_estimated if n_estimated else 1.0 * (n_reference == 0)
+    recall = hits / n_reference if n_reference else 1.0
+    f1 = 2 * hits / (n_reference + n_estimated) if n_reference + n_estimated else 1.0
+    return {"event_precision": precision, "event_recall": recall, "event_f1": f1}
+
+
+def count_scores(counts, results):
+    """How far counts are off, recording by recording.
+
+    counts, results: DataFrames `clip_name, call_count`; recordings without a count (unreadable)
+    are left out and said. A total hides errors that cancel, so it stands last.
+    Returns dict exact, recordings, exact_share, mae, bias, total_true, total_counted.
+    """
+    both = counts.merge(results, on="clip_name", suffixes=("_true", "")).dropna()
+    error = both["call_count"].astype(int) - both["call_count_true"].astype(int)
+    if both.empty:
+        raise ValueError("no recording has both a true and a measured count")
+    return {
+        "exact": int((error == 0).sum()),
+        "recordings": len(both),
+        "exact_share": float((error == 0).mean()),
+        "mae": float(error.abs().mean()),
+        "bias": float(error.mean()),
+        "total_true": int(both["call_count_true"].sum()),
+        "total_counted": int(both["call_count"].sum()),
+    }

@@ -1,0 +1,234 @@
+"""Keras architectures as functions, and models that carry their own front end.
+
+Only `keras` and `keras.ops` are used: the same code runs on TensorFlow, JAX and PyTorch. Call
+`env.setup` before this module is imported; it chooses the backend.
+"""
+
+import contextlib
+import io
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from helpers import env
+from helpers.events import EventSettings
+from helpers.features import Frontend
+
+STEPS_AT_ONCE = 256  # score steps per call of a network, always the same: compiled once
+
+
+class ModelError(Exception):
+    """A model file that cannot be used: what it is, and what was expected."""
+
+
+@keras.saving.register_keras_serializable(package="helpers")
+class LevelNormalisation(layers.Layer):
+    """Logarithm of band power minus the frame's mean over the bands.
+
+    Gain drops out, frame by frame, and nothing depends on the length of the recording: a call looks
+    the same in a three-second clip and in an hour. Being a layer, it cannot differ between training
+    and scoring. power: (..., n_frames, n_bands), full scale². Same shape out.
+    """
+
+    def __init__(self, floor=1e-7, **kwargs):
+        super().__init__(**kwargs)
+        self.floor = floor
+
+    def call(self, power):
+        x = ops.log10(ops.maximum(power, self.floor))
+        return x - ops.mean(x, axis=-1, keepdims=True)
+
+    def get_config(self):
+        return {**super().get_config(), "floor": self.floor}
+
+
+def call_network(n_bands, *, width=16, dropout=0.2, name="call_network"):
+    """Fully convolutional detector: band power in, one logit every fourth frame out.
+
+    n_bands: bands of the front end (at least 16). width: channels of the first layer. Input
+    (batch, n_frames, n_bands) of any length, output (batch, n_steps, 1). No layer pads over time:
+    every step sees exactly its own `receptive_field`, so blocks of a recording give what the whole
+    gives, and overlapping windows share their work. The strides come first: five of the
+    seven convolutions run where there is little left to compute.
+    """
+    inputs = keras.Input((None, n_bands), name="power")
+    x = LevelNormalisation(name="level")(inputs)
+    x = layers.Reshape((-1, n_bands, 1))(x)
+    # The first stride over frequency brings any front end, mel or linear, to about 32 bands.
+    stride = max(2, round(n_bands / 32))
+    x = _convolution(x, width, (5, 2 * stride + 1), strides=(2, stride))
+    x = _convolution(x, 2 * width, (3, 3), strides=(2, 2))
+    x = _convolution(x, 2 * width, (3, 3), strides=(1, 2))
+    x = _convolution(x, 4 * width, (3, x.shape[2]))  # all that is left of the frequency axis
+    x = layers.Reshape((-1, 4 * width))(x)
+    for dilation in (2, 3, 4):
+        x = layers.Conv1D(4 * width, 3, dilation_rate=dilation, use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Dropout(dropout)(x)
+    return keras.Model(inputs, layers.Conv1D(1, 1, name="logit")(x), name=name)
+
+
+def _convolution(x, channels, kernel, **kwargs):
+    x = layers.Conv2D(channels, kernel, use_bias=False, **kwargs)(x)
+    return layers.ReLU()(layers.BatchNormalization()(x))
+
+
+def receptive_field(network):
+    """(frames, stride): frames that one output step sees, and frames between two steps.
+
+    network: a chain of convolutions without padding over time, or an ensemble of such.
+    """
+    frames, stride = 1, 1
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            return receptive_field(layer)  # members of an ensemble are alike
+        if isinstance(layer, layers.Conv1D | layers.Conv2D):
+            frames += (layer.kernel_size[0] - 1) * layer.dilation_rate[0] * stride
+            stride *= layer.strides[0]
+    return frames, stride
+
+
+def parameter_count(model):
+    """Number of trainable parameters."""
+    return int(sum(np.prod(w.shape) for w in model.trainable_weights))
+
+
+def ensemble(networks):
+    """Networks of one shape in one model: the mean of their logits."""
+    if len(networks) == 1:
+        return networks[0]
+    inputs = keras.Input(networks[0].input_shape[1:], name="power")
+    for i, network in enumerate(networks):
+        network.name = f"member_{i}"
+    logits = layers.Average(name="logit")([network(inputs) for network in networks])
+    return keras.Model(inputs, logits, name="ensemble")
+
+
+@keras.saving.register_keras_serializable(package="helpers")
+class CallDetector(keras.Model):
+    """A network, the front end that it was trained on, and how its score becomes calls.
+
+    network: (batch, n_frames, n_bands) power → (batch, n_steps, 1) logits. frontend: `Frontend`.
+    settings: `EventSettings`. One file, `model.keras`, holds all three.
+    """
+
+    def __init__(self, network, frontend, settings=None, **kwargs):
+        super().__init__(**kwargs)
+        self.network = network
+        self.frontend = frontend
+        self.settings = settings or EventSettings()
+        self.frames, self.stride = receptive_field(network)
+        self.step_s = self.stride * frontend.hop_s
+
+    def call(self, power, training=False):
+        return self.network(power, training=training)
+
+    def build(self, input_shape):
+        self.built = True  # the network is built already
+
+    def get_config(self):
+        return {
+            "network": keras.saving.serialize_keras_object(self.network),
+            "frontend": asdict(self.frontend),
+            "settings": asdict(self.settings),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(
+            keras.saving.deserialize_keras_object(config["network"], safe_mode=True),
+            Frontend(**config["frontend"]),
+            EventSettings(**config["settings"]),
+        )
+
+    def score(self, pieces, *, lock=None):
+        """Score of a whole recording, in bounded memory.
+
+        pieces: float32 (n_frames, n_bands) arrays, the recording's power in order (see
+        `Frontend.stream`), or one such array. lock: held while the network runs, for callers that
+        score in several threads. Step k lies at k * step_s seconds; before and after
+        the recording there is silence. Returns float32 (1 + n_frames // stride,) between 0 and 1,
+        the same to the bit however the recording was cut into pieces.
+        """
+        pieces = [pieces] if isinstance(pieces, np.ndarray) else pieces
+        before = (self.frames - 1) // 2
+        need = self.frames + self.stride * (STEPS_AT_ONCE - 1)
+        silence = np.full((1, self.frontend.n_bands), 1e-12, np.float32)
+        held, n_frames, scores = [np.repeat(silence, before, axis=0)], 0, []
+        n_held = before
+        for piece in pieces:
+            held.append(piece)
+            n_frames += len(piece)
+            n_held += len(piece)
+            while n_held >= need:
+                joined = np.concatenate(held)
+                scores.append(self._score_block(joined[:need], lock))
+                held = [joined[STEPS_AT_ONCE * self.stride :]]
+                n_held = len(held[0])
+        n_steps = 1 + n_frames // self.stride
+        joined = np.concatenate(held)
+        while sum(map(len, scores)) < n_steps:
+            missing = max(0, need - len(joined))
+            block = np.concatenate([joined[:need], np.repeat(silence, missing, axis=0)])
+            scores.append(self._score_block(block, lock))
+            joined = joined[STEPS_AT_ONCE * self.stride :]
+        return np.concatenate(scores)[:n_steps]
+
+    def score_clips(self, powers):
+        """Highest score in each clip: float32 (n_clips,). powers: list of (n_frames, n_bands).
+
+        The clips are scored as one recording, with so much silence between them that no step sees
+        two of them.
+        """
+        gap = np.full((self.frames, self.frontend.n_bands), 1e-12, np.float32)
+        score = self.score(piece for power in powers for piece in (power, gap))
+        ends = np.cumsum([len(power) + len(gap) for power in powers])
+        starts = np.append(0, ends[:-1])
+        first = -(-starts // self.stride)
+        last = (ends - len(gap)) // self.stride
+        return np.array([score[a : b + 1].max() for a, b in zip(first, last, strict=True)])
+
+    def _score_block(self, power, lock):
+        with lock or contextlib.nullcontext():
+            logits = np.asarray(self.network.predict_on_batch(power[None]))[0, :, 0]
+        return 1 / (1 + np.exp(-logits))
+
+
+def save(model, path):
+    """Write a model as one .keras file, whole or not at all."""
+    with env.atomic_path(path) as temporary:
+        model.save(temporary)
+
+
+def load_detector(path):
+    """A `CallDetector` from a .keras file, in Keras' safe mode: a file cannot bring code along.
+
+    Raises ModelError: no such file, damaged, not a model of this kind.
+    """
+    path = Path(path)
+    expected = "expected a model.keras that 05_capuchin_call_counter has written (a CallDetector)"
+    if not path.is_file():
+        raise ModelError(f"{env.short_path(path)}: there is no such file; {expected}")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises anything, from KeyError to zipfile.BadZipFile
+        words = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+        raise ModelError(
+            f"{env.short_path(path)}: cannot be read as a model ({words}); {expected}"
+        ) from None
+    if not isinstance(model, CallDetector):
+        raise ModelError(
+            f"{env.short_path(path)}: a model {model.name!r} with input {model.input_shape}, "
+            f"which says nothing of its front end; {expected}"
+        )
+    bands = model.network.input_shape[-1]
+    if bands != model.frontend.n_bands:
+        raise ModelError(
+            f"{env.short_path(path)}: its network wants {bands} bands, its front end has "
+            f"{model.frontend.n_bands}; {expected}"
+        )
+    return model

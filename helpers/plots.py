@@ -1,0 +1,250 @@
+"""Figures of the series: every axis has its unit, every function returns the figure."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+
+from helpers import features
+
+CALL, OTHER, KEY = "#c8553d", "#3d6b8c", "#2a9d4a"  # one colour for one thing, in all figures
+
+
+def use_style():
+    """The look of all figures of a notebook."""
+    sns.set_theme(style="whitegrid", context="notebook", rc={"figure.dpi": 96, "axes.grid": False})
+
+
+def spectrogram(axis, power, frontend, *, start_s=0.0, range_db=60.0):
+    """Band power in decibels over time and frequency.
+
+    power: float (n_frames, n_bands). start_s: time of the first frame, s. range_db: what lies
+    further below the maximum is black. Returns the image.
+    """
+    db = features.to_db(power).T
+    top = db.max()
+    times = start_s + np.arange(db.shape[1] + 1) * frontend.hop_s
+    f = frontend.frequencies / 1000
+    edges = np.concatenate(
+        [[1.5 * f[0] - 0.5 * f[1]], (f[1:] + f[:-1]) / 2, [1.5 * f[-1] - 0.5 * f[-2]]]
+    )
+    image = axis.pcolormesh(
+        times, edges, db, vmin=top - range_db, vmax=top, cmap="magma", rasterized=True
+    )
+    axis.set(xlabel="time (s)", ylabel="frequency (kHz)")
+    return image
+
+
+def waveforms(sounds, *, sr, titles, colours=None, columns=4):
+    """Small multiples of waveforms. sounds: list of float (n_samples,), full scale ±1."""
+    rows = -(-len(sounds) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3.6 * columns, 1.9 * rows), squeeze=False, layout="constrained"
+    )
+    for i, axis in enumerate(axes.flat):
+        if i >= len(sounds):
+            axis.axis("off")
+            continue
+        axis.plot(np.arange(len(sounds[i])) / sr, sounds[i], lw=0.4, color=(colours or [OTHER])[i])
+        axis.set_title(titles[i], fontsize=9)
+        axis.tick_params(labelsize=8)
+    for axis in axes[-1]:
+        axis.set_xlabel("time (s)", fontsize=9)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("amplitude\n(full scale ±1)", fontsize=9)
+    return figure
+
+
+def spectrograms(powers, frontend, *, titles, marks=None, columns=4):
+    """Small multiples of spectrograms. powers: list of (n_frames, n_bands); marks: s, or None."""
+    rows = -(-len(powers) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3.6 * columns, 2.2 * rows), squeeze=False, layout="constrained"
+    )
+    image = None
+    for i, axis in enumerate(axes.flat):
+        if i >= len(powers):
+            axis.axis("off")
+            continue
+        image = spectrogram(axis, powers[i] / powers[i].max(), frontend)
+        axis.set_title(titles[i], fontsize=9)
+        axis.tick_params(labelsize=8)
+        axis.set(xlabel="", ylabel="")
+        if marks is not None and marks[i] is not None:
+            axis.axvline(marks[i], color="white", lw=1, ls="--")
+    for axis in axes[-1]:
+        axis.set_xlabel("time (s)", fontsize=9)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("frequency (kHz)", fontsize=9)
+    if image is not None:
+        figure.colorbar(image, ax=axes, label="power (dB re maximum)", shrink=0.9, pad=0.01)
+    return figure
+
+
+def learning_curves(histories, *, title):
+    """Training and validation loss per epoch. histories: DataFrame `fold, epoch, loss, …`."""
+    figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    for fold, history in histories.groupby("fold"):
+        label = (None, None) if fold else ("training scenes", "held-out scenes")
+        axis.plot(history["epoch"], history["loss"], color=OTHER, lw=1.2, label=label[0])
+        axis.plot(
+            history["epoch"],
+            history["validation_loss"],
+            color=CALL,
+            lw=1.2,
+            ls="--",
+            label=label[1],
+        )
+    axis.set(xlabel="epoch", ylabel="loss (binary cross-entropy)", title=title)
+    axis.set_ylim(0)
+    axis.legend()
+    return figure
+
+
+def confusion_matrix(truth, guess, *, labels, title):
+    """Counts of clips by true and predicted class. truth, guess: bool or int (n,)."""
+    n = len(labels)
+    table = np.zeros((n, n), int)
+    np.add.at(table, (np.asarray(truth, int), np.asarray(guess, int)), 1)
+    figure, axis = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
+    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    sns.heatmap(
+        share,
+        annot=np.array(
+            [
+                [f"{k}\n{s:.1%}" for k, s in zip(*rows, strict=True)]
+                for rows in zip(table, share, strict=True)
+            ]
+        ),
+        fmt="",
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        xticklabels=labels,
+        yticklabels=labels,
+        cbar_kws={"label": "share of the true class"},
+        ax=axis,
+    )
+    axis.set(xlabel="predicted class", ylabel="true class", title=title)
+    return figure
+
+
+def timeline(events, durations, *, key=None):
+    """All recordings, one line each: calls found, and the key's where there is one.
+
+    events: DataFrame `clip_name, start_s, end_s, score`. durations: dict clip_name → s.
+    key: DataFrame `clip_name, centre_s`, or None.
+    """
+    names = sorted(durations)
+    longest = max(durations.values(), default=1.0)
+    scale, unit = (60.0, "min") if longest > 600 else (1.0, "s")
+    figure, axis = plt.subplots(figsize=(12, 0.8 + 0.28 * len(names)), layout="constrained")
+    for row, name in enumerate(names):
+        axis.hlines(row, 0, durations[name] / scale, color="0.8", lw=1, zorder=1)
+        mine = events[events["clip_name"] == name]
+        middle = (mine["start_s"] + mine["end_s"]) / 2 / scale
+        axis.scatter(middle, np.full(len(mine), row), marker="|", s=110, lw=2, color=CALL, zorder=3)
+        if key is not None:
+            true = key.loc[key["clip_name"] == name, "centre_s"] / scale
+            axis.scatter(
+                true, np.full(len(true), row), s=60, facecolor="none", edgecolor=KEY, zorder=2
+            )
+        axis.text(longest / scale * 1.01, row, len(mine), va="center", fontsize=9)
+    axis.scatter([], [], marker="|", s=110, lw=2, color=CALL, label="call found")
+    if key is not None:
+        axis.scatter([], [], s=60, facecolor="none", edgecolor=KEY, label="call in the key")
+    axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncol=2, frameon=False, fontsize=9)
+    axis.set_title("Calls per recording (count at the right)", loc="left", fontsize=11)
+    axis.set_yticks(range(len(names)), names, fontsize=9)
+    axis.set(xlabel=f"time ({unit})", ylim=(len(names) - 0.4, -0.6))
+    axis.set_xlim(0, longest / scale * 1.06)
+    sns.despine(ax=axis, left=True)
+    return figure
+
+
+def counted_recording(power, score, events, frontend, *, step_s, threshold, title, key=None):
+    """One recording: its spectrogram above, the score, the threshold and the calls below it.
+
+    power: (n_frames, n_bands). score: (n_steps,). events: this recording's. key: centres, s.
+    """
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(12, 4.6), sharex=True, height_ratios=(2, 1), layout="constrained"
+    )
+    thin = max(1, len(power) // 4000)  # a screen has no more columns than that
+    shown = power[: len(power) // thin * thin].reshape(-1, thin, power.shape[1]).mean(axis=1)
+    times = np.linspace(0, len(power) * frontend.hop_s, len(shown) + 1)
+    db = features.to_db(shown).T
+    top.pcolormesh(
+        times,
+        frontend.frequencies / 1000,
+        np.pad(db, ((0, 0), (0, 1)), mode="edge"),
+        vmin=db.max() - 60,
+        cmap="magma",
+        shading="nearest",
+        rasterized=True,
+    )
+    top.set(ylabel="frequency (kHz)", title=title)
+    bottom.plot(np.arange(len(score)) * step_s, score, color="0.3", lw=0.8)
+    bottom.axhline(threshold, color="0.5", lw=0.8, ls=":")
+    for event in events.itertuples():
+        bottom.axvspan(event.start_s, event.end_s, color=CALL, alpha=0.25, lw=0)
+        top.plot(
+            (event.start_s + event.end_s) / 2,
+            frontend.frequencies[-1] / 1000 * 0.97,
+            "v",
+            color=CALL,
+        )
+    if key is not None and len(key):
+        bottom.plot(key, np.full(len(key), 1.06), "o", mfc="none", color=KEY, label="key", ms=6)
+        bottom.legend(loc="upper right", fontsize=8)
+    bottom.set(xlabel="time (s)", ylabel="score", ylim=(0, 1.14))
+    return figure
+
+
+def threshold_curve(curve, *, threshold):
+    """Errors on held-out scenes over the threshold, with a band of one standard error."""
+    figure, axis = plt.subplots(figsize=(9, 3.8), layout="constrained")
+    logit = np.log(curve["threshold"] / (1 - curve["threshold"]))
+    axis.fill_between(
+        logit,
+        curve["error"] - curve["standard_error"],
+        curve["error"] + curve["standard_error"],
+        color="0.85",
+        lw=0,
+    )
+    axis.plot(logit, curve["error"], color="0.2", label="both")
+    axis.plot(logit, curve["missed"], color=OTHER, ls="--", label="missed calls")
+    axis.plot(logit, curve["false_alarms"], color=CALL, ls="--", label="false alarms")
+    axis.axvline(np.log(threshold / (1 - threshold)), color=KEY, label=f"chosen: {threshold:.2f}")
+    ticks = np.array([0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98])
+    axis.set_xticks(np.log(ticks / (1 - ticks)), ticks)
+    axis.set(xlabel="threshold on the score", ylabel="errors per one-minute scene", ylim=(0, None))
+    axis.legend(fontsize=9)
+    return figure
+
+
+def lines(table, *, x, xlabel, ylabel, title=""):
+    """One line per column of a table over its column `x`."""
+    figure, axis = plt.subplots(figsize=(9, 3.6), layout="constrained")
+    for i, column in enumerate(c for c in table.columns if c != x):
+        axis.plot(
+            table[x], table[column], marker="o", ms=4, color=[CALL, OTHER, KEY][i % 3], label=column
+        )
+    axis.set(xlabel=xlabel, ylabel=ylabel, title=title, ylim=(0, None))
+    axis.legend(fontsize=9)
+    return figure
+
+
+def thresholds_per_recording(margins, *, threshold):
+    """The range of thresholds that leaves each recording's count as it is.
+
+    margins: DataFrame `clip_name, low, high` (thresholds), as from `counting.margins`.
+    """
+    figure, axis = plt.subplots(figsize=(9, 0.9 + 0.26 * len(margins)), layout="constrained")
+    rows = np.arange(len(margins))
+    axis.hlines(rows, margins["low"], margins["high"], color=OTHER, lw=6, alpha=0.8)
+    axis.axvline(threshold, color=KEY, label=f"chosen: {threshold:.2f}")
+    axis.set_yticks(rows, margins["clip_name"], fontsize=9)
+    axis.set(xlabel="threshold on the score", xlim=(0, 1), ylim=(len(margins) - 0.4, -0.6))
+    axis.legend(loc="lower left", fontsize=9)
+    sns.despine(ax=axis, left=True)
+    return figure

@@ -1,0 +1,155 @@
+"""Training: batches of freshly mixed scenes, the fit, and its history."""
+
+import time
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from helpers import augment, models
+
+CALL_WEIGHT = 2.0  # how much more a step at a call counts than one without
+TOLERANCE_S = 0.2  # standard deviation of the target round a call's landmark, s
+
+
+class SceneBatches(keras.utils.PyDataset):
+    """Batches of scenes that no epoch sees twice. Built in 05_capuchin_call_counter.
+
+    mixer: `augment.SceneMixer`. network: says how many frames a step sees. n_steps: score steps per
+    scene. Batch i of epoch e depends on (seed, e, i) alone. A batch is (power (batch, n_frames,
+    n_bands), target (batch, n_steps, 1), weight (batch, n_steps)).
+    """
+
+    def __init__(
+        self, mixer, network, *, n_batches, batch_size=16, n_steps=50, seed=0, fixed=False
+    ):
+        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
+        self.mixer, self.n_batches, self.batch_size = mixer, n_batches, batch_size
+        self.n_steps, self.seed, self.fixed = n_steps, seed, fixed
+        self.frames, self.stride = models.receptive_field(network)
+        self.epoch = 0
+
+    def __len__(self):
+        return self.n_batches
+
+    def on_epoch_end(self):
+        if not self.fixed:
+            self.epoch += 1
+
+    def __getitem__(self, i):
+        rng = np.random.default_rng((self.seed, self.epoch, i))
+        powers, targets = [], []
+        for _ in range(self.batch_size):
+            n_frames = self.frames + self.stride * (self.n_steps - 1)
+            power, turns = self.mixer.scene(rng, n_frames=n_frames)
+            if not self.fixed:
+                power = augment.spec_augment(rng, power)
+            powers.append(power)
+            targets.append(self._target(turns))
+        target = np.stack(targets)
+        return np.stack(powers), target[..., None], 1 + CALL_WEIGHT * target
+
+    def _target(self, turns):
+        """A bell round each call's landmark: float32 (n_steps,), between 0 and 1."""
+        frames = (self.frames - 1) / 2 + self.stride * np.arange(self.n_steps)
+        width = TOLERANCE_S / self.mixer.frontend.hop_s
+        bells = [np.exp(-0.5 * ((frames - turn) / width) ** 2) for turn in turns]
+        return np.max([np.zeros(self.n_steps), *bells], axis=0).astype(np.float32)
+
+
+def fit(network, mixer, *, epochs, steps_per_epoch=100, validation=None, seed=0, progress=True):
+    """Train a network on scenes with Adam and a cosine schedule.
+
+    network: see `models.call_network`. mixer, validation: `augment.SceneMixer` of training and of
+    held-out clips; the validation loss is for looking at, nothing is chosen by it.
+    Returns a DataFrame with a row per epoch: `epoch, loss, validation_loss, seconds`.
+    """
+    batches = SceneBatches(mixer, network, n_batches=steps_per_epoch, seed=seed)
+    held_out = None
+    if validation is not None:
+        held_out = SceneBatches(validation, network, n_batches=6, seed=seed + 1, fixed=True)
+    schedule = keras.optimizers.schedules.CosineDecay(3e-3, epochs * steps_per_epoch)
+    network.compile(
+        optimizer=keras.optimizers.Adam(schedule),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+    )
+    marks = [time.perf_counter()]
+    with tqdm(
+        total=epochs * steps_per_epoch,
+        desc=f"Training {network.name}",
+        unit="step",
+        disable=not progress,
+        mininterval=1,
+    ) as bar:
+        history = network.fit(
+            batches,
+            validation_data=held_out,
+            epochs=epochs,
+            verbose=0,
+            callbacks=[
+                keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
+            ],
+        ).history
+    table = pd.DataFrame({"epoch": range(1, epochs + 1), "loss": history["loss"]})
+    table["validation_loss"] = history.get("val_loss", [np.nan] * epochs)
+    table["seconds"] = np.diff(marks)
+    return table
+
+
+@dataclass
+class CrossFit:
+    """Networks that were each trained without one fold.
+
+    detectors: `models.CallDetector` per fold. histories: DataFrame `fold, epoch, loss,
+    validation_loss, seconds`. clip_score: (n_clips,), each clip scored by the network that has not
+    seen it. mixers: `augment.SceneMixer` of each fold's held-out clips, for scenes to measure on.
+    """
+
+    detectors: list
+    histories: pd.DataFrame
+    clip_score: np.ndarray
+    mixers: list
+
+
+def cross_fit(
+    table, powers, turns, frontend, *, epochs, steps_per_epoch=100, seed=0, progress=True
+):
+    """Train one network per fold of a clip table, each on the other folds.
+
+    table: clip table with `label`, `group` and `fold` filled. powers: band power per row.
+    turns: landmark of each call, frames. frontend: `Frontend` of the powers. Returns `CrossFit`.
+    """
+    fold = table["fold"].to_numpy()
+    score = np.zeros(len(table), np.float32)
+    detectors, histories, mixers = [], [], []
+
+    def part(rows, settings=None):
+        rows = np.flatnonzero(rows)
+        return augment.SceneMixer.from_table(
+            table.iloc[rows],
+            [powers[i] for i in rows],
+            [turns[i] for i in rows],
+            frontend,
+            settings,
+        )
+
+    for k in range(fold.max() + 1):
+        keras.utils.set_random_seed(100 * seed + k)
+        network = models.call_network(frontend.n_bands, name=f"fold_{k + 1}_of_{fold.max() + 1}")
+        history = fit(
+            network,
+            part(fold != k),
+            validation=part(fold == k),
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            seed=100 * seed + k,
+            progress=progress,
+        )
+        detectors.append(models.CallDetector(network, frontend))
+        histories.append(history.assign(fold=k))
+        mixers.append(part(fold == k, augment.HELD_OUT))
+        held_out = np.flatnonzero(fold == k)
+        score[held_out] = detectors[k].score_clips([powers[i] for i in held_out])
+    return CrossFit(detectors, pd.concat(histories, ignore_index=True), score, mixers)

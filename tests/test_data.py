@@ -1,0 +1,438 @@
+"""helpers.data: finding a data set, its clip table, its key, its folds."""
+
+import os
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers import audio, data, env
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "capuchin"
+CAPUCHIN, OTHER, FOREST = (
+    "Parsed_Capuchinbird_Clips",
+    "Parsed_Not_Capuchinbird_Clips",
+    "Forest Recordings",
+)
+
+
+def sound_file(path, n=800, rate=8000):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, np.zeros(n, np.float32), rate, format=path.suffix[1:].upper())
+
+
+def capuchin(root, *, parts=(CAPUCHIN, OTHER, FOREST)):
+    """A data set of 6 + 9 clips from 3 + 3 sources, and 2 recordings."""
+    if CAPUCHIN in parts:
+        for i in range(6):
+            sound_file(root / CAPUCHIN / f"XC{100 + i % 3}-{i // 3}.wav")
+    if OTHER in parts:
+        for i in range(9):
+            sound_file(root / OTHER / f"night-owl-{'abc'[i % 3]}-{i // 3}.ogg")
+    if FOREST in parts:
+        for i in range(2):
+            sound_file(root / FOREST / f"recording_0{i}.wav", 8000)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def places(monkeypatch, tmp_path):
+    """No data set anywhere but in tmp_path; the synthetic sample is a small stand-in."""
+    monkeypatch.delenv("AUDIO_DATA", raising=False)
+    monkeypatch.setattr(data, "KAGGLE_INPUT", tmp_path / "kaggle" / "input")
+    monkeypatch.setattr(env, "repository_root", lambda: tmp_path / "repository")
+    monkeypatch.setattr(
+        data.synthesis, "default_root", lambda n, s: tmp_path / "sample" / f"{n}-{s}"
+    )
+
+    def write_capuchin(root, *, size="small", seed=0, progress=True):
+        capuchin(root)
+        (root / data.synthesis.MANIFEST).write_text("{}")
+
+    monkeypatch.setattr(data.synthesis, "write_capuchin", write_capuchin)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return data.Dataset("capuchin", capuchin(tmp_path / "set"), "local")
+
+
+# --- resolve ----------------------------------------------------------------------------------
+
+
+def test_the_order_of_the_places(places, monkeypatch, capsys):
+    def taken():
+        found = data.resolve("capuchin", given)
+        printed = capsys.readouterr().out
+        assert printed.count("\n") == 1 and str(places) not in printed
+        assert env.short_path(found.root) in printed and found.source in printed
+        return found.source, found.root.relative_to(places).as_posix()
+
+    given = ""
+    owner, slug = data.DATASETS["capuchin"].kaggle.split("/")
+    assert taken() == ("synthetic", "sample/capuchin-small")
+    capuchin(places / "repository" / "data" / "capuchin")
+    assert taken() == ("local", "repository/data/capuchin")
+    capuchin(data.KAGGLE_INPUT / "datasets" / owner / slug)
+    assert taken() == ("kaggle", f"kaggle/input/datasets/{owner}/{slug}")
+    capuchin(data.KAGGLE_INPUT / slug)
+    assert taken() == ("kaggle", f"kaggle/input/{slug}")
+    monkeypatch.setenv("AUDIO_DATA", str(places / "sounds"))
+    assert taken() == ("kaggle", f"kaggle/input/{slug}")  # AUDIO_DATA has no capuchin: go on
+    capuchin(places / "sounds" / "capuchin")
+    assert taken() == ("local", "sounds/capuchin")
+    given = str(capuchin(places / "given"))
+    assert taken() == ("local", "given")
+    given = str(data.KAGGLE_INPUT / slug)
+    assert taken() == ("kaggle", f"kaggle/input/{slug}")
+
+
+def test_the_sample_is_called_synthetic_whoever_points_at_it(places):
+    root = data.resolve("capuchin", sample_size="full").root
+    assert root == places / "sample" / "capuchin-full"
+    assert data.resolve("capuchin", root).source == "synthetic"
+
+
+@pytest.mark.parametrize("parts", [(), (FOREST,), (CAPUCHIN, FOREST)])
+def test_a_given_folder_without_the_data_set(places, parts):
+    (places / "given").mkdir()
+    capuchin(places / "given", parts=parts)
+    with pytest.raises(data.DataNotFoundError) as caught:
+        data.resolve("capuchin", places / "given")
+    text = str(caught.value)
+    for word in (CAPUCHIN, OTHER, FOREST, "in the given folder given", "kaggle datasets download",
+                 data.DATASETS["capuchin"].kaggle, "data_README.md"):  # fmt: skip
+        assert word in text
+    assert (parts[-1] if parts else "nothing in it") in text
+    assert str(places) not in text
+
+
+def test_other_wrong_folders(places, monkeypatch):
+    with pytest.raises(data.DataNotFoundError, match="does not exist"):
+        data.resolve("capuchin", "nowhere")
+    (places / "archive.zip").touch()
+    with pytest.raises(data.DataNotFoundError, match="is a file.*unzipped"):
+        data.resolve("capuchin", "archive.zip")
+    with pytest.raises(data.DataNotFoundError, match="there are capuchin"):
+        data.resolve("Capuchin")
+    with pytest.raises(ValueError, match="labels"):
+        data.resolve("capuchin", places, require=("labels",))
+    (places / "sounds" / "capuchin").mkdir(parents=True)
+    monkeypatch.setenv("AUDIO_DATA", str(places / "sounds"))
+    with pytest.raises(
+        data.DataNotFoundError, match="folder that AUDIO_DATA names sounds/capuchin"
+    ):
+        data.resolve("capuchin")
+
+
+def test_one_level_of_nesting(places):
+    capuchin(places / "given" / "archive")
+    (places / "given" / "__MACOSX" / CAPUCHIN).mkdir(parents=True)
+    assert data.resolve("capuchin", "given").root == Path("given/archive")
+    with pytest.raises(data.DataNotFoundError):
+        data.resolve("capuchin", places)
+    capuchin(places / "given" / "copy")
+    with pytest.raises(data.DataNotFoundError, match="more than once, in archive, copy"):
+        data.resolve("capuchin", "given")
+
+
+def test_what_is_needed_depends_on_the_use(places, capsys):
+    capuchin(places / "clips", parts=(CAPUCHIN, OTHER))
+    capuchin(places / "forest", parts=(FOREST,))
+    data.resolve("capuchin", "clips", require=("clips",))
+    data.resolve("capuchin", "forest", require=("recordings",))
+    for folder, require in (("clips", ("recordings",)), ("forest", ("clips",))):
+        with pytest.raises(data.DataNotFoundError):
+            data.resolve("capuchin", folder, require=require)
+    capuchin(places / "repository" / "data" / "capuchin", parts=(FOREST,))
+    capsys.readouterr()
+    assert data.resolve("capuchin").source == "synthetic"
+    assert "passed over data/capuchin" in capsys.readouterr().out
+    assert data.resolve("capuchin", require=("recordings",)).source == "local"
+
+
+def test_a_plain_folder_of_recordings(places):
+    for name in ("b.WAV", "a é🐦.wav", ".hidden.wav", "notes.txt"):
+        (places / "own").mkdir(exist_ok=True)
+        sf.write(places / "own" / name, np.zeros(800), 8000, format="WAV")
+    found = data.resolve("capuchin", "own", require=("recordings",))
+    assert [p.name for p in data.recordings(found)] == ["a é🐦.wav", "b.WAV"]
+    assert data.answer_key(found) == (None, None)
+    with pytest.raises(data.DataNotFoundError):
+        data.resolve("capuchin", "own")
+    (places / "own" / CAPUCHIN).mkdir()
+    with pytest.raises(data.DataNotFoundError, match="or sound files"):
+        data.resolve("capuchin", "own", require=("recordings",))
+
+
+def test_download_only_when_asked_for(places, monkeypatch):
+    calls = []
+
+    def dataset_download(handle):
+        calls.append(handle)
+        return str(capuchin(places / "cache" / "versions" / "1"))
+
+    monkeypatch.setitem(
+        sys.modules, "kagglehub", types.SimpleNamespace(dataset_download=dataset_download)
+    )
+    assert data.resolve("capuchin").source == "synthetic" and not calls
+    found = data.resolve("capuchin", download=True)
+    assert found.source == "download" and calls == [data.DATASETS["capuchin"].kaggle]
+
+
+def test_a_download_that_fails(places, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kagglehub", None)
+    with pytest.raises(data.DataNotFoundError, match="pip install kagglehub"):
+        data.resolve("capuchin", download=True)
+
+    def dataset_download(handle):
+        raise ConnectionError("no route")
+
+    monkeypatch.setitem(
+        sys.modules, "kagglehub", types.SimpleNamespace(dataset_download=dataset_download)
+    )
+    with pytest.raises(data.DataNotFoundError, match="download failed .*no route"):
+        data.resolve("capuchin", download=True)
+
+
+def test_a_folder_without_permission(dataset, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    for use in (data.clip_table, data.recordings):
+        with pytest.raises(data.DataError, match="cannot be read: permission denied"):
+            use(dataset)
+    with pytest.raises(data.DataNotFoundError, match="nothing that can be read"):
+        data.resolve("capuchin", dataset.root.parent)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+def test_a_folder_without_permission_for_real(dataset):
+    dataset.root.chmod(0)
+    with pytest.raises(data.DataNotFoundError):
+        data.resolve("capuchin", dataset.root)
+    for use in (data.clip_table, data.recordings):
+        with pytest.raises(data.DataError):
+            use(dataset)
+    dataset.root.chmod(0o700)
+
+
+# --- the clip table ---------------------------------------------------------------------------
+
+
+def test_clip_table(dataset):
+    table, errors = data.clip_table(dataset)
+    assert list(table.columns) == data.CLIP_COLUMNS
+    assert table["path"].is_monotonic_increasing and len(table) == 15
+    assert table["label"].value_counts().to_dict() == {"other": 9, "capuchin": 6}
+    groups = table.groupby("label")["group"].unique()
+    assert sorted(groups["capuchin"]) == ["XC100", "XC101", "XC102"]
+    assert sorted(groups["other"]) == ["night-owl-a", "night-owl-b", "night-owl-c"]
+    assert (table["fold"] == -1).all() and (table["duration_s"] == 0.1).all()
+    assert (table["sample_rate"] == 8000).all() and (table["channels"] == 1).all()
+    assert errors.empty and list(errors.columns) == ["file", "reason"]
+
+
+def test_what_is_no_clip_is_left_out(dataset):
+    folder = dataset.root / CAPUCHIN
+    for name in (".XC1-0.wav", "._XC1-1.wav", "list.csv", "XC9-0.txt", "__MACOSX/XC1-0.wav"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    (folder / "folder.wav").mkdir()
+    sound_file(folder / "XC 7 ü🐦-10.WAV")
+    table, errors = data.clip_table(dataset)
+    assert len(table) == 16 and errors.empty
+    assert "XC 7 ü🐦" in set(table["group"])
+
+
+def test_unreadable_clips_are_listed_and_the_rest_stays(dataset):
+    (dataset.root / CAPUCHIN / "XC100-0.wav").write_bytes(b"")
+    (dataset.root / OTHER / "text-0.wav").write_text("no sound " * 20)
+    table, errors = data.clip_table(dataset)
+    assert len(table) == 14
+    assert dict(errors.itertuples(index=False)) == {
+        f"{CAPUCHIN}/XC100-0.wav": "empty file (0 bytes): copy or download it again",
+        f"{OTHER}/text-0.wav": "text, not audio",
+    }
+
+
+def test_empty_and_half_empty_data_sets(dataset, tmp_path):
+    for path in (dataset.root / CAPUCHIN).iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(data.DataError, match="class 'capuchin' is missing.*empty file"):
+        data.clip_table(dataset)
+    for path in (dataset.root / CAPUCHIN).iterdir():
+        path.unlink()
+    with pytest.raises(
+        data.DataError, match=f"class 'capuchin' is missing.*{CAPUCHIN} has no sound"
+    ):
+        data.clip_table(dataset)
+    (tmp_path / "empty").mkdir()
+    empty = data.Dataset("capuchin", tmp_path / "empty", "local")
+    with pytest.raises(data.DataError, match="no clips in empty.*Put sound files"):
+        data.clip_table(empty)
+    with pytest.raises(data.DataError, match="no recordings in empty/Forest Recordings"):
+        data.recordings(empty)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 6, 10, 14, 15, 99])
+def test_max_clips(dataset, n):
+    table, _ = data.clip_table(dataset, max_clips=n, seed=1)
+    sizes = table["label"].value_counts()
+    assert len(table) == min(15, max(2, n))
+    assert abs(sizes["capuchin"] - 0.4 * len(table)) <= 1
+    for label, rows in table.groupby("label"):
+        assert rows["group"].nunique() == min(3, sizes[label])
+    pd.testing.assert_frame_equal(table, data.clip_table(dataset, max_clips=n, seed=1)[0])
+    assert table["path"].is_monotonic_increasing
+
+
+def test_max_clips_draws_by_seed(dataset):
+    draws = {tuple(data.clip_table(dataset, max_clips=4, seed=s)[0]["path"]) for s in range(8)}
+    assert len(draws) > 3
+
+
+def test_recordings_in_order(dataset):
+    assert [p.name for p in data.recordings(dataset)] == ["recording_00.wav", "recording_01.wav"]
+    assert len(data.recordings(dataset, max_recordings=1)) == 1
+    assert all(isinstance(p, Path) for p in data.recordings(dataset))
+
+
+def test_errors_table(dataset, tmp_path):
+    errors = [
+        audio.AudioError(dataset.root / FOREST / "a.wav", "why"),
+        audio.AudioError(tmp_path / "elsewhere.wav", "what"),
+    ]
+    table = data.errors_table(dataset, errors)
+    assert table.to_dict("list") == {
+        "file": [f"{FOREST}/a.wav", "elsewhere.wav"],
+        "reason": ["why", "what"],
+    }
+
+
+# --- the answer key ---------------------------------------------------------------------------
+
+
+def key(dataset, counts=None, calls=None):
+    for name, text in (("counts.csv", counts), ("calls.csv", calls)):
+        if text is not None:
+            (dataset.root / name).write_text(text)
+    return data.answer_key(dataset)
+
+
+def test_answer_key(dataset):
+    assert key(dataset) == (None, None)
+    counts, calls = key(
+        dataset,
+        "clip_name,call_count\nrecording_01.mp3,0\nrecording_00.mp3,2\n",
+        "clip_name,centre_s,note\nrecording_00.mp3,9.5,x\nrecording_00.mp3,1,y\n",
+    )
+    assert counts.to_dict("list") == {
+        "clip_name": ["recording_00.wav", "recording_01.wav"],
+        "call_count": [2, 0],
+    }
+    assert calls.to_dict("list") == {"clip_name": ["recording_00.wav"] * 2, "centre_s": [1.0, 9.5]}
+
+
+@pytest.mark.parametrize(
+    ("counts", "calls", "match"),
+    [
+        ("name,call_count\na,1\n", None, "no column 'clip_name'"),
+        ("clip_name;call_count\na;1\n", None, "must begin with the line clip_name,call_count"),
+        ("clip_name,call_count\na,1\nb,many\n", None, "line 3"),
+        ("clip_name,call_count\na,-1\n", None, "line 2"),
+        ("clip_name,call_count\na,1.5\n", None, "whole number"),
+        ("clip_name,call_count\na,1\na,1\n", None, "more than once"),
+        ("", None, "cannot be read"),
+        (None, "clip_name,centre_s\na,\n", "line 2"),
+        ("clip_name,call_count\na,2\n", "clip_name,centre_s\na,1\n", "a has 2 calls .* and 1 in"),
+        ("clip_name,call_count\na,0\n", "clip_name,centre_s\nb,1\n", "b has no calls"),
+    ],
+)
+def test_a_wrong_key(dataset, counts, calls, match):
+    with pytest.raises(data.DataError, match=match):
+        key(dataset, counts, calls)
+
+
+# --- folds ------------------------------------------------------------------------------------
+
+
+def table_of(groups):
+    """A clip table from {label: [clips per group]}."""
+    rows = [
+        (f"{label}{g}-{i}", label, f"{label}{g}")
+        for label, sizes in groups.items()
+        for g, size in enumerate(sizes)
+        for i in range(size)
+    ]
+    table = pd.DataFrame(rows, columns=["path", "label", "group"])
+    return table.assign(fold=-1)
+
+
+sizes = st.lists(st.integers(1, 20), min_size=2, max_size=12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(sizes, sizes, st.integers(2, 6), st.integers(0, 3))
+def test_no_source_is_in_two_folds_and_every_fold_has_both_labels(a, b, n_folds, seed):
+    table = table_of({"capuchin": a, "other": b})
+    try:
+        folds = data.group_folds(table, n_folds=n_folds, seed=seed)
+    except data.DataError as error:
+        assert "n_folds of" in str(error) or "add sources" in str(error)
+        return
+    assert (table["fold"] == -1).all()
+    assert (folds.groupby("group")["fold"].nunique() == 1).all()
+    assert (folds.groupby("fold")["label"].nunique() == 2).all()
+    assert sorted(folds["fold"].unique()) == list(range(n_folds))
+    pd.testing.assert_frame_equal(folds, data.group_folds(table, n_folds=n_folds, seed=seed))
+
+
+def test_folds_that_cannot_be():
+    table = table_of({"capuchin": [3, 3, 3], "other": [5] * 9})
+    with pytest.raises(data.DataError, match="3 sources of 'capuchin', 9 .*: use n_folds of 2–3"):
+        data.group_folds(table, n_folds=5, seed=0)
+    with pytest.raises(data.DataError, match="add sources"):
+        data.group_folds(table_of({"capuchin": [9], "other": [5] * 9}), n_folds=2, seed=0)
+    with pytest.raises(ValueError, match="at least 2"):
+        data.group_folds(table, n_folds=1, seed=0)
+
+
+def test_different_seeds_give_different_folds():
+    table = table_of({"capuchin": [3] * 12, "other": [5] * 12})
+    draws = {tuple(data.group_folds(table, n_folds=3, seed=s)["fold"]) for s in range(4)}
+    assert len(draws) > 1
+
+
+# --- the real one -----------------------------------------------------------------------------
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real data set here")
+def test_the_real_data_set():
+    found = data.resolve("capuchin", REAL)
+    table, errors = data.clip_table(found)
+    assert found.source == "local" and errors.empty
+    by_label = table.groupby("label")
+    assert by_label.size().to_dict() == {"capuchin": 217, "other": 593}
+    assert by_label["group"].nunique().to_dict() == {"capuchin": 44, "other": 33}
+    assert table["duration_s"].between(1, 10).all()
+    # The container gives the class away: one more reason to read all of them at one rate, in mono.
+    assert by_label["sample_rate"].nunique().to_dict() == {"capuchin": 3, "other": 1}
+    folds = data.group_folds(table, n_folds=5, seed=0)
+    assert folds.groupby(["fold", "label"]).size().min() > 30
+    paths = data.recordings(found)
+    counts, calls = data.answer_key(found)
+    assert [p.name for p in paths] == list(counts["clip_name"]) and len(paths) == 20
+    assert counts["call_count"].sum() == len(calls) == 59
+    durations = {p.name: audio.info(p).duration_s for p in paths}
+    assert all(0 < c.centre_s < durations[c.clip_name] for c in calls.itertuples())
