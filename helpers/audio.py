@@ -30,6 +30,7 @@ MARGIN = 256  # samples at the lower rate: the reach of soxr's HQ filter with so
 QUALITY = "HQ"
 # Lengths that programs write into a wav header when they cannot go back to correct it.
 STREAMED = {0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFF000}
+LOUDEST = np.float32(1e10)  # more than samples of any integer scale; its power is still a float32
 AGAIN = "copy or download it again"
 CONVERT = "convert it with `ffmpeg -i FILE out.wav`"
 
@@ -237,9 +238,12 @@ def _downmix(frames, found, at):
             y += frames[:, channel]
         if frames.shape[1] > 1:
             y *= np.float32(1 / frames.shape[1])
-    if not np.isfinite(y).all():
-        bad = int(np.argmin(np.isfinite(y)))
+        level = np.abs(y)
+    if not level.max() <= LOUDEST:  # nor is NaN
+        bad = int(np.argmin(level <= LOUDEST))
         kind = "NaN" if np.isnan(frames[bad]).any() else "infinite"
+        if np.isfinite(frames[bad]).all():
+            kind = f"impossible ({y[bad]:.0e} of full scale)"
         where = _seconds((at + bad) / found.sample_rate)
         raise AudioError(found.path, f"{kind} sample at {where}: export it again from its source")
     return y

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 SILENCE = np.float32(1e-12)  # power that stands for nothing at all
+LEAST_LEVEL = 1e-4  # of a background, re its mean power: below, the most of it is silence
 KNOTS = np.arange(6)  # of a random equaliser, evenly spread over the bands
 
 
@@ -65,17 +66,17 @@ def counterexample(rng, call, *, turn, frequencies):
 
     The growl alone; the tail without its growl; a call that breaks off soon after its turn; played
     backwards; much too fast; much too high or low; a few whistles that switch at the turn.
-    call: (n_frames, n_bands). turn: frame in which the growl turns into the tail.
-    Returns (n_frames', n_bands).
+    call: (n_frames, n_bands), n_frames at least 2. turn: frame in which the growl turns into the
+    tail, which may lie at the very end of a clip. Returns (n_frames', n_bands).
     """
-    kind = rng.integers(7)
-    tail = len(call) - turn
+    kind = rng.integers(8)  # whistles twice as often as any other
+    tail, most = len(call) - turn, len(call) - 1
     if kind == 0:
-        return call[: max(4, turn - 2 - int(rng.integers(0, 1 + turn // 2)))]
+        return call[: min(most, max(4, turn - 2 - int(rng.integers(0, 1 + turn // 2))))]
     if kind == 1:
-        return call[min(len(call) - 8, turn + 3 + int(rng.integers(0, 1 + tail // 2))) :]
+        return call[max(1, min(most - 7, turn + 3 + int(rng.integers(0, 1 + tail // 2)))) :]
     if kind == 2:
-        return call[: turn + max(3, int(tail * rng.uniform(0.1, 0.35)))]
+        return call[: min(most, turn + max(3, int(tail * rng.uniform(0.1, 0.35))))]
     if kind == 3:
         return call[::-1]
     if kind == 4:
@@ -88,16 +89,18 @@ def counterexample(rng, call, *, turn, frequencies):
 
 
 def _whistles(rng, call, *, turn):
-    """One narrow band before the turn, two to four others after it; the rest all but silent."""
-    n_bands = call.shape[1]
-    gain = np.full(call.shape, 1e-3, np.float32)
-    for rows, n in ((slice(turn), 1), (slice(turn, None), int(rng.integers(2, 5)))):
-        for centre in rng.integers(n_bands, size=n):
-            width = max(1, n_bands // 40)
-            gain[rows, max(0, centre - width) : centre + width + 1] = 1
-    # In bands where the call itself is quiet, a whistle is as loud as its loudest band.
+    """A whistle before the turn; two to six more from the turn on, that may die away quickly."""
+    n_frames, n_bands = call.shape
+    width = max(1, n_bands // 40)
     level = call.mean(axis=1, keepdims=True)
-    return np.where(gain == 1, level * rng.uniform(1, 5), call * gain)
+    sound = 1e-3 * call
+    first = rng.integers(n_bands)
+    for i, band in enumerate((first, first, *rng.integers(n_bands, size=rng.integers(2, 7)))):
+        start, stop = (0, turn) if i == 0 else (turn, n_frames)
+        decay = np.exp(-np.arange(stop - start) / rng.uniform(8, 80))[:, None] if i else 1.0
+        bands = slice(max(0, band - width), band + width + 1)
+        sound[start:stop, bands] += level[start:stop] * decay * 10 ** rng.uniform(-1, 1)
+    return sound
 
 
 def spec_augment(rng, power, *, max_bands=0.15, max_frames=0.04):
@@ -137,14 +140,8 @@ class SceneSettings:
     augment: bool = True
 
 
-HELD_OUT = SceneSettings(
-    level_db=(10.0, 40.0),
-    call_share=0.5,
-    gap_s=8.0,
-    touching=0.2,
-    counterexamples=0.0,
-    augment=False,
-)
+# To choose and to judge on: as hard as in training, but with calls that a listener would hear.
+HELD_OUT = SceneSettings(level_db=(10.0, 40.0), call_share=0.5, gap_s=8.0)
 
 
 class SceneMixer:
@@ -198,7 +195,9 @@ class SceneMixer:
         """
         settings = self.settings
         scene = self._background(rng, n_frames)
+        # Digital silence has no level: a call over it is as loud as over the mean background.
         level = np.median(scene.mean(axis=1))
+        level = level if level > LEAST_LEVEL else 1.0
         turns = []
         at = int(rng.integers(-90, 120)) if rng.random() < settings.call_share else n_frames + 100
         while at < n_frames + 50:
@@ -259,7 +258,7 @@ class SceneMixer:
         i = rng.integers(len(self.calls))
         call, turn = self.calls[i], self.turns[i]
         if self.settings.augment:
-            pitch, stretch = np.exp(rng.uniform(-0.08, 0.08)), np.exp(rng.uniform(-0.1, 0.1))
+            pitch, stretch = np.exp(rng.uniform(-0.12, 0.12)), np.exp(rng.uniform(-0.1, 0.1))
             call = warp(call, frequencies=self.frequencies, pitch=pitch, stretch=stretch)
             call = equalise(rng, call, spread_db=3.0)
             turn = min(round(turn * stretch), len(call) - 1)

@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
-from helpers import audio
+from helpers import audio, env
 from helpers.events import COLUMNS, centres, find_events
 from helpers.metrics import match_events
 
@@ -70,13 +69,12 @@ def count_calls(paths, detector, *, settings=None, progress=True):
     start = time.perf_counter()
     with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1):
         found = list(
-            tqdm(
+            env.progress_bar(
                 pool.map(one, paths),
                 total=len(paths),
                 desc="Counting",
                 unit="recording",
                 disable=not progress,
-                mininterval=0.5,
             )
         )
     results, tables, errors, durations, scores = [], [], [], {}, {}
@@ -164,12 +162,8 @@ def held_out_scenes(
     """
     scenes = []
     pairs = list(zip(cross_fit.detectors, cross_fit.mixers, strict=True))
-    bar = tqdm(
-        total=per_fold * len(pairs),
-        desc="Scenes",
-        unit="scene",
-        disable=not progress,
-        mininterval=1,
+    bar = env.progress_bar(
+        total=per_fold * len(pairs), desc="Scenes", unit="scene", disable=not progress
     )
     for fold, (detector, mixer) in enumerate(pairs):
         hop_s = detector.frontend.hop_s

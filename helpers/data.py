@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from helpers import audio, env, synthesis
 
@@ -322,7 +321,9 @@ def _headers(paths):
     with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
         todo = pool.map(header, paths)
         few = len(paths) < 300
-        return list(tqdm(todo, "headers", len(paths), disable=few, leave=False, unit="file"))
+        return list(
+            env.progress_bar(todo, desc="Headers", total=len(paths), disable=few, unit="file")
+        )
 
 
 def _sample(table, n, rng):

@@ -80,7 +80,7 @@ def setup():
         os.environ["KERAS_BACKEND"] = choose_backend(gpu=gpu)
         if not gpu:
             os.environ.setdefault("JAX_PLATFORMS", "cpu")  # or JAX looks for a TPU, and warns
-    with _silent_stderr():
+    with silent_stderr():
         import keras
 
     backend = keras.config.backend()
@@ -96,6 +96,16 @@ def setup():
     return found
 
 
+def progress_bar(iterable=None, **kwargs):
+    """A tqdm bar as the series shows it: text, on the ordinary output, twice a second at most.
+
+    A text survives where a notebook is only read: in HTML, on Kaggle, in a log.
+    """
+    from tqdm import tqdm
+
+    return tqdm(iterable, file=sys.stdout, mininterval=0.5, **kwargs)
+
+
 def seed_everything(seed):
     """Seed `random`, NumPy and Keras. seed: int ≥ 0. Comes before the first model is made."""
     import keras
@@ -107,12 +117,12 @@ def seed_everything(seed):
         random.seed(seed)
         np.random.seed(seed)
     else:
-        with _silent_stderr():  # this may be what imports TensorFlow
+        with silent_stderr():  # this may be what imports TensorFlow
             keras.utils.set_random_seed(seed)
 
 
 @contextmanager
-def _silent_stderr():
+def silent_stderr():
     """Drops what is written to the error output below Python.
 
     No variable stops all of TensorFlow's notices at its import, and the one that stops most of

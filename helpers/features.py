@@ -19,7 +19,6 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import get_window
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from helpers import audio, env
 
@@ -54,6 +53,8 @@ class Frontend:
                 f"0 <= fmin < fmax <= sr / 2 is needed, but fmin = {self.fmin} Hz, "
                 f"fmax = {top} Hz and sr / 2 = {self.sr / 2} Hz"
             )
+        if not self.n_mels:
+            _ = self._bins  # says now, and not at the first sound, that there are none
 
     @property
     def hop_s(self):
@@ -70,6 +71,8 @@ class Frontend:
         f = np.fft.rfftfreq(self.n_fft, 1 / self.sr)
         top = self.sr / 2 if self.fmax is None else self.fmax
         inside = np.flatnonzero((f >= self.fmin) & (f <= top))
+        if not inside.size:
+            raise ValueError(f"no frequency bin lies between fmin and fmax: {self}")
         return slice(inside[0], inside[-1] + 1)
 
     @cached_property
@@ -86,7 +89,7 @@ class Frontend:
 
     def n_frames(self, n_samples):
         """Frames of a sound of n_samples: frame k is centred on sample k * hop_length."""
-        return 1 + n_samples // self.hop_length
+        return 1 + (n_samples - self.n_fft % 2) // self.hop_length
 
     def spectrogram(self, y):
         """Power spectrogram, all linear bins: |STFT|², Hann window, centred, padded with zeros.
@@ -131,7 +134,7 @@ class Frontend:
         same to the bit however the sound was cut into blocks.
         """
         half, hop = self.n_fft // 2, self.hop_length
-        need = (FRAMES_AT_ONCE - 1) * hop + self.n_fft
+        need = max((FRAMES_AT_ONCE - 1) * hop + self.n_fft, FRAMES_AT_ONCE * hop)
         held = np.zeros(half, np.float32)
         for block in blocks:
             held = np.concatenate([held, block])
@@ -234,13 +237,12 @@ def extract(paths, frontend, *, cache_dir=None, progress=True):
         # soundfile, soxr and scipy.fft let go of the interpreter lock: threads use all
         # cores, and the matrix product must not start threads of its own within each.
         found = list(
-            tqdm(
+            env.progress_bar(
                 pool.map(one, paths),
                 total=len(paths),
                 desc="Features",
                 unit="file",
                 disable=not progress,
-                mininterval=0.5,
             )
         )
     errors = [

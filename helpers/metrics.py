@@ -17,8 +17,8 @@ def bootstrap_interval(statistic, *arrays, groups, n_resamples=1000, level=0.95,
     precision that is not there. statistic: function of the arrays → float. arrays: (n, …) each.
     groups: (n,) labels. Returns (low, high). Raises ValueError with fewer than two groups.
     """
-    members = [np.flatnonzero(groups == g) for g in pd.unique(np.asarray(groups))]
-    groups = np.asarray(groups)
+    groups = np.asarray(groups)  # a list would compare as a whole
+    members = [np.flatnonzero(groups == g) for g in pd.unique(groups)]
     if len(members) < 2:
         raise ValueError("an interval over groups needs at least two groups")
     rng = np.random.default_rng(seed)
@@ -114,7 +114,9 @@ def count_scores(counts, results):
     are left out and said. A total hides errors that cancel, so it stands last.
     Returns dict exact, recordings, exact_share, mae, bias, total_true, total_counted.
     """
-    both = counts.merge(results, on="clip_name", suffixes=("_true", "")).dropna()
+    both = counts.merge(results, on="clip_name", suffixes=("_true", "")).dropna(
+        subset=["call_count", "call_count_true"]
+    )
     error = both["call_count"].astype(int) - both["call_count_true"].astype(int)
     if both.empty:
         raise ValueError("no recording has both a true and a measured count")

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import layers, ops
+from scipy.special import expit
 
 from helpers import env
 from helpers.events import EventSettings
@@ -48,7 +49,7 @@ class LevelNormalisation(layers.Layer):
 def call_network(n_bands, *, width=16, dropout=0.2, name="call_network"):
     """Fully convolutional detector: band power in, one logit every fourth frame out.
 
-    n_bands: bands of the front end (at least 16). width: channels of the first layer. Input
+    n_bands: bands of the front end (at least 17). width: channels of the first layer. Input
     (batch, n_frames, n_bands) of any length, output (batch, n_steps, 1). No layer pads over time:
     every step sees exactly its own `receptive_field`, so blocks of a recording give what the whole
     gives, and overlapping windows share their work. The strides come first: five of the
@@ -122,12 +123,10 @@ class CallDetector(keras.Model):
         self.settings = settings or EventSettings()
         self.frames, self.stride = receptive_field(network)
         self.step_s = self.stride * frontend.hop_s
+        self.built = True  # the network is, and there are no other weights
 
     def call(self, power, training=False):
         return self.network(power, training=training)
-
-    def build(self, input_shape):
-        self.built = True  # the network is built already
 
     def get_config(self):
         return {
@@ -183,23 +182,26 @@ class CallDetector(keras.Model):
         The clips are scored as one recording, with so much silence between them that no step sees
         two of them.
         """
-        gap = np.full((self.frames, self.frontend.n_bands), 1e-12, np.float32)
-        score = self.score(piece for power in powers for piece in (power, gap))
-        ends = np.cumsum([len(power) + len(gap) for power in powers])
-        starts = np.append(0, ends[:-1])
-        first = -(-starts // self.stride)
-        last = (ends - len(gap)) // self.stride
-        return np.array([score[a : b + 1].max() for a, b in zip(first, last, strict=True)])
+        lengths = np.array([len(power) for power in powers], int)
+        # Every clip begins on a step, as it would if it were scored alone.
+        places = -(-(lengths + self.frames) // self.stride) * self.stride
+        gaps = [np.full((n, self.frontend.n_bands), 1e-12, np.float32) for n in places - lengths]
+        score = self.score(piece for both in zip(powers, gaps, strict=True) for piece in both)
+        first = (np.cumsum(places) - places) // self.stride
+        last = first + lengths // self.stride
+        return np.array(
+            [score[a : b + 1].max() for a, b in zip(first, last, strict=True)], np.float32
+        )
 
     def _score_block(self, power, lock):
         with lock or contextlib.nullcontext():
             logits = np.asarray(self.network.predict_on_batch(power[None]))[0, :, 0]
-        return 1 / (1 + np.exp(-logits))
+        return expit(logits)
 
 
 def save(model, path):
     """Write a model as one .keras file, whole or not at all."""
-    with env.atomic_path(path) as temporary:
+    with env.atomic_path(path) as temporary, env.silent_stderr():  # saving imports TensorFlow
         model.save(temporary)
 
 
@@ -216,13 +218,16 @@ def load_detector(path):
         with contextlib.redirect_stdout(io.StringIO()):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises anything, from KeyError to zipfile.BadZipFile
-        words = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+        # Keras wraps an error from inside the file into pages on how to write `from_config`.
+        words = str(error).split("Exception encountered:")[-1].strip().splitlines() or [""]
+        words = f"{type(error).__name__}: {words[0][:200]}"
         raise ModelError(
             f"{env.short_path(path)}: cannot be read as a model ({words}); {expected}"
         ) from None
     if not isinstance(model, CallDetector):
+        shape = getattr(model, "input_shape", "of unknown shape")
         raise ModelError(
-            f"{env.short_path(path)}: a model {model.name!r} with input {model.input_shape}, "
+            f"{env.short_path(path)}: a model {model.name!r} with input {shape}, "
             f"which says nothing of its front end; {expected}"
         )
     bands = model.network.input_shape[-1]

@@ -85,7 +85,9 @@ def learning_curves(histories, *, title):
     figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
     for fold, history in histories.groupby("fold"):
         label = (None, None) if fold else ("training scenes", "held-out scenes")
-        axis.plot(history["epoch"], history["loss"], color=OTHER, lw=1.2, label=label[0])
+        axis.plot(
+            history["epoch"], history["loss"], color=OTHER, lw=1.2, marker=".", label=label[0]
+        )
         axis.plot(
             history["epoch"],
             history["validation_loss"],

@@ -24,6 +24,8 @@ import numpy as np
 import soundfile as sf
 from scipy import signal
 
+from helpers import env
+
 SR = 16_000
 VERSION = 1  # of the generator: data sets of another version are rebuilt
 MANIFEST = "synthetic.json"
@@ -507,7 +509,6 @@ def _recording(path, seed, i, seconds, n_sources):
 
 
 def _build(folder, size, seed, progress):
-    from tqdm import tqdm
 
     plan = SIZES[size]
     positive, negative, forest = (
@@ -527,7 +528,9 @@ def _build(folder, size, seed, progress):
     shares = _shares([float(sound[1]) for sound in sounds], plan["negatives"])
     counts, calls = [], []
     total = plan["sources"] + plan["sounds"] + plan["recordings"]
-    with tqdm(total=total, desc=f"capuchin ({size})", disable=not progress) as bar:
+    with env.progress_bar(
+        total=total, desc=f"Synthesising capuchin ({size})", disable=not progress
+    ) as bar:
         for i, n_clips in enumerate(clips):
             _positives(positive, seed, i, xc[i], n_clips)
             bar.update()

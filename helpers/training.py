@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from helpers import augment, models
+from helpers import augment, env, models
 
 CALL_WEIGHT = 2.0  # how much more a step at a call counts than one without
 TOLERANCE_S = 0.2  # standard deviation of the target round a call's landmark, s
@@ -75,27 +74,37 @@ def fit(network, mixer, *, epochs, steps_per_epoch=100, validation=None, seed=0,
         optimizer=keras.optimizers.Adam(schedule),
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
     )
-    marks = [time.perf_counter()]
-    with tqdm(
-        total=epochs * steps_per_epoch,
-        desc=f"Training {network.name}",
-        unit="step",
-        disable=not progress,
-        mininterval=1,
-    ) as bar:
-        history = network.fit(
-            batches,
-            validation_data=held_out,
-            epochs=epochs,
-            verbose=0,
-            callbacks=[
-                keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
-            ],
-        ).history
+    clock = _Clock(epochs * steps_per_epoch, network.name, progress)
+    history = network.fit(
+        batches, validation_data=held_out, epochs=epochs, verbose=0, callbacks=[clock]
+    ).history
     table = pd.DataFrame({"epoch": range(1, epochs + 1), "loss": history["loss"]})
     table["validation_loss"] = history.get("val_loss", [np.nan] * epochs)
-    table["seconds"] = np.diff(marks)
+    table["seconds"] = clock.seconds
     return table
+
+
+class _Clock(keras.callbacks.Callback):
+    """A progress bar over the steps, and the duration of every epoch."""
+
+    def __init__(self, n_steps, name, progress):
+        super().__init__()
+        self.seconds = []
+        self.bar = env.progress_bar(
+            total=n_steps, desc=f"Training {name}", unit="step", disable=not progress
+        )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds.append(time.perf_counter() - self.start)
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
 
 
 @dataclass
@@ -136,7 +145,7 @@ def cross_fit(
         )
 
     for k in range(fold.max() + 1):
-        keras.utils.set_random_seed(100 * seed + k)
+        env.seed_everything(100 * seed + k)
         network = models.call_network(frontend.n_bands, name=f"fold_{k + 1}_of_{fold.max() + 1}")
         history = fit(
             network,

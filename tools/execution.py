@@ -22,6 +22,7 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from tools.files import write_atomically
 from tools.scan import find_fault
@@ -254,6 +255,8 @@ def _keep(notebook, job, *, root):
     notebook.metadata.papermill.update(
         input_path=job.notebook.relative_to(root).as_posix(), output_path=f"{job.name}.ipynb"
     )
+    # Of a progress bar, only what it showed last.
+    notebook, _ = CoalesceStreamsPreprocessor(enabled=True)(notebook, {})
     write_atomically(job.folder / f"{job.name}.ipynb", nbformat.writes(notebook) + "\n")
     page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": job.name}})
     write_atomically(job.folder / f"{job.name}.html", page)

@@ -188,7 +188,7 @@ if TRAIN:
     display(
         Markdown(
             f"The header of the file alone gives **{deaf:.1%}** accuracy (always saying the more "
-            f"frequent class: {always:.1%}). A network that is fed the file as it is can be just as "
+            f"frequent class: {always:.1%}). A network that is fed the file as it is can be as "
             "lazy. So every sound is first mixed down to mono, resampled to 8 kHz and cut to the "
             "same band, and the length of a clip never reaches the network."
         )
@@ -314,8 +314,8 @@ if TRAIN:
 # anywhere, near and far, over rain, insects, other birds, or nothing at all. So we do not train on
 # clips but on **scenes** that we mix from them, a new one each time: backgrounds of one source go
 # on and on; calls lie over them at levels from 0 to 45 dB above, shifted, equalised, a little
-# higher or slower; some touch. Among them are *counterexamples*, nearly calls that must not count: growls
-# without harmonics, calls played backwards, too fast, too high.
+# higher or slower; some touch. Among them are *counterexamples*, nearly calls that must not
+# count: growls without harmonics, calls played backwards, too fast, too high, whistles.
 #
 # Powers of sounds add up, so we mix spectrograms: nothing is decoded or transformed again.
 
@@ -418,7 +418,9 @@ if TRAIN:
 # A clip score near 1 is easy. The hard question is what *little* evidence makes a call, and the
 # recordings must not answer it: a threshold chosen on them would fit them alone. We mix long scenes
 # from held-out clips, score them with the network that knows none of their sources, and look how
-# wrong the count is at every threshold. The choice is the **middle** of the thresholds that are
+# many calls are missed or invented at every threshold. These scenes are as hard as those of the
+# training, counterexamples included, but their calls are ones that a listener would hear: at least
+# 10 dB above the background. The choice is the **middle** of the thresholds that are
 # about as good as the best (within one standard error), because the middle of a plateau is
 # what stays right when the recordings differ from the scenes.
 
@@ -541,7 +543,8 @@ if len(margin):
     display(
         Markdown(
             f"No count changes while the threshold stays between "
-            f"**{margin['low'].max():.2f}** (then {margin.loc[margin['low'].idxmax(), 'clip_name']} changes) and "
+            f"**{margin['low'].max():.2f}** (then "
+            f"{margin.loc[margin['low'].idxmax(), 'clip_name']} changes) and "
             f"**{margin['high'].min():.2f}** "
             f"({margin.loc[margin['high'].idxmin(), 'clip_name']}); it is at {threshold:.2f}."
         )

@@ -1,0 +1,246 @@
+"""helpers.metrics against scikit-learn and mir_eval, and where those have no answer."""
+
+import mir_eval
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
+
+from helpers import metrics
+
+BITS = st.lists(st.booleans(), min_size=2, max_size=60)
+
+
+# --- intervals ------------------------------------------------------------------------------------
+
+
+def interval(values, groups, **kwargs):
+    return metrics.bootstrap_interval(np.mean, values, groups=groups, n_resamples=200, **kwargs)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series])
+def test_groups_may_come_in_any_form(kind):
+    values = np.arange(12.0)
+    groups = ["a"] * 4 + ["b"] * 3 + ["c"] * 5
+    expected = interval(values, np.array(groups))
+    assert interval(kind(values.tolist()), kind(groups)) == expected
+    assert 0 <= expected[0] < expected[1] <= 11
+    indexed = pd.Series(groups, index=np.arange(12)[::-1] * 10)
+    assert interval(values, indexed) == expected
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    values=st.lists(st.floats(-5, 5), min_size=3, max_size=15),
+    copies=st.integers(2, 4),
+    seed=st.integers(0, 99),
+)
+def test_copies_within_a_group_promise_no_more_precision(values, copies, seed):
+    """Each row is a group of its own; more clips of the same recording are no more recordings."""
+    groups = np.arange(len(values))
+    expected = interval(values, groups, seed=seed)
+    found = interval(np.repeat(values, copies), np.repeat(groups, copies), seed=seed)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_whole_groups_are_drawn():
+    groups = np.repeat(np.arange(5), 4)
+    rows = np.arange(20)
+    draws = []
+    metrics.bootstrap_interval(
+        lambda x, g: draws.append((x.copy(), g.copy())) or 0.0,
+        rows,
+        groups,
+        groups=groups,
+        n_resamples=50,
+    )
+    for x, g in draws:
+        assert len(x) == 20
+        np.testing.assert_array_equal(groups[x], g)  # the arrays stay together
+        counts = np.bincount(x, minlength=20).reshape(5, 4)
+        assert (counts == counts[:, :1]).all()
+    assert len({tuple(x) for x, _ in draws}) > 40
+
+
+def test_an_interval_is_wider_over_groups_than_over_clips():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(10), 20)
+    values = rng.normal(0, 1, 10)[groups] + rng.normal(0, 0.1, 200)
+    low, high = interval(values, groups)
+    low_clips, high_clips = interval(values, np.arange(200))
+    assert high - low > 2 * (high_clips - low_clips)
+
+
+def test_an_interval_has_its_level_and_seed():
+    values, groups = np.random.default_rng(1).normal(size=40), np.arange(40)
+    low, high = metrics.bootstrap_interval(np.mean, values, groups=groups, n_resamples=4000)
+    error = values.std() / np.sqrt(40)  # of the mean, by theory
+    np.testing.assert_allclose(
+        [low, high], values.mean() + error * np.array([-1.96, 1.96]), atol=0.03
+    )
+    narrow = metrics.bootstrap_interval(np.mean, values, groups=groups, level=0.5)
+    assert low < narrow[0] < narrow[1] < high
+    assert interval(values, groups, seed=1) == interval(values, groups, seed=1)
+    assert interval(values, groups, seed=1) != interval(values, groups, seed=2)
+
+
+def test_one_group_has_no_interval():
+    with pytest.raises(ValueError, match="two groups"):
+        interval([1.0, 2.0], ["a", "a"])
+
+
+def test_resamples_without_a_value_are_left_out():
+    found = metrics.bootstrap_interval(
+        lambda x: np.nan if x.min() == x.max() else x.mean(), [0.0, 1.0], groups=[0, 1]
+    )
+    assert found == (0.5, 0.5)
+
+
+# --- clips ----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(truth=BITS, seed=st.integers(0, 999))
+def test_clip_scores_are_scikit_learns(truth, seed):
+    score = np.random.default_rng(seed).integers(0, 5, len(truth)) / 4
+    guess = score >= 0.5
+    for name, function in {
+        "accuracy": accuracy_score,
+        "precision": lambda t, g: precision_score(t, g, zero_division=0),
+        "recall": lambda t, g: recall_score(t, g, zero_division=0),
+        "f1": lambda t, g: f1_score(t, g, zero_division=0),
+    }.items():
+        expected = function(truth, guess)
+        np.testing.assert_allclose(metrics._QUICK[name](np.array(truth), guess), expected)
+
+
+def test_the_table_of_clip_scores():
+    rng = np.random.default_rng(0)
+    truth = rng.random(120) < 0.4
+    score = np.clip(truth * 0.4 + rng.random(120) * 0.6, 0, 1)
+    groups = np.repeat(np.arange(24), 5)
+    table = metrics.clip_scores(truth, score, threshold=0.5, groups=groups)
+    assert list(table.index) == ["accuracy", "precision", "recall", "f1"]
+    assert list(table.columns) == ["value", "low", "high"]
+    assert table.loc["f1", "value"] == f1_score(truth, score >= 0.5)
+    assert (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all()
+    assert (table["high"] > table["low"]).all()
+    as_lists = metrics.clip_scores(
+        truth.tolist(), score.tolist(), threshold=0.5, groups=groups.tolist()
+    )
+    pd.testing.assert_frame_equal(as_lists, table)
+    perfect = metrics.clip_scores(truth, truth, threshold=1, groups=groups)
+    assert (perfect == 1).all(axis=None)  # a score at the threshold is positive
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+TIMES = st.lists(st.integers(0, 60), max_size=12, unique=True).map(
+    lambda x: np.sort(np.array(x, float)) / 4
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(true=TIMES, found=TIMES, tolerance_s=st.sampled_from([0.25, 1.0, 2.0]))
+def test_events_match_as_in_mir_eval(true, found, tolerance_s):
+    pairs = metrics.match_events(true, found, tolerance_s=tolerance_s)
+    assert len({a for a, _ in pairs}) == len({b for _, b in pairs}) == len(pairs)
+    assert all(abs(true[a] - found[b]) <= tolerance_s for a, b in pairs)
+    scores = metrics.event_scores(key(a=true), detected(a=found), ["a"], tolerance_s=tolerance_s)
+    if len(true) and len(found):
+        f1, precision, recall = mir_eval.onset.f_measure(true, found, window=tolerance_s)
+        np.testing.assert_allclose(
+            [scores["event_f1"], scores["event_precision"], scores["event_recall"]],
+            [f1, precision, recall],
+        )
+
+
+def key(**times):
+    rows = [(name, t) for name, ts in times.items() for t in ts]
+    return pd.DataFrame(rows, columns=["clip_name", "centre_s"])
+
+
+def detected(**times):
+    rows = [(name, t - 0.5, t + 0.5, 0.9) for name, ts in times.items() for t in ts]
+    return pd.DataFrame(rows, columns=["clip_name", "start_s", "end_s", "score"])
+
+
+def scores(true, found, names=("a", "b"), **kwargs):
+    result = metrics.event_scores(key(**true), detected(**found), names, **kwargs)
+    assert list(result) == ["event_precision", "event_recall", "event_f1"]
+    return tuple(result.values())
+
+
+def test_special_cases_of_event_scores():
+    assert scores({}, {}) == (1, 1, 1)
+    assert scores({}, {"a": [3]}) == (0, 1, 0)  # nothing to find: nothing missed, but one too many
+    assert scores({"a": [3]}, {}) == (0, 0, 0)
+    assert scores({"a": [3]}, {"a": [3.9]}) == (1, 1, 1)
+    assert scores({"a": [3]}, {"a": [4.1]}) == (0, 0, 0)
+    assert scores({"a": [3]}, {"a": [3.3]}, tolerance_s=0.2) == (0, 0, 0)
+    assert scores({"a": [3]}, {"b": [3]}) == (0, 0, 0)  # in another recording
+    assert scores({"a": [3]}, {"a": [2.8, 3.1]}) == (0.5, 1, 2 / 3)  # one call is one hit
+    assert scores({"a": [3, 3.5]}, {"a": [3.2]}) == (1, 0.5, 2 / 3)
+    assert scores({"a": [1, 2]}, {"a": [1.9, 0.2]}) == (1, 1, 1)  # the best matching, in any order
+    # Recordings that were not looked at count neither way.
+    assert scores({"a": [3], "b": [5]}, {"a": [3]}, names=["a"]) == (1, 1, 1)
+
+
+def test_event_scores_are_of_all_events_together_not_a_mean_over_recordings():
+    true = {"a": [10, 20, 30, 40], "b": [10]}
+    found = {"a": [10, 20, 30, 40], "b": [90]}
+    assert scores(true, found) == pytest.approx((0.8, 0.8, 0.8))
+
+
+# --- counts ---------------------------------------------------------------------------------------
+
+
+def counts(**values):
+    table = pd.DataFrame({"clip_name": list(values), "call_count": list(values.values())})
+    return table.astype({"call_count": "Int64"})
+
+
+def test_counts_are_merged_by_name_and_not_by_place():
+    found = metrics.count_scores(counts(a=3, b=5, c=0), counts(c=1, b=4, a=3))
+    assert found == {
+        "exact": 1,
+        "recordings": 3,
+        "exact_share": pytest.approx(1 / 3),
+        "mae": pytest.approx(2 / 3),
+        "bias": 0.0,
+        "total_true": 8,
+        "total_counted": 8,  # right, though two recordings are wrong
+    }
+    assert all(type(value) in (int, float) for value in found.values())
+
+
+def test_a_missing_count_is_no_zero():
+    found = metrics.count_scores(counts(a=3, b=5, d=1), counts(a=3, b=pd.NA, c=7))
+    assert (found["recordings"], found["exact"], found["mae"]) == (1, 1, 0.0)
+    assert (found["total_true"], found["total_counted"]) == (3, 3)
+    with pytest.raises(ValueError, match="no recording"):
+        metrics.count_scores(counts(a=3), counts(a=pd.NA))
+    with pytest.raises(ValueError, match="no recording"):
+        metrics.count_scores(counts(a=3), counts(b=3))
+
+
+def test_other_columns_do_not_matter():
+    key = counts(a=3, b=2).assign(remark=[None, "windy"])
+    found = metrics.count_scores(key, counts(a=3, b=2).assign(seconds=[np.nan, 1.0]))
+    assert found["recordings"] == found["exact"] == 2
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=30))
+def test_count_errors_are_numpys(pairs):
+    true, found = np.array(pairs).T
+    names = [f"r{i}.wav" for i in range(len(pairs))]
+    result = metrics.count_scores(
+        pd.DataFrame({"clip_name": names, "call_count": true}),
+        pd.DataFrame({"clip_name": names, "call_count": found}).sample(frac=1, random_state=0),
+    )
+    assert result["exact"] == (true == found).sum()
+    assert result["mae"] == pytest.approx(np.abs(found - true).mean())
+    assert result["bias"] == pytest.approx((found - true).mean())

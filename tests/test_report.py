@@ -1,0 +1,193 @@
+"""helpers.report: files that are whole or not there, and that other programs read."""
+
+import json
+import os
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import report
+from helpers.data import Dataset
+
+
+@pytest.fixture
+def figure():
+    figure, axes = plt.subplots(figsize=(2, 1))
+    axes.plot([1, 2])
+    yield figure
+    plt.close(figure)
+
+
+# --- whole or not at all --------------------------------------------------------------------------
+
+
+def write_all(folder, figure):
+    table = pd.DataFrame({"clip_name": ["ä🐦 1.wav", "b.wav"], "call_count": [3, None]})
+    report.write_text(folder / "text.txt", "Grüße\n")
+    report.write_table(table.astype({"call_count": "Int64"}), folder / "table.csv")
+    report.write_figure(figure, folder / "figure.png", dpi=50)
+    dataset = Dataset("capuchin", folder, "local")
+    report.write_metrics(folder, dataset=dataset, seed=0, exact=20)
+
+
+def test_folders_are_made_and_nothing_else_is_left_in_them(tmp_path, figure):
+    write_all(tmp_path / "a" / "b", figure)
+    names = {p.name for p in (tmp_path / "a" / "b").iterdir()}
+    assert names == {"text.txt", "table.csv", "figure.png", "metrics.json"}
+    assert (tmp_path / "a/b/text.txt").read_bytes() == "Grüße\n".encode()
+    assert (tmp_path / "a/b/figure.png").read_bytes().startswith(b"\x89PNG")
+    write_all(tmp_path / "a" / "b", figure)  # over what is there
+
+
+def test_a_table_keeps_missing_values_empty_and_whole_numbers_whole(tmp_path, figure):
+    write_all(tmp_path, figure)
+    text = (tmp_path / "table.csv").read_text(encoding="utf-8")
+    assert text.splitlines() == ["clip_name,call_count", "ä🐦 1.wav,3", "b.wav,"]
+
+
+@pytest.mark.parametrize("what", ["text", "table", "figure", "rename"])
+def test_a_failure_leaves_the_old_file_and_no_half_one(tmp_path, monkeypatch, figure, what):
+    path = tmp_path / f"file.{'png' if what == 'figure' else 'csv'}"
+    path.write_text("the old one")
+
+    def half(target, *args, **kwargs):
+        with open(target, "w") as file:
+            file.write("half of")
+        raise OSError(28, "No space left on device")
+
+    def broken(*args):
+        raise OSError(28, "No space left on device")
+
+    table = pd.DataFrame({"a": [1]})
+    with pytest.raises(OSError, match="No space"):
+        if what == "figure":
+            monkeypatch.setattr(figure, "savefig", half)
+            report.write_figure(figure, path)
+        elif what == "table":
+            monkeypatch.setattr(pd.DataFrame, "to_csv", lambda self, *a, **k: half(*a, **k))
+            report.write_table(table, path)
+        elif what == "text":
+            monkeypatch.setattr(report.Path, "write_text", half)
+            report.write_text(path, "new")
+        else:
+            monkeypatch.setattr(os, "replace", broken)
+            report.write_table(table, path)
+    assert path.read_bytes() == b"the old one"
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+# --- metrics.json ---------------------------------------------------------------------------------
+
+
+def test_metrics_are_flat_numbers(tmp_path):
+    dataset = Dataset("capuchin", tmp_path, "synthetic")
+    returned = report.write_metrics(
+        tmp_path,
+        dataset=dataset,
+        seed=3,
+        exact=np.int64(20),
+        mae=np.float32(0.25),
+        event_f1=0.123456789,
+        big=300.0,
+        unknown=None,
+        true=True,
+    )
+    content = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert (
+        content
+        == returned
+        == {
+            "dataset": "capuchin",
+            "source": "synthetic",
+            "seed": 3,
+            "exact": 20,
+            "mae": 0.25,
+            "event_f1": 0.123457,
+            "big": 300.0,
+            "unknown": None,
+            "true": 1,
+        }
+    )
+    assert list(content)[:3] == ["dataset", "source", "seed"]
+    assert type(content["exact"]) is int and type(content["mae"]) is float
+    assert str(tmp_path) not in json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    "bad", [float("nan"), np.float32("nan"), float("inf"), "0.5", [1], {"a": 1}, pd.NA, 1j]
+)
+def test_what_is_no_number_is_refused_and_the_old_file_stays(tmp_path, bad):
+    dataset = Dataset("capuchin", tmp_path, "local")
+    report.write_metrics(tmp_path, dataset=dataset, seed=0, f1=1.0)
+    before = (tmp_path / "metrics.json").read_bytes()
+    with pytest.raises(ValueError, match="metric 'f1'"):
+        report.write_metrics(tmp_path, dataset=dataset, seed=0, exact=3, f1=bad)
+    assert (tmp_path / "metrics.json").read_bytes() == before
+
+
+# --- labels ---------------------------------------------------------------------------------------
+
+EVENTS = pd.DataFrame(
+    {
+        "clip_name": ["r 1.mp3", "ä🐦.wav", "r 1.mp3", "same.wav"],
+        "start_s": [1.23456, 0.0, 100.5, 2.0],
+        "end_s": [4.23456, 1.5, 103.5, 3.0],
+        "score": [0.987, 0.5, 1.0, 0.75],
+    },
+    index=[5, 3, 9, 0],
+)
+NAMES = ["empty.wav", "r 1.mp3", "same.flac", "same.wav", "ä🐦.wav"]
+
+
+@pytest.fixture
+def labels(tmp_path):
+    report.write_labels(tmp_path / "labels", EVENTS, NAMES, low_hz=100, high_hz=2000.0)
+    return tmp_path / "labels"
+
+
+def audacity(path):
+    """[(start, end, text, low, high)], as Audacity reads extended label files."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = []
+    for first, second in zip(lines[::2], lines[1::2], strict=True):
+        start, end, text = first.split("\t")
+        mark, low, high = second.split("\t")
+        assert mark == "\\"
+        found.append((float(start), float(end), text, float(low), float(high)))
+    return found
+
+
+def test_every_recording_has_its_two_files(labels):
+    bases = ["empty", "r 1", "same.flac", "same.wav", "ä🐦"]  # the whole name where stems agree
+    expected = {f"{b}.{kind}.txt" for b in bases for kind in ("audacity", "raven")}
+    assert {p.name for p in labels.iterdir()} == expected
+
+
+def test_audacity_labels_read_back(labels):
+    assert audacity(labels / "r 1.audacity.txt") == [
+        (1.235, 4.235, "capuchinbird 0.99", 100, 2000),
+        (100.5, 103.5, "capuchinbird 1.00", 100, 2000),
+    ]
+    assert audacity(labels / "ä🐦.audacity.txt") == [(0, 1.5, "capuchinbird 0.50", 100, 2000)]
+    assert len(audacity(labels / "same.wav.audacity.txt")) == 1
+    for name in ("empty", "same.flac"):
+        assert (labels / f"{name}.audacity.txt").read_bytes() == b""
+
+
+def test_raven_tables_read_back(labels):
+    table = pd.read_csv(labels / "r 1.raven.txt", sep="\t")
+    assert table["Selection"].tolist() == [1, 2]
+    assert table["Begin Time (s)"].tolist() == [1.235, 100.5]
+    assert table["End Time (s)"].tolist() == [4.235, 103.5]
+    assert (table["Low Freq (Hz)"] == 100).all() and (table["High Freq (Hz)"] == 2000).all()
+    assert (table["View"] == "Spectrogram 1").all() and (table["Channel"] == 1).all()
+    assert (table["Species"] == "capuchinbird").all()
+    assert table["Score"].tolist() == [0.987, 1.0]
+    nothing = pd.read_csv(labels / "empty.raven.txt", sep="\t")
+    assert nothing.empty and list(nothing.columns) == list(table.columns)

@@ -1,0 +1,191 @@
+"""helpers.training: batches that can be drawn again, targets at landmarks, a loss that falls."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import env, models, training
+from helpers.augment import HELD_OUT, SceneMixer
+from helpers.features import Frontend
+from helpers.training import SceneBatches
+
+FRONTEND = Frontend(n_mels=17)
+TURN = 20
+
+
+def call(level=1.0):
+    """Low bands before the landmark, high bands after it."""
+    power = np.full((60, 17), 1e-3, np.float32)
+    power[:TURN, 2:5] = level
+    power[TURN:, 10:13] = level
+    return power
+
+
+def mixer(**changes):
+    rng = np.random.default_rng(0)
+    beds = [[rng.standard_gamma(4.0, (90, 17)).astype(np.float32) for _ in range(2)]]
+    easy = {"level_db": (25.0, 35.0), "counterexamples": 0.0, "augment": False, "gap_s": 0.5}
+    return SceneMixer([call()], [TURN], beds, FRONTEND).with_settings(**{**easy, **changes})
+
+
+@pytest.fixture(scope="module")
+def network():
+    env.seed_everything(0)
+    return models.call_network(17, width=4, dropout=0.1)
+
+
+def batches(network, **changes):
+    return SceneBatches(
+        changes.pop("mixer", None) or mixer(),
+        network,
+        **{"n_batches": 4, "batch_size": 3, "n_steps": 20, **changes},
+    )
+
+
+def same(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_a_batch_fits_its_network(network):
+    made = batches(network)
+    assert len(made) == 4
+    power, target, weight = made[0]
+    frames, stride = models.receptive_field(network)
+    assert power.shape == (3, frames + 19 * stride, 17)
+    assert target.shape == (3, 20, 1) == network.predict_on_batch(power).shape
+    assert weight.shape == (3, 20)
+    assert all(x.dtype == np.float32 for x in (power, target, weight))
+    np.testing.assert_allclose(weight, 1 + training.CALL_WEIGHT * target[..., 0])
+    assert target.min() >= 0 and target.max() <= 1
+
+
+def test_a_batch_depends_on_seed_epoch_and_number_alone(network):
+    first, again = batches(network), batches(network)
+    drawn = [first[i] for i in range(4)]
+    assert all(same(again[i], drawn[i]) for i in (3, 1, 0, 2))  # in any order
+    assert not any(same(drawn[i], drawn[j]) for i in range(4) for j in range(i))
+    assert not same(batches(network, seed=1)[0], drawn[0])
+    first.on_epoch_end()
+    second = [first[i] for i in range(4)]
+    assert not any(same(a, b) for a in second for b in drawn)
+    again.on_epoch_end()
+    assert all(same(again[i], second[i]) for i in range(4))
+
+
+def test_fixed_batches_repeat_and_hide_nothing(network):
+    made = batches(network, fixed=True)
+    before = made[2]
+    made.on_epoch_end()
+    assert same(made[2], before)
+    n_frames = before[0].shape[1]
+    scene, _ = made.mixer.scene(np.random.default_rng((0, 0, 2)), n_frames=n_frames)
+    np.testing.assert_array_equal(before[0][0], scene)
+
+
+def test_targets_peak_at_the_landmarks(network):
+    made = batches(network, n_steps=50)
+    frames, stride = models.receptive_field(network)
+    middle = (frames - 1) / 2 + stride * np.arange(50)  # what each step looks at
+    for turn in (middle[0], 120, 133.3, middle[-1]):
+        target = made._target([turn])
+        assert abs(middle[target.argmax()] - turn) <= stride / 2
+        assert target.max() > 0.95
+        away = np.abs(middle - turn) * FRONTEND.hop_s
+        assert (target[away > 1] < 1e-3).all() and (target[away < 0.1] > 0.5).all()
+    both = made._target([100, 200])
+    np.testing.assert_array_equal(both, np.maximum(made._target([100]), made._target([200])))
+    assert made._target([]).max() == 0 and made._target([-500.0, 9000]).max() < 1e-6
+
+
+def test_targets_lie_where_the_sound_is(network):
+    """In the scene itself: at a target of almost 1 the low bands end and the high ones begin."""
+    found = 0
+    for i in range(4):
+        power, target, _ = batches(network, n_steps=50, mixer=mixer(touching=0.0), fixed=True)[i]
+        frames, stride = models.receptive_field(network)
+        for scene, bell in zip(power, target[..., 0], strict=True):
+            for step in np.flatnonzero(bell > 0.98):
+                at = (frames - 1) // 2 + stride * step
+                low, high = scene[:, 2:5].sum(axis=1), scene[:, 10:13].sum(axis=1)
+                assert low[at - 8] > high[at - 8] and high[at + 8] > low[at + 8]
+                found += 1
+    assert found > 5
+
+
+def fit(seed=3):
+    env.seed_everything(seed)
+    network = models.call_network(17, width=4, dropout=0.1)
+    history = training.fit(
+        network,
+        mixer(),
+        validation=mixer(call_share=1.0),
+        epochs=2,
+        steps_per_epoch=12,
+        seed=seed,
+        progress=False,
+    )
+    return network, history
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return fit()
+
+
+def test_the_loss_of_an_easy_task_falls(fitted):
+    network, history = fitted
+    assert history["epoch"].tolist() == [1, 2]
+    assert np.isfinite(history[["loss", "validation_loss"]]).all(axis=None)
+    assert history["loss"][1] < 0.8 * history["loss"][0]
+
+
+def test_the_same_seed_gives_the_same_history_and_network(fitted):
+    network, history = fitted
+    again, same_history = fit()
+    columns = ["epoch", "loss", "validation_loss"]
+    pd.testing.assert_frame_equal(same_history[columns], history[columns], check_exact=True)
+    for a, b in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_cross_fit_scores_each_clip_with_a_network_that_has_not_seen_it(monkeypatch, tone_detector):
+    """With networks that only note what they are given."""
+    n = 12
+    table = pd.DataFrame(
+        {
+            "label": ["capuchin", "other"] * (n // 2),
+            "group": [f"g{i // 2}" for i in range(n)],
+            "fold": np.arange(n) // 2 % 3,
+        },
+        index=np.arange(n) + 100,
+    )
+    # A clip is known by its length.
+    frontend = tone_detector.frontend
+    powers = [np.full((50 + i, frontend.n_bands), 1e-3, np.float32) for i in range(n)]
+    seen, scored = [], []
+
+    def lengths(mixer):
+        return {len(c) for c in mixer.calls} | {len(b) for s in mixer.backgrounds for b in s}
+
+    def fake_fit(network, mixer, *, validation, seed, **kwargs):
+        seen.append((lengths(mixer), lengths(validation), seed))
+        return pd.DataFrame({"epoch": [1], "loss": [0.1], "validation_loss": [0.2]})
+
+    def fake_scores(self, clips):
+        scored.append({len(c) for c in clips})
+        return np.array([len(c) for c in clips]) / 100
+
+    monkeypatch.setattr(training, "fit", fake_fit)
+    monkeypatch.setattr(training.models, "call_network", lambda *a, **k: tone_detector.network)
+    monkeypatch.setattr(training.models.CallDetector, "score_clips", fake_scores)
+    result = training.cross_fit(table, powers, [5] * n, frontend, epochs=1, progress=False)
+    everything = {50 + i for i in range(n)}
+    assert len(result.detectors) == len(result.mixers) == len(seen) == 3
+    for k in range(3):
+        mine = {50 + i for i in range(n) if table["fold"].iloc[i] == k}
+        assert seen[k][:2] == (everything - mine, mine) and scored[k] == mine
+        assert lengths(result.mixers[k]) == mine
+        assert result.mixers[k].settings == HELD_OUT
+    assert len({seed for *_, seed in seen}) == 3
+    np.testing.assert_allclose(result.clip_score, (50 + np.arange(n)) / 100)
+    assert result.histories["fold"].tolist() == [0, 1, 2]
