@@ -247,6 +247,6 @@ def thresholds_per_recording(margins, *, threshold):
     axis.axvline(threshold, color=KEY, label=f"chosen: {threshold:.2f}")
     axis.set_yticks(rows, margins["clip_name"], fontsize=9)
     axis.set(xlabel="threshold on the score", xlim=(0, 1), ylim=(len(margins) - 0.4, -0.6))
-    axis.legend(loc="lower left", fontsize=9)
+    axis.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=9)
     sns.despine(ax=axis, left=True)
     return figure

@@ -409,8 +409,8 @@ if TRAIN:
     display(pd.concat(clip_table, names=["input", "score"]).round(3))
 
 # %% [markdown]
-# Compare the intervals before you call a winner: where they overlap this much, the two inputs are
-# equally good, and cost decides.
+# Compare the intervals before you call a winner: where they overlap, the clips cannot tell which
+# input is better, and cost decides. (`SPECTROGRAM` chooses the one that counts.)
 
 # %% [markdown]
 # ## 9 From clips to counts: the threshold
@@ -526,8 +526,8 @@ if "exact" in scores:
     display(pd.DataFrame(compared).T[["exact", "recordings", "mae", "total_counted"]])
 
 # %% [markdown]
-# The runs lose calls that follow each other closely, and split one that flickers. It is the same
-# network; only the arithmetic after it differs.
+# A run merges calls that follow each other closely, and breaks in two where a score flickers. It is
+# the same network; only the arithmetic after it differs.
 
 # %% [markdown]
 # ## 12 How close was it? Margins
@@ -581,8 +581,9 @@ if TRAIN:
     display(pd.DataFrame(rows).T.round(3))
 
 # %% [markdown]
-# Fainter calls are lost before noise invents new ones: that is the order one wants. A counter that
-# fails silently towards *fewer* calls still needs its recall stated.
+# Compare the second column with the third: what breaks first? A counter that loses faint calls and
+# invents none can be trusted with what it reports, but its counts are a lower bound where calls
+# are far away.
 
 # %% [markdown]
 # ## 13 How sure are we of the total?
