@@ -82,7 +82,7 @@ def counterexample(rng, call, *, turn, frequencies):
     if kind == 4:
         return warp(call, frequencies=frequencies, stretch=1 / rng.uniform(1.6, 4))
     if kind == 5:
-        pitch = rng.uniform(1.35, 2.2)
+        pitch = rng.uniform(1.5, 2.2)
         pitch = pitch if rng.random() < 0.5 else 1 / pitch
         return warp(call, frequencies=frequencies, pitch=pitch)
     return _whistles(rng, call, turn=turn)
@@ -258,7 +258,7 @@ class SceneMixer:
         i = rng.integers(len(self.calls))
         call, turn = self.calls[i], self.turns[i]
         if self.settings.augment:
-            pitch, stretch = np.exp(rng.uniform(-0.12, 0.12)), np.exp(rng.uniform(-0.1, 0.1))
+            pitch, stretch = np.exp(rng.uniform(-0.2, 0.2)), np.exp(rng.uniform(-0.1, 0.1))
             call = warp(call, frequencies=self.frequencies, pitch=pitch, stretch=stretch)
             call = equalise(rng, call, spread_db=3.0)
             turn = min(round(turn * stretch), len(call) - 1)

@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ def count_calls(paths, detector, *, settings=None, progress=True):
     None: the detector's own. Returns `Counts`, in the order of the names.
     """
     settings = settings or detector.settings
-    paths = sorted(paths, key=lambda path: path.name)
+    paths = sorted(map(Path, paths), key=lambda path: path.name)
     lock = threading.Lock()  # the network is one, and uses all cores by itself
 
     def one(path):
@@ -222,19 +223,17 @@ def threshold_curve(scenes, *, step_s, settings, thresholds=None):
 
 
 def choose_threshold(curve):
-    """The middle, in logit, of the thresholds about as good as the best (one standard error).
+    """The strictest of the thresholds that are about as good as the best (one standard error).
 
-    curve: see `threshold_curve`. The plateau is the unbroken run of such thresholds round the best.
+    curve: see `threshold_curve`. Looks upward from the best threshold, as far as the errors stay
+    within one standard error of it. Strict, because a new forest is full of sounds that no training
+    set has, while the call stays the same: what goes wrong there is first of all false alarms.
     """
-    best = int(curve["error"].to_numpy().argmin())
-    good = (curve["error"] <= curve["error"][best] + curve["standard_error"][best]).to_numpy()
-    low, high = best, best
-    while low > 0 and good[low - 1]:
-        low -= 1
-    while high < len(good) - 1 and good[high + 1]:
-        high += 1
-    logit = np.log(curve["threshold"] / (1 - curve["threshold"]))
-    return float(1 / (1 + np.exp(-(logit[low] + logit[high]) / 2)))
+    error = curve["error"].to_numpy()
+    best = int(error.argmin())
+    within = error[best:] <= error[best] + curve["standard_error"][best]
+    last = best + (len(within) if within.all() else int(within.argmin())) - 1
+    return float(curve["threshold"][last])
 
 
 def corrected_total(n_found, minutes, scenes, *, step_s, settings, n_resamples=2000, seed=0):

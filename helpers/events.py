@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.signal import find_peaks
 
+SHORTEST_S = 0.5  # of the window that is reported of a call at the very edge of a recording
 COLUMNS = ["start_s", "end_s", "score"]
 
 
@@ -41,7 +42,8 @@ def find_events(score, *, step_s, settings, length_s=None):
     score: float (n_steps,), between 0 and 1; step k lies at k * step_s seconds. settings:
     `EventSettings`. length_s: end of the recording, s; None: the last step.
     Returns a DataFrame `start_s, end_s, score`, in order of time: a window of duration_s round each
-    peak (cut at the ends of the recording) and the score of the peak.
+    peak, so much shorter at the ends of the recording that the peak stays in its middle, and the
+    score of the peak.
     """
     score = np.asarray(score, float)
     if score.ndim != 1:
@@ -55,10 +57,13 @@ def find_events(score, *, step_s, settings, length_s=None):
     peaks = _distant(padded, peaks, settings.min_distance_s / step_s) - 1
     centre = peaks * step_s
     end = len(score) * step_s if length_s is None else length_s
+    centre = np.minimum(centre, end)  # the last step may lie a little beyond the end
+    longest = settings.duration_s / 2
+    half = np.minimum(centre, end - centre).clip(min(SHORTEST_S / 2, longest), longest)
     return pd.DataFrame(
         {
-            "start_s": np.maximum(centre - settings.duration_s / 2, 0),
-            "end_s": np.minimum(centre + settings.duration_s / 2, end),
+            "start_s": np.maximum(centre - half, 0),
+            "end_s": np.minimum(centre + half, end),
             "score": score[peaks],
         },
         columns=COLUMNS,

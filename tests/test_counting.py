@@ -340,9 +340,7 @@ def test_the_threshold_is_chosen_between_what_is_a_call_and_what_is_not():
     assert (low["missed"], low["false_alarms"]) == (0, 1) and low["count_error"] == 1
     assert middle["error"] == 0 and (high["missed"], high["false_alarms"]) == (4 / 3, 0)
     chosen = counting.choose_threshold(curve)
-    assert 0.3 < chosen < 0.9
-    logit = np.log(chosen / (1 - chosen))
-    assert abs(logit - np.mean(np.log([0.3 / 0.7, 0.9 / 0.1]))) < 0.3  # the middle of the plateau
+    assert 0.85 < chosen <= 0.9  # the strictest of those that find every call
 
 
 def test_the_interval_of_a_total_knows_of_misses_and_false_alarms():
