@@ -239,7 +239,7 @@ def lines(table, *, x, xlabel, ylabel, title=""):
 def thresholds_per_recording(margins, *, threshold):
     """The range of thresholds that leaves each recording's count as it is.
 
-    margins: DataFrame `clip_name, low, high` (thresholds), as from `counting.margins`.
+    margins: DataFrame `clip_name, low, high` (thresholds), as from `validation.margins`.
     """
     figure, axis = plt.subplots(figsize=(9, 0.9 + 0.26 * len(margins)), layout="constrained")
     rows = np.arange(len(margins))

@@ -1,8 +1,8 @@
 """Sample data with an exact answer key, in the layout of the real data sets.
 
-Sound is computed at 16 kHz from a few mechanisms (gliding tones, noise bands, clicks,
-reverberation), then resampled to the rates of the real files. Every item draws from a generator
-of its own, so that no item depends on the order of the work.
+Sound is computed at 16 kHz, from calls, backgrounds and reverberation, then resampled to the rates
+of the real files. Every item draws from a generator of its own, so that no item depends on the
+order of the work.
 
 Command line: ``python -m helpers.synthesis capuchin --size small``
 """
@@ -16,7 +16,7 @@ import shutil
 import time
 import uuid
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,8 +25,8 @@ import soundfile as sf
 from scipy import signal
 
 from helpers import env
+from helpers.sounds import SR, Voice, add, call, fade, gain, mixture, rms
 
-SR = 16_000
 VERSION = 1  # of the generator: data sets of another version are rebuilt
 MANIFEST = "synthetic.json"
 STEP_AFTER_CENTRE_S = 0.22  # the real key marks a call this long before its step into the harmonics
@@ -79,20 +79,6 @@ SCHEDULES = {
 MAX_CALLS = 25
 MARGIN_DB = (6, 14)  # least level of a call over the bed around it, in the band of the call
 
-# Vocal backgrounds: pitch Hz, relative glide, harmonics, formant Hz, length s, notes in a phrase,
-# phrases a second, roughness 0..1.
-VOCAL = {
-    "songbird": ((2000, 5500), 0.5, 2, 3000, (0.05, 0.25), (3, 9), 0.6, 0.0),
-    "quail": ((1100, 1900), 0.4, 2, 1500, (0.2, 0.9), (1, 3), 0.35, 0.0),
-    "owl": ((320, 900), 0.15, 3, 500, (0.25, 1.2), (2, 5), 0.25, 0.05),
-    "dove": ((380, 620), 0.12, 4, 500, (0.3, 1.0), (2, 4), 0.35, 0.2),
-    "crow": ((260, 520), 0.2, 12, 1400, (0.2, 0.5), (2, 5), 0.3, 0.9),
-    "gull": ((450, 950), 0.35, 7, 1600, (0.3, 0.9), (2, 6), 0.3, 0.3),
-    "magpie": ((250, 700), 0.3, 9, 2000, (0.04, 0.12), (5, 14), 0.5, 0.8),
-    "chirp": ((700, 2600), 0.6, 2, 1500, (0.04, 0.18), (4, 16), 1.0, 0.1),
-    "squawk": ((150, 650), 0.25, 14, 1200, (0.1, 1.0), (1, 5), 1.2, 0.4),
-}
-
 
 def default_root(name, size):
     """Where a sample belongs: data/synthetic/<name>-<size> under AUDIO_SAMPLE_DIR, else under the
@@ -110,257 +96,9 @@ def _rng(seed, item, *ids):
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-def _gain(db):
-    return np.exp(db * np.log(10) / 20)
-
-
-def _rms(y):
-    return float(np.sqrt(np.mean(np.square(y)))) if len(y) else 0.0
-
-
 def _band_rms(y, sr):
     sos = signal.butter(3, CALL_BAND_HZ, "bandpass", fs=sr, output="sos")
-    return _rms(signal.sosfilt(sos, y))
-
-
-def _slow(rng, n, sr, rate_hz):
-    """Smooth random curve (n,), standard deviation about 1, that moves rate_hz times a second."""
-    points = rng.standard_normal(int(n / sr * rate_hz) + 3)
-    return np.interp(np.arange(n) * rate_hz / sr, np.arange(len(points)), points)
-
-
-def _fade(y, sr, seconds):
-    k = min(int(seconds * sr), len(y) // 2)
-    if k:
-        ramp = np.sin(np.linspace(0, np.pi / 2, k)) ** 2
-        y[:k] *= ramp
-        y[-k:] *= ramp[::-1]
-    return y
-
-
-def _noise_band(rng, centre_hz, width_hz, n, sr):
-    """Noise (n,), unit RMS, of a width around a centre that may move: centre_hz scalar or (n,)."""
-    sos = signal.butter(3, width_hz / 2, fs=sr, output="sos")
-    noise = signal.sosfilt(sos, rng.standard_normal(n) + 1j * rng.standard_normal(n))
-    y = (noise * np.exp(2j * np.pi * np.cumsum(np.broadcast_to(centre_hz, n)) / sr)).real
-    return y / (_rms(y) + 1e-12)
-
-
-def _harmonics(f0_hz, weights, sr):
-    """Sum of harmonics. f0_hz: (n,). weights: one per harmonic, scalar or (n,). Returns (n,)."""
-    turn = np.exp(2j * np.pi * np.cumsum(f0_hz) / sr)
-    partial, y = np.ones_like(turn), np.zeros(len(turn))
-    for k, weight in enumerate(weights, 1):
-        partial = partial * turn
-        if k * f0_hz[0] < 0.45 * sr:
-            y += weight * partial.imag
-    return y
-
-
-def _add(y, start, part):
-    """Add part to y in place, from sample start on; what sticks out is dropped."""
-    lo, hi = max(start, 0), min(start + len(part), len(y))
-    if lo < hi:
-        y[lo:hi] += part[lo - start : hi - start]
-
-
-@dataclass(frozen=True)
-class Voice:
-    """How one bird calls. Frequencies in Hz, times in seconds, weights to the strongest."""
-
-    f0_hz: float
-    growl_s: float  # the step into the harmonics comes this long after the start
-    stack_s: float
-    tail_s: float
-    upper_hz: float
-    weights: tuple
-    growl: float
-    growl_hz: float
-    upper_growl: float
-    fall: float
-
-    @classmethod
-    def draw(cls, rng):
-        envelope = np.array([0.005, 0.03, 0.2, 0.4, 0.6, 1, 0.5, 0.9, 0.45, 0.7, 0.9, 0.4, 0.3])
-        weights = np.r_[envelope, 0.1 * 0.75 ** np.arange(6)] * _gain(rng.normal(0, 4, 19))
-        return cls(
-            f0_hz=float(np.clip(rng.normal(132, 6), 112, 160)),
-            growl_s=rng.uniform(0.9, 1.45),
-            stack_s=rng.uniform(1.7, 2.5),
-            tail_s=rng.uniform(0.25, 0.45),
-            upper_hz=rng.uniform(1500, 1800),
-            weights=tuple(weights / weights.max()),
-            growl=_gain(rng.uniform(-12, 0)),
-            growl_hz=rng.uniform(650, 780),
-            upper_growl=_gain(rng.uniform(-16, -8) if rng.random() < 0.25 else -32),
-            fall=rng.uniform(0.03, 0.08),
-        )
-
-    def vary(self, rng):
-        """Another call of the same bird."""
-        return replace(
-            self,
-            f0_hz=self.f0_hz * rng.normal(1, 0.008),
-            growl_s=self.growl_s * rng.uniform(0.9, 1.08),
-            stack_s=self.stack_s * rng.uniform(0.92, 1.06),
-            weights=tuple(np.array(self.weights) * _gain(rng.normal(0, 1.5, len(self.weights)))),
-            growl=self.growl * _gain(rng.normal(0, 1.5)),
-        )
-
-    @property
-    def duration_s(self):
-        return self.growl_s + self.stack_s + self.tail_s
-
-
-def call(rng, *, sr=SR, voice=None):
-    """One dry capuchinbird call: growl, step to a harmonic stack, burst of noise at the tail.
-
-    rng: numpy Generator. sr: Hz. voice: Voice, or None for a new bird.
-    Returns float64 (round(voice.duration_s * sr),), unit RMS in the stack, whose step is at
-    voice.growl_s.
-    """
-    voice = voice or Voice.draw(rng)
-    y = np.zeros(round(voice.duration_s * sr))
-    step = round(voice.growl_s * sr)
-
-    n = step + round(0.1 * sr)
-    t = np.arange(n) / step - 1  # -1 at the start, 0 at the step
-    level = np.where(t < 0, (1 + t) ** 0.8, np.exp(-t * voice.growl_s / 0.03))
-    growl = _noise_band(rng, voice.growl_hz * (1 + 0.14 * t), 260, n, sr)
-    growl += 0.08 * _noise_band(rng, 950, 400, n, sr)
-    growl += voice.upper_growl * _noise_band(rng, 1350, 600, n, sr)
-    y[:n] = voice.growl * level * (1 + 0.3 * _slow(rng, n, sr, 25)) * growl
-
-    n = round((voice.stack_s + 0.1) * sr)
-    x = np.arange(n) / sr / voice.stack_s  # 0 to 1 over the stack
-    f0 = voice.f0_hz * (1 - 0.12 * np.exp(-x / 0.012) - 0.015 * x - voice.fall * x**7)
-    hop = sr // 200
-    frame = x[::hop]
-    weights = []
-    for k, weight in enumerate(voice.weights, 1):
-        end = 1 - 0.07 * np.clip((k * voice.f0_hz - 900) / 800, 0, 1)  # high harmonics end first
-        cut = min(1, _gain(-0.08 * (k * voice.f0_hz - voice.upper_hz)))
-        shimmer = _gain(1.5 * _slow(rng, len(frame), 200, 4))
-        curve = weight * cut * shimmer / (1 + np.exp((frame - end) / 0.015))
-        weights.append(np.interp(x, frame, curve))
-    stack = _harmonics(f0, weights, sr) * np.minimum(1, x / 0.012)
-    stack /= _rms(stack[: round(0.8 * voice.stack_s * sr)])
-    _add(y, step, stack)
-
-    n = round((voice.tail_s + 0.05) * sr)
-    t = np.arange(n) / sr
-    burst = np.clip(t / 0.06, 0, 1) * np.clip(1.3 - t / voice.tail_s, 0, 1)
-    burst *= 0.8 * voice.growl * _noise_band(rng, 1.06 * voice.growl_hz, 240, n, sr)
-    _add(y, len(y) - n, burst)
-    return _fade(y, sr, 0.03)
-
-
-def _vocal(rng, kind, n, sr):
-    """Phrases of alike notes, each a harmonic tone with a gliding pitch and a rough amplitude."""
-    pitch, glide, n_harmonics, formant, length, notes, rate, rough = VOCAL[kind]
-    y = np.zeros(n)
-    k = np.arange(1, n_harmonics + 1)
-    for _ in range(max(1, rng.poisson(rate * n / sr))):
-        f0, seconds = rng.uniform(*pitch), rng.uniform(*length)
-        bend, level = rng.uniform(-glide, glide, 2), _gain(rng.uniform(-20, 0))
-        weights = np.exp(-0.5 * ((k * f0 - formant) / (0.6 * formant)) ** 2) + 0.1 / k
-        at = rng.uniform(-0.5, n / sr)
-        for _ in range(rng.integers(notes[0], notes[1], endpoint=True)):
-            m = round(seconds * rng.uniform(0.8, 1.2) * sr)
-            x = np.linspace(0, 1, m)
-            note = _harmonics(f0 * (1 + bend[0] * x + bend[1] * x * (1 - x)), weights, sr)
-            if rough:
-                note *= 1 + rough * _slow(rng, m, sr, 200)
-            _add(y, round(at * sr), level * np.sin(np.pi * x) ** 0.5 * note)
-            at += m / sr * rng.uniform(1.15, 1.8)
-    return y
-
-
-def _crickets(rng, n, sr):
-    """A few narrow tones, each switched by the wing beat and by the chirp."""
-    t, y = np.arange(n) / sr, np.zeros(n)
-    for _ in range(rng.integers(1, 4)):
-        beat, chirp = rng.uniform(20, 45), rng.uniform(0.6, 3)
-        gate = np.sin(2 * np.pi * chirp * t + rng.uniform(0, 6)) > rng.uniform(-0.9, 0.5)
-        pulses = 0.5 + 0.5 * np.sin(2 * np.pi * beat * t)
-        tone = np.sin(2 * np.pi * rng.uniform(2400, 5200) * t + 0.5 * _slow(rng, n, sr, 60))
-        y += rng.uniform(0.3, 1) * tone * pulses * signal.lfilter([0.02], [1, -0.98], gate)
-    return y
-
-
-def _cicadas(rng, n, sr):
-    t = np.arange(n) / sr
-    swell = 1.2 + np.sin(2 * np.pi * rng.uniform(0.3, 9) * t)
-    return swell * _noise_band(rng, rng.uniform(3000, 5500), rng.uniform(400, 1500), n, sr)
-
-
-def _rain(rng, n, sr):
-    """Dense clicks of exponentially distributed strength, each ringing in a drop's resonance."""
-    clicks = rng.exponential(1, n) ** 2 * (rng.random(n) < rng.uniform(500, 4000) / sr)
-    clicks *= rng.choice([-1, 1], n)
-    sos = signal.butter(
-        1, [rng.uniform(400, 1200), rng.uniform(3000, 7000)], "bandpass", fs=sr, output="sos"
-    )
-    return signal.sosfilt(sos, clicks) * (1 + 0.2 * _slow(rng, n, sr, 0.5))
-
-
-def _wind(rng, n, sr):
-    sos = signal.butter(1, rng.uniform(120, 450), fs=sr, output="sos")
-    return signal.sosfilt(sos, rng.standard_normal(n)) * np.exp(0.5 * _slow(rng, n, sr, 0.6))
-
-
-def _frogs(rng, n, sr):
-    """Croaks: uneven trains of damped ringing."""
-    y = np.zeros(n)
-    decay = np.arange(round(0.03 * sr)) / sr
-    for _ in range(max(1, rng.poisson(1.2 * n / sr))):
-        ring = np.sin(2 * np.pi * rng.uniform(500, 1600) * decay) * np.exp(-decay / 0.006)
-        at, rate, level = rng.uniform(0, n / sr), rng.uniform(18, 60), rng.uniform(0.2, 1)
-        for pulse in range(int(rate * rng.uniform(0.2, 0.9))):
-            _add(y, round((at + (pulse + rng.normal(0, 0.15)) / rate) * sr), level * ring)
-    return y
-
-
-def _chatter(rng, n, sr):
-    """A noisy flock: quick chirps and harmonic squawks in the band of the call, in waves."""
-    flock = sum(_vocal(rng, kind, n, sr) for kind in ("chirp", "squawk", "chirp", "magpie"))
-    return flock * np.exp(0.5 * _slow(rng, n, sr, 0.3)) + 0.03 * rng.standard_normal(n)
-
-
-KINDS = {
-    "crickets": _crickets,
-    "cicadas": _cicadas,
-    "rain": _rain,
-    "wind": _wind,
-    "frogs": _frogs,
-    "chatter": _chatter,
-    "hiss": lambda rng, n, sr: signal.lfilter([1], [1, -0.6], rng.standard_normal(n)),
-    "silence": lambda rng, n, sr: np.zeros(n),
-}
-
-
-def background(rng, kind, *, n_samples, sr=SR):
-    """One kind of background sound.
-
-    rng: numpy Generator. kind: key of KINDS (insects, weather, flock) or VOCAL (birds). sr: Hz.
-    Returns float64 (n_samples,), unit RMS; zeros for "silence". Raises ValueError for another kind.
-    """
-    if kind in KINDS:
-        y = KINDS[kind](rng, n_samples, sr)
-    elif kind in VOCAL:
-        y = _vocal(rng, kind, n_samples, sr)
-    else:
-        raise ValueError(f"no background {kind!r}; known: {', '.join([*KINDS, *VOCAL])}")
-    return y / (_rms(y) or 1)
-
-
-def _layers(rng, kinds, n, sr):
-    """Backgrounds on top of each other, the first one strongest; unit RMS."""
-    y = sum(
-        _gain(-rng.uniform(4, 14) * (i > 0)) * background(rng, kind, n_samples=n, sr=sr)
-        for i, kind in enumerate(kinds)
-    )
-    return y / (_rms(y) or 1)
+    return rms(signal.sosfilt(sos, y))
 
 
 @dataclass(frozen=True)
@@ -396,13 +134,13 @@ class Source:
         """Calls with their steps at steps_s, in the background: (n,), the first at unit RMS."""
         dry = np.zeros(n)
         for voice, step_s in zip(voices, steps_s, strict=True):
-            _add(dry, round((step_s - voice.growl_s) * SR), call(rng, voice=voice))
+            add(dry, round((step_s - voice.growl_s) * SR), call(rng, voice=voice))
         wet = signal.fftconvolve(dry, self.impulse)[:n]
         first, stack = round(steps_s[0] * SR), round(voices[0].stack_s * 0.8 * SR)
         wet /= _band_rms(wet[first : first + stack], SR)
-        noise = _layers(rng, self.layers, n, SR)
+        noise = mixture(rng, self.layers, n, SR)
         noise /= max(_band_rms(noise, SR), 0.3)
-        y = wet + noise / _gain(self.snr_db if snr_db is None else snr_db)
+        y = wet + noise / gain(self.snr_db if snr_db is None else snr_db)
         sos = signal.butter(4, self.highpass_hz, "highpass", fs=SR, output="sos")
         return signal.sosfilt(sos, y)
 
@@ -436,7 +174,7 @@ def _positives(folder, seed, i, xc, n_clips):
         onsets.append(at)
         at += voice.duration_s + rng.uniform(0.3, 3)
     steps = [onset + voice.growl_s for onset, voice in zip(onsets, voices, strict=True)]
-    y = source.record(rng, voices, steps, round((at + 4) * SR)) * _gain(source.level_dbfs)
+    y = source.record(rng, voices, steps, round((at + 4) * SR)) * gain(source.level_dbfs)
     y /= max(1, np.abs(y).max() / 0.98)
     for k, (onset, voice) in enumerate(zip(onsets, voices, strict=True)):
         start = np.round(2 * (onset + rng.uniform(-0.5, 0.7))) / 2
@@ -449,8 +187,8 @@ def _positives(folder, seed, i, xc, n_clips):
 def _negatives(folder, seed, i, name, layers, n_clips):
     rng = _rng(seed, "negative", i)
     seconds = np.round(3 + np.minimum(rng.exponential(0.08, n_clips), 0.9), 1)
-    y = _layers(rng, layers, round(seconds.sum() * SR) + SR, SR)
-    y *= _gain(rng.uniform(-42, -14))
+    y = mixture(rng, layers, round(seconds.sum() * SR) + SR, SR)
+    y *= gain(rng.uniform(-42, -14))
     y /= max(1, np.abs(y).max() / 0.98)
     ends = np.round(np.cumsum(seconds) * SR).astype(int)
     for k, part in enumerate(np.split(y, ends)[:-1]):
@@ -461,9 +199,9 @@ def _negatives(folder, seed, i, name, layers, n_clips):
 def _bed(seed, i, n):
     """A loop repeated to n samples: fades at its seams, stretches of digital silence."""
     rng = _rng(seed, "bed", i)
-    loop = _layers(rng, BEDS[i % len(BEDS)], min(round(rng.uniform(25, 50) * SR), n), SR)
-    loop *= _gain(rng.uniform(-52, -30) + 14 * (BEDS[i % len(BEDS)][0] == "chatter"))
-    _fade(loop, SR, rng.choice([0.01, 0.5, 3]))
+    loop = mixture(rng, BEDS[i % len(BEDS)], min(round(rng.uniform(25, 50) * SR), n), SR)
+    loop *= gain(rng.uniform(-52, -30) + 14 * (BEDS[i % len(BEDS)][0] == "chatter"))
+    fade(loop, SR, rng.choice([0.01, 0.5, 3]))
     if i % 2:
         cut = rng.uniform(0, 0.7) * len(loop)
         loop[round(cut) : round(cut + rng.uniform(2, 8) * SR)] = 0
@@ -502,7 +240,7 @@ def _recording(path, seed, i, seconds, n_sources):
         floor = 20 * np.log10(_band_rms(around, SR) + 1e-4) + rng.uniform(*MARGIN_DB)
         loud = scene == "loud" and rng.random() < 0.5
         level = rng.uniform(0, 8) if loud else rng.uniform(-45, -14)
-        _add(y, start, _fade(box, SR, 0.1) * _gain(max(level, floor)))
+        add(y, start, fade(box, SR, 0.1) * gain(max(level, floor)))
         centres.append(onset + voice.growl_s - STEP_AFTER_CENTRE_S)
     _write(path, y, 48000, 2, spread=i // 2 % 5)
     return centres

@@ -1,4 +1,4 @@
-"""helpers.audio against soundfile, soxr and librosa, and against everything a file can be."""
+"""audio and containers: against soundfile, soxr and librosa, and everything a file can be."""
 
 import os
 import re
@@ -14,7 +14,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import audio
+from helpers import audio, containers
 
 RATE = 44100
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "capuchin"
@@ -345,7 +345,7 @@ def test_tags_around_the_sound_do_no_harm(folder, tmp_path):
 
 def test_mp3_without_a_length_header(folder, tmp_path):
     def first_frame(data):
-        return audio._mp3_frame(data, 0)[2]
+        return containers._mp3_frame(data, 0)[2]
 
     constant = (folder / "cbr.mp3").read_bytes()
     constant = constant[first_frame(constant) :]

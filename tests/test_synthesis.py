@@ -17,7 +17,8 @@ from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
 from helpers import synthesis
-from helpers.synthesis import SIZES, SR, Voice, background, call, default_root, write_capuchin
+from helpers.sounds import KINDS, SR, VOCAL, Voice, background, call
+from helpers.synthesis import SIZES, default_root, write_capuchin
 
 TINY = dict(sources=2, positives=3, sounds=2, negatives=3, recordings=4, seconds=12)
 WRITE_TINY = f"""
@@ -217,7 +218,7 @@ def test_call_has_growl_step_and_stack():
     )
 
 
-@pytest.mark.parametrize("kind", [*synthesis.KINDS, *synthesis.VOCAL])
+@pytest.mark.parametrize("kind", [*KINDS, *VOCAL])
 def test_background(kind):
     y = background(np.random.default_rng(0), kind, n_samples=32000)
     assert y.shape == (32000,) and np.isfinite(y).all()

@@ -52,6 +52,7 @@ from helpers import (
     plots,
     report,
     training,
+    validation,
 )
 
 # %% [markdown]
@@ -429,10 +430,10 @@ if TRAIN:
 # %%
 if TRAIN:
     fit = fits[SPECTROGRAM]
-    scenes = counting.held_out_scenes(fit, per_fold=SCENES_PER_FOLD, seed=SEED)
+    scenes = validation.held_out_scenes(fit, per_fold=SCENES_PER_FOLD, seed=SEED)
     detector = models.CallDetector(models.ensemble([d.network for d in fit.detectors]), frontend)
-    curve = counting.threshold_curve(scenes, step_s=detector.step_s, settings=detector.settings)
-    chosen = counting.choose_threshold(curve)
+    curve = validation.threshold_curve(scenes, step_s=detector.step_s, settings=detector.settings)
+    chosen = validation.choose_threshold(curve)
     detector.settings = replace(detector.settings, threshold=THRESHOLD or chosen)
     models.save(detector, OUTPUT / "model.keras")
 else:
@@ -539,7 +540,7 @@ if "exact" in scores:
 # moved, up or down, before its count changed? (We look, and change nothing.)
 
 # %%
-margin = counting.margins(counts.scores, step_s=detector.step_s, settings=detector.settings)
+margin = validation.margins(counts.scores, step_s=detector.step_s, settings=detector.settings)
 figure = plots.thresholds_per_recording(margin, threshold=threshold)
 plt.show()
 if len(margin):
@@ -568,10 +569,10 @@ if TRAIN:
     }
     rows = {}
     for name, how in harder.items():
-        tried = counting.held_out_scenes(
+        tried = validation.held_out_scenes(
             fit, per_fold=max(2, SCENES_PER_FOLD // 2), seed=SEED + 1, progress=False, **how
         )
-        at_choice = counting.threshold_curve(
+        at_choice = validation.threshold_curve(
             tried, step_s=detector.step_s, settings=detector.settings, thresholds=[threshold]
         ).iloc[0]
         n_true = np.mean([len(s.true_s) for s in tried])
@@ -599,10 +600,10 @@ interval = None
 n_found = int(counts.results["call_count"].sum())
 if TRAIN:
     minutes = sum(counts.durations.values()) / 60
-    fresh = counting.held_out_scenes(
+    fresh = validation.held_out_scenes(
         fit, per_fold=SCENES_PER_FOLD, seed=SEED + 2, progress=False
     )  # not those that chose the threshold
-    interval = counting.corrected_total(
+    interval = validation.corrected_total(
         n_found, minutes, fresh, step_s=detector.step_s, settings=detector.settings, seed=SEED
     )
 if interval:

@@ -1,0 +1,277 @@
+"""Pure sound synthesis: the call of the capuchinbird, and what may be heard around it.
+
+A few mechanisms make all of it (gliding tones, noise bands, clicks), at any rate. What is random
+comes from the generator that the caller gives.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import signal
+
+SR = 16_000
+
+# Vocal backgrounds: pitch Hz, relative glide, harmonics, formant Hz, length s, notes in a phrase,
+# phrases a second, roughness 0..1.
+VOCAL = {
+    "songbird": ((2000, 5500), 0.5, 2, 3000, (0.05, 0.25), (3, 9), 0.6, 0.0),
+    "quail": ((1100, 1900), 0.4, 2, 1500, (0.2, 0.9), (1, 3), 0.35, 0.0),
+    "owl": ((320, 900), 0.15, 3, 500, (0.25, 1.2), (2, 5), 0.25, 0.05),
+    "dove": ((380, 620), 0.12, 4, 500, (0.3, 1.0), (2, 4), 0.35, 0.2),
+    "crow": ((260, 520), 0.2, 12, 1400, (0.2, 0.5), (2, 5), 0.3, 0.9),
+    "gull": ((450, 950), 0.35, 7, 1600, (0.3, 0.9), (2, 6), 0.3, 0.3),
+    "magpie": ((250, 700), 0.3, 9, 2000, (0.04, 0.12), (5, 14), 0.5, 0.8),
+    "chirp": ((700, 2600), 0.6, 2, 1500, (0.04, 0.18), (4, 16), 1.0, 0.1),
+    "squawk": ((150, 650), 0.25, 14, 1200, (0.1, 1.0), (1, 5), 1.2, 0.4),
+}
+
+
+def gain(db):
+    """Decibels → the factor on the amplitude."""
+    return np.exp(db * np.log(10) / 20)
+
+
+def rms(y):
+    """Root-mean-square level of y; 0 where it is empty."""
+    return float(np.sqrt(np.mean(np.square(y)))) if len(y) else 0.0
+
+
+def _slow(rng, n, sr, rate_hz):
+    """Smooth random curve (n,), standard deviation about 1, that moves rate_hz times a second."""
+    points = rng.standard_normal(int(n / sr * rate_hz) + 3)
+    return np.interp(np.arange(n) * rate_hz / sr, np.arange(len(points)), points)
+
+
+def fade(y, sr, seconds):
+    """Fade y in and out, in place, over as many seconds at either end; returns it."""
+    k = min(int(seconds * sr), len(y) // 2)
+    if k:
+        ramp = np.sin(np.linspace(0, np.pi / 2, k)) ** 2
+        y[:k] *= ramp
+        y[-k:] *= ramp[::-1]
+    return y
+
+
+def _noise_band(rng, centre_hz, width_hz, n, sr):
+    """Noise (n,), unit RMS, of a width around a centre that may move: centre_hz scalar or (n,)."""
+    sos = signal.butter(3, width_hz / 2, fs=sr, output="sos")
+    noise = signal.sosfilt(sos, rng.standard_normal(n) + 1j * rng.standard_normal(n))
+    y = (noise * np.exp(2j * np.pi * np.cumsum(np.broadcast_to(centre_hz, n)) / sr)).real
+    return y / (rms(y) + 1e-12)
+
+
+def _harmonics(f0_hz, weights, sr):
+    """Sum of harmonics. f0_hz: (n,). weights: one per harmonic, scalar or (n,). Returns (n,)."""
+    turn = np.exp(2j * np.pi * np.cumsum(f0_hz) / sr)
+    partial, y = np.ones_like(turn), np.zeros(len(turn))
+    for k, weight in enumerate(weights, 1):
+        partial = partial * turn
+        if k * f0_hz[0] < 0.45 * sr:
+            y += weight * partial.imag
+    return y
+
+
+def add(y, start, part):
+    """Add part to y in place, from sample start on; what sticks out is dropped."""
+    lo, hi = max(start, 0), min(start + len(part), len(y))
+    if lo < hi:
+        y[lo:hi] += part[lo - start : hi - start]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How one bird calls. Frequencies in Hz, times in seconds, weights to the strongest."""
+
+    f0_hz: float
+    growl_s: float  # the step into the harmonics comes this long after the start
+    stack_s: float
+    tail_s: float
+    upper_hz: float
+    weights: tuple
+    growl: float
+    growl_hz: float
+    upper_growl: float
+    fall: float
+
+    @classmethod
+    def draw(cls, rng):
+        envelope = np.array([0.005, 0.03, 0.2, 0.4, 0.6, 1, 0.5, 0.9, 0.45, 0.7, 0.9, 0.4, 0.3])
+        weights = np.r_[envelope, 0.1 * 0.75 ** np.arange(6)] * gain(rng.normal(0, 4, 19))
+        return cls(
+            f0_hz=float(np.clip(rng.normal(132, 6), 112, 160)),
+            growl_s=rng.uniform(0.9, 1.45),
+            stack_s=rng.uniform(1.7, 2.5),
+            tail_s=rng.uniform(0.25, 0.45),
+            upper_hz=rng.uniform(1500, 1800),
+            weights=tuple(weights / weights.max()),
+            growl=gain(rng.uniform(-12, 0)),
+            growl_hz=rng.uniform(650, 780),
+            upper_growl=gain(rng.uniform(-16, -8) if rng.random() < 0.25 else -32),
+            fall=rng.uniform(0.03, 0.08),
+        )
+
+    def vary(self, rng):
+        """Another call of the same bird."""
+        return replace(
+            self,
+            f0_hz=self.f0_hz * rng.normal(1, 0.008),
+            growl_s=self.growl_s * rng.uniform(0.9, 1.08),
+            stack_s=self.stack_s * rng.uniform(0.92, 1.06),
+            weights=tuple(np.array(self.weights) * gain(rng.normal(0, 1.5, len(self.weights)))),
+            growl=self.growl * gain(rng.normal(0, 1.5)),
+        )
+
+    @property
+    def duration_s(self):
+        return self.growl_s + self.stack_s + self.tail_s
+
+
+def call(rng, *, sr=SR, voice=None):
+    """One dry capuchinbird call: growl, step to a harmonic stack, burst of noise at the tail.
+
+    rng: numpy Generator. sr: Hz. voice: Voice, or None for a new bird.
+    Returns float64 (round(voice.duration_s * sr),), unit RMS in the stack, whose step is at
+    voice.growl_s.
+    """
+    voice = voice or Voice.draw(rng)
+    y = np.zeros(round(voice.duration_s * sr))
+    step = round(voice.growl_s * sr)
+
+    n = step + round(0.1 * sr)
+    t = np.arange(n) / step - 1  # -1 at the start, 0 at the step
+    level = np.where(t < 0, (1 + t) ** 0.8, np.exp(-t * voice.growl_s / 0.03))
+    growl = _noise_band(rng, voice.growl_hz * (1 + 0.14 * t), 260, n, sr)
+    growl += 0.08 * _noise_band(rng, 950, 400, n, sr)
+    growl += voice.upper_growl * _noise_band(rng, 1350, 600, n, sr)
+    y[:n] = voice.growl * level * (1 + 0.3 * _slow(rng, n, sr, 25)) * growl
+
+    n = round((voice.stack_s + 0.1) * sr)
+    x = np.arange(n) / sr / voice.stack_s  # 0 to 1 over the stack
+    f0 = voice.f0_hz * (1 - 0.12 * np.exp(-x / 0.012) - 0.015 * x - voice.fall * x**7)
+    hop = sr // 200
+    frame = x[::hop]
+    weights = []
+    for k, weight in enumerate(voice.weights, 1):
+        end = 1 - 0.07 * np.clip((k * voice.f0_hz - 900) / 800, 0, 1)  # high harmonics end first
+        cut = min(1, gain(-0.08 * (k * voice.f0_hz - voice.upper_hz)))
+        shimmer = gain(1.5 * _slow(rng, len(frame), 200, 4))
+        curve = weight * cut * shimmer / (1 + np.exp((frame - end) / 0.015))
+        weights.append(np.interp(x, frame, curve))
+    stack = _harmonics(f0, weights, sr) * np.minimum(1, x / 0.012)
+    stack /= rms(stack[: round(0.8 * voice.stack_s * sr)])
+    add(y, step, stack)
+
+    n = round((voice.tail_s + 0.05) * sr)
+    t = np.arange(n) / sr
+    burst = np.clip(t / 0.06, 0, 1) * np.clip(1.3 - t / voice.tail_s, 0, 1)
+    burst *= 0.8 * voice.growl * _noise_band(rng, 1.06 * voice.growl_hz, 240, n, sr)
+    add(y, len(y) - n, burst)
+    return fade(y, sr, 0.03)
+
+
+def _vocal(rng, kind, n, sr):
+    """Phrases of alike notes, each a harmonic tone with a gliding pitch and a rough amplitude."""
+    pitch, glide, n_harmonics, formant, length, notes, rate, rough = VOCAL[kind]
+    y = np.zeros(n)
+    k = np.arange(1, n_harmonics + 1)
+    for _ in range(max(1, rng.poisson(rate * n / sr))):
+        f0, seconds = rng.uniform(*pitch), rng.uniform(*length)
+        bend, level = rng.uniform(-glide, glide, 2), gain(rng.uniform(-20, 0))
+        weights = np.exp(-0.5 * ((k * f0 - formant) / (0.6 * formant)) ** 2) + 0.1 / k
+        at = rng.uniform(-0.5, n / sr)
+        for _ in range(rng.integers(notes[0], notes[1], endpoint=True)):
+            m = round(seconds * rng.uniform(0.8, 1.2) * sr)
+            x = np.linspace(0, 1, m)
+            note = _harmonics(f0 * (1 + bend[0] * x + bend[1] * x * (1 - x)), weights, sr)
+            if rough:
+                note *= 1 + rough * _slow(rng, m, sr, 200)
+            add(y, round(at * sr), level * np.sin(np.pi * x) ** 0.5 * note)
+            at += m / sr * rng.uniform(1.15, 1.8)
+    return y
+
+
+def _crickets(rng, n, sr):
+    """A few narrow tones, each switched by the wing beat and by the chirp."""
+    t, y = np.arange(n) / sr, np.zeros(n)
+    for _ in range(rng.integers(1, 4)):
+        beat, chirp = rng.uniform(20, 45), rng.uniform(0.6, 3)
+        gate = np.sin(2 * np.pi * chirp * t + rng.uniform(0, 6)) > rng.uniform(-0.9, 0.5)
+        pulses = 0.5 + 0.5 * np.sin(2 * np.pi * beat * t)
+        tone = np.sin(2 * np.pi * rng.uniform(2400, 5200) * t + 0.5 * _slow(rng, n, sr, 60))
+        y += rng.uniform(0.3, 1) * tone * pulses * signal.lfilter([0.02], [1, -0.98], gate)
+    return y
+
+
+def _cicadas(rng, n, sr):
+    t = np.arange(n) / sr
+    swell = 1.2 + np.sin(2 * np.pi * rng.uniform(0.3, 9) * t)
+    return swell * _noise_band(rng, rng.uniform(3000, 5500), rng.uniform(400, 1500), n, sr)
+
+
+def _rain(rng, n, sr):
+    """Dense clicks of exponentially distributed strength, each ringing in a drop's resonance."""
+    clicks = rng.exponential(1, n) ** 2 * (rng.random(n) < rng.uniform(500, 4000) / sr)
+    clicks *= rng.choice([-1, 1], n)
+    sos = signal.butter(
+        1, [rng.uniform(400, 1200), rng.uniform(3000, 7000)], "bandpass", fs=sr, output="sos"
+    )
+    return signal.sosfilt(sos, clicks) * (1 + 0.2 * _slow(rng, n, sr, 0.5))
+
+
+def _wind(rng, n, sr):
+    sos = signal.butter(1, rng.uniform(120, 450), fs=sr, output="sos")
+    return signal.sosfilt(sos, rng.standard_normal(n)) * np.exp(0.5 * _slow(rng, n, sr, 0.6))
+
+
+def _frogs(rng, n, sr):
+    """Croaks: uneven trains of damped ringing."""
+    y = np.zeros(n)
+    decay = np.arange(round(0.03 * sr)) / sr
+    for _ in range(max(1, rng.poisson(1.2 * n / sr))):
+        ring = np.sin(2 * np.pi * rng.uniform(500, 1600) * decay) * np.exp(-decay / 0.006)
+        at, rate, level = rng.uniform(0, n / sr), rng.uniform(18, 60), rng.uniform(0.2, 1)
+        for pulse in range(int(rate * rng.uniform(0.2, 0.9))):
+            add(y, round((at + (pulse + rng.normal(0, 0.15)) / rate) * sr), level * ring)
+    return y
+
+
+def _chatter(rng, n, sr):
+    """A noisy flock: quick chirps and harmonic squawks in the band of the call, in waves."""
+    flock = sum(_vocal(rng, kind, n, sr) for kind in ("chirp", "squawk", "chirp", "magpie"))
+    return flock * np.exp(0.5 * _slow(rng, n, sr, 0.3)) + 0.03 * rng.standard_normal(n)
+
+
+KINDS = {
+    "crickets": _crickets,
+    "cicadas": _cicadas,
+    "rain": _rain,
+    "wind": _wind,
+    "frogs": _frogs,
+    "chatter": _chatter,
+    "hiss": lambda rng, n, sr: signal.lfilter([1], [1, -0.6], rng.standard_normal(n)),
+    "silence": lambda rng, n, sr: np.zeros(n),
+}
+
+
+def background(rng, kind, *, n_samples, sr=SR):
+    """One kind of background sound.
+
+    rng: numpy Generator. kind: key of KINDS (insects, weather, flock) or VOCAL (birds). sr: Hz.
+    Returns float64 (n_samples,), unit RMS; zeros for "silence". Raises ValueError for another kind.
+    """
+    if kind in KINDS:
+        y = KINDS[kind](rng, n_samples, sr)
+    elif kind in VOCAL:
+        y = _vocal(rng, kind, n_samples, sr)
+    else:
+        raise ValueError(f"no background {kind!r}; known: {', '.join([*KINDS, *VOCAL])}")
+    return y / (rms(y) or 1)
+
+
+def mixture(rng, kinds, n, sr):
+    """Backgrounds on top of each other, the first one strongest; unit RMS."""
+    y = sum(
+        gain(-rng.uniform(4, 14) * (i > 0)) * background(rng, kind, n_samples=n, sr=sr)
+        for i, kind in enumerate(kinds)
+    )
+    return y / (rms(y) or 1)

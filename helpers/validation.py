@@ -1,0 +1,171 @@
+"""What held-out scenes say: the threshold, its margins, and an interval for a count.
+
+Scenes mixed from clips that a network has not seen have a known answer. Everything that must be
+chosen is chosen on them, so that the recordings that are counted choose nothing.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from helpers import env
+from helpers.events import centres, find_events
+from helpers.metrics import match_events
+
+
+@dataclass(frozen=True)
+class ScoredScene:
+    """A scene with a known answer. score: (n_steps,); true_s: calls, s; length_s: s."""
+
+    score: np.ndarray
+    true_s: np.ndarray
+    length_s: float
+
+
+def held_out_scenes(
+    cross_fit, *, per_fold, length_s=60.0, seed=0, fainter_db=0.0, noise_db=None, progress=True
+):
+    """Long mixes of held-out clips, each scored by the network that has seen none of them.
+
+    cross_fit: `training.CrossFit`. per_fold: scenes per fold. fainter_db: how much fainter the
+    calls are than in `augment.HELD_OUT`, dB. noise_db: white noise added, dB re the background;
+    None: none. The same seed gives the same scenes. Returns list of `ScoredScene`.
+    """
+    scenes = []
+    pairs = list(zip(cross_fit.detectors, cross_fit.mixers, strict=True))
+    bar = env.progress_bar(
+        total=per_fold * len(pairs), desc="Scenes", unit="scene", disable=not progress
+    )
+    for fold, (detector, mixer) in enumerate(pairs):
+        hop_s = detector.frontend.hop_s
+        low, high = mixer.settings.level_db
+        mixer = mixer.with_settings(level_db=(low - fainter_db, high - fainter_db))
+        for i in range(per_fold):
+            rng = np.random.default_rng((seed, fold, i))
+            power, turns = mixer.scene(rng, n_frames=round(length_s / hop_s))
+            if noise_db is not None:
+                level = np.median(power.mean(axis=1)) * 10 ** (noise_db / 10)
+                noise = rng.standard_gamma(1.0, power.shape, dtype=np.float32)
+                power = power + noise * np.float32(level)
+            true_s = np.array(turns) * hop_s
+            true_s = true_s[(true_s >= 0) & (true_s < length_s)]
+            scenes.append(ScoredScene(detector.score(power), true_s, length_s))
+            bar.update()
+    bar.close()
+    return scenes
+
+
+def threshold_curve(scenes, *, step_s, settings, thresholds=None):
+    """How wrong the calls are at every threshold.
+
+    scenes: list of `ScoredScene`. settings: `EventSettings` of which the threshold is replaced.
+    thresholds: increasing, in (0, 1); None: 61 from 0.02 to 0.98, evenly spaced in their logit.
+    Returns a DataFrame with a row per threshold: `threshold`, per scene the mean of `missed`,
+    `false_alarms`, `error` (their sum) and `count_error` (absolute), and `standard_error` of error.
+    """
+    if thresholds is None:
+        thresholds = 1 / (1 + np.exp(-np.linspace(-4, 4, 61)))
+    rows = []
+    for threshold in thresholds:
+        found = [
+            centres(
+                find_events(s.score, step_s=step_s, settings=replace(settings, threshold=threshold))
+            )
+            for s in scenes
+        ]
+        hits = np.array(
+            [len(match_events(s.true_s, f)) for s, f in zip(scenes, found, strict=True)]
+        )
+        missed = np.array([len(s.true_s) for s in scenes]) - hits
+        false_alarms = np.array([len(f) for f in found]) - hits
+        error = missed + false_alarms
+        rows.append(
+            {
+                "threshold": threshold,
+                "missed": missed.mean(),
+                "false_alarms": false_alarms.mean(),
+                "error": error.mean(),
+                "standard_error": error.std() / np.sqrt(len(scenes)),
+                "count_error": np.abs(false_alarms - missed).mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def choose_threshold(curve):
+    """The strictest of the thresholds that are about as good as the best (one standard error).
+
+    curve: see `threshold_curve`. Looks upward from the best threshold, as far as the errors stay
+    within one standard error of it. Strict, because a new forest is full of sounds that no training
+    set has, while the call stays the same: what goes wrong there is first of all false alarms.
+    """
+    error = curve["error"].to_numpy()
+    best = int(error.argmin())
+    within = error[best:] <= error[best] + curve["standard_error"][best]
+    last = best + (len(within) if within.all() else int(within.argmin())) - 1
+    return float(curve["threshold"][last])
+
+
+def corrected_total(n_found, minutes, scenes, *, step_s, settings, n_resamples=2000, seed=0):
+    """Interval of the true number of calls behind a count, from errors on scenes with an answer.
+
+    n_found: calls counted. minutes: length of the recordings, min. scenes: list of `ScoredScene`,
+    resampled whole; the count is corrected by their recall and their false alarms per minute, and
+    false alarms come by chance (Poisson). Returns (low, high) of 95 %, or None if the scenes hold
+    no calls. It is as good as the scenes resemble the recordings.
+    """
+    hits, true, false = np.array(
+        [
+            (
+                len(match_events(s.true_s, found)),
+                len(s.true_s),
+                len(found) - len(match_events(s.true_s, found)),
+            )
+            for s in scenes
+            for found in [centres(find_events(s.score, step_s=step_s, settings=settings))]
+        ]
+    ).T
+    if not true.sum():
+        return None
+    rng = np.random.default_rng(seed)
+    length = np.array([s.length_s for s in scenes]) / 60
+    totals = []
+    for _ in range(n_resamples):
+        i = rng.integers(len(scenes), size=len(scenes))
+        recall = max(hits[i].sum(), 0.5) / max(true[i].sum(), 1)
+        alarms = rng.poisson(false[i].sum() / length[i].sum() * minutes)
+        real = max(n_found - alarms, 0)
+        # Of N calls a binomial share is found: N is what was found and a number missed.
+        missed = rng.negative_binomial(real, min(recall, 1 - 1e-9)) if real else 0
+        totals.append(real + missed)
+    low, high = np.quantile(totals, [0.025, 0.975])
+    return int(np.floor(low)), int(np.ceil(high))
+
+
+def margins(scores, *, step_s, settings):
+    """How far the threshold may move, either way, before a recording's count changes.
+
+    scores: dict clip_name → (n_steps,). Returns a DataFrame `clip_name, low, high` (thresholds).
+    """
+    grid = np.linspace(0.01, 0.99, 99)
+    rows = []
+    for name, score in scores.items():
+        counted = np.array(
+            [
+                len(find_events(score, step_s=step_s, settings=replace(settings, threshold=t)))
+                for t in (*grid, settings.threshold)
+            ]
+        )
+        other = grid[counted[:-1] != counted[-1]]
+        below, above = other[other < settings.threshold], other[other > settings.threshold]
+        low = below.max() + 0.01 if len(below) else 0.0
+        high = above.min() - 0.01 if len(above) else 1.0
+        rows.append(
+            {
+                "clip_name": name,
+                "low": min(low, settings.threshold),
+                "high": max(high, settings.threshold),
+            }
+        )
+    return pd.DataFrame(rows, columns=["clip_name", "low", "high"])
