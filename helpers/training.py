@@ -113,13 +113,26 @@ class CrossFit:
 
     detectors: `models.CallDetector` per fold. histories: DataFrame `fold, epoch, loss,
     validation_loss, seconds`. clip_score: (n_clips,), each clip scored by the network that has not
-    seen it. mixers: `augment.SceneMixer` of each fold's held-out clips, for scenes to measure on.
+    seen it. mixers: `augment.SceneMixer` of each fold's held-out clips (whole calls only), for
+    scenes to measure on.
     """
 
     detectors: list
     histories: pd.DataFrame
     clip_score: np.ndarray
     mixers: list
+
+
+def _whole_calls(table, powers, turns, frontend, held_out, *, before_s=0.5, after_s=1.8):
+    """The held-out rows without calls that the clip cuts off; all of them if none is whole.
+
+    What is to be counted as one call must be one. before_s, after_s: least growl and tail, s.
+    """
+    before = np.asarray(turns) * frontend.hop_s
+    after = np.array([len(power) for power in powers]) * frontend.hop_s - before
+    is_call = (table["label"] == "capuchin").to_numpy()
+    whole = held_out & (~is_call | ((before >= before_s) & (after >= after_s)))
+    return whole if (whole & is_call).any() else held_out
 
 
 def cross_fit(
@@ -158,7 +171,9 @@ def cross_fit(
         )
         detectors.append(models.CallDetector(network, frontend))
         histories.append(history.assign(fold=k))
-        mixers.append(part(fold == k, augment.HELD_OUT))
+        mixers.append(
+            part(_whole_calls(table, powers, turns, frontend, fold == k), augment.HELD_OUT)
+        )
         held_out = np.flatnonzero(fold == k)
         score[held_out] = detectors[k].score_clips([powers[i] for i in held_out])
     return CrossFit(detectors, pd.concat(histories, ignore_index=True), score, mixers)

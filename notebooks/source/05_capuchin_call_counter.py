@@ -65,7 +65,7 @@ DATA_DIR = ""  # folder of the data set or of your own recordings; "": look for 
 OUTPUT_DIR = ""  # "": outputs/05_capuchin_call_counter
 SEED = 0
 SPECTROGRAM = "mel"  # the input of the counter: "mel" or "linear"
-EPOCHS = 10  # of 100 batches of 16 scenes
+EPOCHS = 15  # of 100 batches of 16 scenes
 N_FOLDS = 5  # networks per input, each trained without one fold
 MAX_CLIPS = 0  # 0: all
 MAX_RECORDINGS = 0  # 0: all
@@ -420,8 +420,8 @@ if TRAIN:
 # recordings must not answer it: a threshold chosen on them would fit them alone. We mix long scenes
 # from held-out clips, score them with the network that knows none of their sources, and look how
 # many calls are missed or invented at every threshold. These scenes are as hard as those of the
-# training, counterexamples included, but their calls are ones that a listener would hear: at least
-# 10 dB above the background.
+# training, counterexamples included, but their calls are whole, and ones that a listener would
+# hear: at least 10 dB above the background.
 #
 # The choice is the **strictest** threshold that is about as good as the best, within one standard
 # error. Why the strictest? A new forest is full of sounds that no training set has, while the call
