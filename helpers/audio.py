@@ -7,11 +7,14 @@ would be counted as silence. How files are opened and checked: `containers`.
 """
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 import soxr
+from threadpoolctl import threadpool_limits
 
 from helpers import env
 from helpers.containers import (
@@ -26,7 +29,7 @@ from helpers.containers import (
     words,
 )
 
-__all__ = ["AudioError", "AudioInfo", "fix_length", "info", "load", "stream", "write"]
+__all__ = ["AudioError", "AudioInfo", "fix_length", "info", "load", "map_files", "stream", "write"]
 
 BLOCK = 1 << 18  # samples, over all channels, decoded at a time: fits the processor's cache
 MARGIN = 256  # samples at the lower rate: the reach of soxr's HQ filter with some to spare
@@ -69,6 +72,28 @@ def stream(path, *, sr, block_s=60.0, start_s=0.0, duration_s=None):
             held, n_held = [joined[whole:].copy()], n_held - whole
     if n_held:
         yield np.concatenate(held)
+
+
+def map_files(work, paths, *, desc, unit, progress=True):
+    """Do `work(path)` for every file on all cores, with a progress bar.
+
+    Returns a list with what it returned, or the AudioError that it raised: one bad file ends
+    nothing. soundfile, soxr and scipy.fft let go of the interpreter lock, so threads use all cores;
+    matrix products must not start threads of their own within each.
+    """
+
+    def one(path):
+        try:
+            return work(path)
+        except AudioError as error:
+            return error
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1):
+        return list(
+            env.progress_bar(
+                pool.map(one, paths), total=len(paths), desc=desc, unit=unit, disable=not progress
+            )
+        )
 
 
 def fix_length(y, *, n_samples, rng=None):

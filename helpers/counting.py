@@ -4,18 +4,15 @@ Recordings go through two at a time and block by block, so that length costs no 
 that cannot be read is listed with its reason, and its count stays empty.
 """
 
-import os
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from helpers import audio, env
+from helpers import audio
 from helpers.events import COLUMNS, find_events
 
 
@@ -60,23 +57,11 @@ def count_calls(paths, detector, *, settings=None, progress=True):
                 length += len(block)
                 yield block
 
-        try:
-            score = detector.score(detector.frontend.stream(blocks()), lock=lock)
-        except audio.AudioError as error:
-            return error
+        score = detector.score(detector.frontend.stream(blocks()), lock=lock)
         return score, length / detector.frontend.sr
 
     start = time.perf_counter()
-    with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1):
-        found = list(
-            env.progress_bar(
-                pool.map(one, paths),
-                total=len(paths),
-                desc="Counting",
-                unit="recording",
-                disable=not progress,
-            )
-        )
+    found = audio.map_files(one, paths, desc="Counting", unit="recording", progress=progress)
     results, tables, errors, durations, scores = [], [], [], {}, {}
     for path, outcome in zip(paths, found, strict=True):
         if isinstance(outcome, audio.AudioError):

@@ -7,8 +7,6 @@ works on whole batches in float32 with `scipy.fft`, several times as fast.
 import hashlib
 import io
 import json
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,7 +16,6 @@ import pandas as pd
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import get_window
-from threadpoolctl import threadpool_limits
 
 from helpers import audio, env
 
@@ -227,24 +224,13 @@ def extract(paths, frontend, *, cache_dir=None, progress=True):
     folder = Path(cache_dir) if cache_dir else env.repository_root() / "cache" / "features"
     folder = folder / _frontend_key(frontend)
 
-    def one(path):
-        try:
-            return _extract_one(path, frontend, folder)
-        except audio.AudioError as error:
-            return error
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1):
-        # soundfile, soxr and scipy.fft let go of the interpreter lock: threads use all
-        # cores, and the matrix product must not start threads of its own within each.
-        found = list(
-            env.progress_bar(
-                pool.map(one, paths),
-                total=len(paths),
-                desc="Features",
-                unit="file",
-                disable=not progress,
-            )
-        )
+    found = audio.map_files(
+        lambda path: _extract_one(path, frontend, folder),
+        paths,
+        desc="Features",
+        unit="file",
+        progress=progress,
+    )
     errors = [
         {"file": env.short_path(e.path), "reason": e.reason}
         for e in found

@@ -224,18 +224,6 @@ def threshold_curve(curve, *, threshold):
     return figure
 
 
-def lines(table, *, x, xlabel, ylabel, title=""):
-    """One line per column of a table over its column `x`."""
-    figure, axis = plt.subplots(figsize=(9, 3.6), layout="constrained")
-    for i, column in enumerate(c for c in table.columns if c != x):
-        axis.plot(
-            table[x], table[column], marker="o", ms=4, color=[CALL, OTHER, KEY][i % 3], label=column
-        )
-    axis.set(xlabel=xlabel, ylabel=ylabel, title=title, ylim=(0, None))
-    axis.legend(fontsize=9)
-    return figure
-
-
 def thresholds_per_recording(margins, *, threshold):
     """The range of thresholds that leaves each recording's count as it is.
 

@@ -68,17 +68,10 @@ def threshold_curve(scenes, *, step_s, settings, thresholds=None):
         thresholds = 1 / (1 + np.exp(-np.linspace(-4, 4, 61)))
     rows = []
     for threshold in thresholds:
-        found = [
-            centres(
-                find_events(s.score, step_s=step_s, settings=replace(settings, threshold=threshold))
-            )
-            for s in scenes
-        ]
-        hits = np.array(
-            [len(match_events(s.true_s, f)) for s, f in zip(scenes, found, strict=True)]
+        hits, true, false_alarms = _hits(
+            scenes, step_s=step_s, settings=replace(settings, threshold=threshold)
         )
-        missed = np.array([len(s.true_s) for s in scenes]) - hits
-        false_alarms = np.array([len(f) for f in found]) - hits
+        missed = true - hits
         error = missed + false_alarms
         rows.append(
             {
@@ -91,6 +84,14 @@ def threshold_curve(scenes, *, step_s, settings, thresholds=None):
             }
         )
     return pd.DataFrame(rows)
+
+
+def _hits(scenes, *, step_s, settings):
+    """Per scene: calls found, calls there are, and false alarms; three int arrays (n_scenes,)."""
+    found = [centres(find_events(s.score, step_s=step_s, settings=settings)) for s in scenes]
+    hits = np.array([len(match_events(s.true_s, f)) for s, f in zip(scenes, found, strict=True)])
+    true = np.array([len(s.true_s) for s in scenes])
+    return hits, true, np.array([len(f) for f in found]) - hits
 
 
 def choose_threshold(curve):
@@ -115,17 +116,7 @@ def corrected_total(n_found, minutes, scenes, *, step_s, settings, n_resamples=2
     false alarms come by chance (Poisson). Returns (low, high) of 95 %, or None if the scenes hold
     no calls. It is as good as the scenes resemble the recordings.
     """
-    hits, true, false = np.array(
-        [
-            (
-                len(match_events(s.true_s, found)),
-                len(s.true_s),
-                len(found) - len(match_events(s.true_s, found)),
-            )
-            for s in scenes
-            for found in [centres(find_events(s.score, step_s=step_s, settings=settings))]
-        ]
-    ).T
+    hits, true, false = _hits(scenes, step_s=step_s, settings=settings)
     if not true.sum():
         return None
     rng = np.random.default_rng(seed)

@@ -253,13 +253,11 @@ if TRAIN:
 if TRAIN:
     turns = {}
     for name, frontend in FRONTENDS.items():
-        places, template = matched_filter.align(
+        places, _ = matched_filter.align(
             [p for p, call in zip(powers[name], is_call, strict=True) if call], frontend=frontend
         )
         turns[name] = np.zeros(len(table), int)
         turns[name][is_call] = places
-        if name == SPECTROGRAM:
-            own_template = template
     frontend = FRONTENDS[SPECTROGRAM]
     calls, others = (
         table[is_call == wanted].groupby("group").sample(1, random_state=SEED).index[:4]
