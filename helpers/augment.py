@@ -65,11 +65,12 @@ def counterexample(rng, call, *, turn, frequencies):
     """Something that is nearly a call and must not be counted, made from one.
 
     The growl alone; the tail without its growl; a call that breaks off soon after its turn; played
-    backwards; much too fast; much too high or low; a few whistles that switch at the turn.
+    backwards; much too fast; much too high or low; a few whistles that switch at the turn; a few
+    narrow bands of the call and nothing between them.
     call: (n_frames, n_bands), n_frames at least 2. turn: frame in which the growl turns into the
     tail, which may lie at the very end of a clip. Returns (n_frames', n_bands).
     """
-    kind = rng.integers(8)  # whistles twice as often as any other
+    kind = rng.integers(10)  # whistles and narrow bands twice as often as any other
     tail, most = len(call) - turn, len(call) - 1
     if kind == 0:
         return call[: min(most, max(4, turn - 2 - int(rng.integers(0, 1 + turn // 2))))]
@@ -85,7 +86,7 @@ def counterexample(rng, call, *, turn, frequencies):
         pitch = rng.uniform(1.5, 2.2)
         pitch = pitch if rng.random() < 0.5 else 1 / pitch
         return warp(call, frequencies=frequencies, pitch=pitch)
-    return _whistles(rng, call, turn=turn)
+    return _whistles(rng, call, turn=turn) if kind < 8 else _narrow_bands(rng, call)
 
 
 def _whistles(rng, call, *, turn):
@@ -121,6 +122,16 @@ def spec_augment(rng, power, *, max_bands=0.15, max_frames=0.04):
         start = int(rng.integers(n_frames - width + 1))
         power[start : start + width] = mean[start : start + width]
     return power
+
+
+def _narrow_bands(rng, call):
+    """One to three slits through which the call is heard: its rhythm, and no chord."""
+    n_bands = call.shape[1]
+    width = max(1, n_bands // 40)
+    gain = np.full(n_bands, 1e-3, np.float32)
+    for band in rng.integers(n_bands, size=rng.integers(1, 4)):
+        gain[max(0, band - width) : band + width + 1] = 1
+    return call * gain
 
 
 @dataclass(frozen=True)

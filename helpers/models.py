@@ -6,6 +6,7 @@ Only `keras` and `keras.ops` are used: the same code runs on TensorFlow, JAX and
 
 import contextlib
 import io
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -58,8 +59,8 @@ def call_network(n_bands, *, width=16, dropout=0.2, name="call_network"):
     inputs = keras.Input((None, n_bands), name="power")
     x = LevelNormalisation(name="level")(inputs)
     x = layers.Reshape((-1, n_bands, 1))(x)
-    # The first stride over frequency brings any front end, mel or linear, to about 32 bands.
-    stride = max(2, round(n_bands / 32))
+    # The first stride over frequency brings any front end, mel or linear, to at most 32 bands.
+    stride = max(2, math.ceil(n_bands / 32))
     x = _convolution(x, width, (5, 2 * stride + 1), strides=(2, stride))
     x = _convolution(x, 2 * width, (3, 3), strides=(2, 2))
     x = _convolution(x, 2 * width, (3, 3), strides=(1, 2))

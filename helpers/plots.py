@@ -217,7 +217,7 @@ def threshold_curve(curve, *, threshold):
     axis.plot(logit, curve["missed"], color=OTHER, ls="--", label="missed calls")
     axis.plot(logit, curve["false_alarms"], color=CALL, ls="--", label="false alarms")
     axis.axvline(np.log(threshold / (1 - threshold)), color=KEY, label=f"chosen: {threshold:.2f}")
-    ticks = np.array([0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98])
+    ticks = np.array([0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99])
     axis.set_xticks(np.log(ticks / (1 - ticks)), ticks)
     axis.set(xlabel="threshold on the score", ylabel="errors per one-minute scene", ylim=(0, None))
     axis.legend(fontsize=9)

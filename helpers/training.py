@@ -9,8 +9,9 @@ import pandas as pd
 
 from helpers import augment, env, models
 
-CALL_WEIGHT = 2.0  # how much more a step at a call counts than one without
-TOLERANCE_S = 0.2  # standard deviation of the target round a call's landmark, s
+CALL_WEIGHT = 3.0  # of a step at a call; a step without weighs 1
+AT_CALL_S = 0.1  # a step this close to a call's landmark is at the call ...
+NEAR_CALL_S = 0.4  # ... and one that is this close, but not at it, weighs nothing
 
 
 class SceneBatches(keras.utils.PyDataset):
@@ -22,7 +23,7 @@ class SceneBatches(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, mixer, network, *, n_batches, batch_size=16, n_steps=50, seed=0, fixed=False
+        self, mixer, network, *, n_batches, batch_size=8, n_steps=100, seed=0, fixed=False
     ):
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self.mixer, self.n_batches, self.batch_size = mixer, n_batches, batch_size
@@ -39,23 +40,26 @@ class SceneBatches(keras.utils.PyDataset):
 
     def __getitem__(self, i):
         rng = np.random.default_rng((self.seed, self.epoch, i))
-        powers, targets = [], []
+        powers, distances = [], []
         for _ in range(self.batch_size):
             n_frames = self.frames + self.stride * (self.n_steps - 1)
             power, turns = self.mixer.scene(rng, n_frames=n_frames)
             if not self.fixed:
                 power = augment.spec_augment(rng, power)
             powers.append(power)
-            targets.append(self._target(turns))
-        target = np.stack(targets)
-        return np.stack(powers), target[..., None], 1 + CALL_WEIGHT * target
+            distances.append(self._distance_s(turns))
+        distance_s = np.stack(distances)
+        # However coarse the steps are, the one nearest to a landmark is at the call.
+        step_s = self.stride * self.mixer.frontend.hop_s
+        target = distance_s <= max(AT_CALL_S, 0.75 * step_s)
+        weight = np.where(target, CALL_WEIGHT, distance_s > max(NEAR_CALL_S, 1.5 * step_s))
+        return np.stack(powers), target[..., None].astype(np.float32), weight.astype(np.float32)
 
-    def _target(self, turns):
-        """A bell round each call's landmark: float32 (n_steps,), between 0 and 1."""
-        frames = (self.frames - 1) / 2 + self.stride * np.arange(self.n_steps)
-        width = TOLERANCE_S / self.mixer.frontend.hop_s
-        bells = [np.exp(-0.5 * ((frames - turn) / width) ** 2) for turn in turns]
-        return np.max([np.zeros(self.n_steps), *bells], axis=0).astype(np.float32)
+    def _distance_s(self, turns):
+        """From each step to the nearest landmark, s: float (n_steps,), inf without landmarks."""
+        middle = (self.frames - 1) / 2 + self.stride * np.arange(self.n_steps)
+        distance = np.abs(middle[:, None] - np.array(turns)[None, :])
+        return distance.min(axis=1, initial=np.inf) * self.mixer.frontend.hop_s
 
 
 def fit(network, mixer, *, epochs, steps_per_epoch=100, validation=None, seed=0, progress=True):

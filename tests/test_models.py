@@ -111,7 +111,7 @@ def test_level_normalisation_is_the_logarithm_less_the_frames_mean():
     )
 
 
-@pytest.mark.parametrize("n_bands", [17, 64, 513])
+@pytest.mark.parametrize("n_bands", [17, 33, 64, 80, 109, 513])
 def test_any_front_end_and_under_a_hundred_thousand_parameters(n_bands):
     net = models.call_network(n_bands)
     assert net.output_shape == (None, None, 1)
