@@ -7,11 +7,11 @@ would be counted as silence. How files are opened and checked: `containers`.
 """
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import soundfile as sf
 import soxr
 from threadpoolctl import threadpool_limits
@@ -29,7 +29,17 @@ from helpers.containers import (
     words,
 )
 
-__all__ = ["AudioError", "AudioInfo", "fix_length", "info", "load", "map_files", "stream", "write"]
+__all__ = [
+    "AudioError",
+    "AudioInfo",
+    "error_table",
+    "fix_length",
+    "info",
+    "load",
+    "map_files",
+    "stream",
+    "write",
+]
 
 BLOCK = 1 << 18  # samples, over all channels, decoded at a time: fits the processor's cache
 MARGIN = 256  # samples at the lower rate: the reach of soxr's HQ filter with some to spare
@@ -88,12 +98,24 @@ def map_files(work, paths, *, desc, unit, progress=True):
         except AudioError as error:
             return error
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1):
+    with ThreadPoolExecutor(env.cpu_count()) as pool, threadpool_limits(1):
         return list(
             env.progress_bar(
                 pool.map(one, paths), total=len(paths), desc=desc, unit=unit, disable=not progress
             )
         )
+
+
+def error_table(errors, *, root=None):
+    """AudioErrors as the table `file, reason`. root: folder that files in it are named from."""
+    rows = []
+    for error in errors:
+        if root is not None and error.path.is_relative_to(root):
+            name = env.printable(error.path.relative_to(root).as_posix())
+        else:
+            name = env.short_path(error.path)
+        rows.append((name, error.reason))
+    return pd.DataFrame(rows, columns=["file", "reason"])
 
 
 def fix_length(y, *, n_samples, rng=None):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+CALL_LABEL = "capuchin"  # of the clips that hold one call
 SILENCE = np.float32(1e-12)  # power that stands for nothing at all
 LEAST_LEVEL = 1e-4  # of a background, re its mean power: below, the most of it is silence
 KNOTS = np.arange(6)  # of a random equaliser, evenly spread over the bands
@@ -140,7 +141,7 @@ class SceneSettings:
 
     level_db: call above background, dB. call_share: probability that a scene has calls.
     gap_s: mean pause between two calls, s. counterexamples: share of the calls replaced by one.
-    augment: also warp, equalise, fade and mix backgrounds; off for scenes to measure on.
+    augment: also warp, equalise, fade and mix backgrounds.
     """
 
     level_db: tuple = (0.0, 45.0)
@@ -151,12 +152,12 @@ class SceneSettings:
     augment: bool = True
 
 
-# To choose and to judge on: as hard as in training, but with calls that a listener would hear.
-HELD_OUT = SceneSettings(level_db=(10.0, 40.0), call_share=0.5, gap_s=8.0)
+# To choose and to judge on: as in training, but with calls that a listener would hear, and pauses.
+HELD_OUT = SceneSettings(level_db=(10.0, 40.0), call_share=0.5, gap_s=8.0, counterexamples=0.5)
 
 
 class SceneMixer:
-    """Mixes scenes of calls over backgrounds. Built in 05_capuchin_call_counter.
+    """Mixes scenes of calls over backgrounds. Taught in 05_capuchin_call_counter.
 
     calls: list of (n_frames, n_bands) power, one call each. turns: frame of each call's landmark.
     backgrounds: list of lists of power: the clips of one source together, because a background
@@ -172,7 +173,7 @@ class SceneMixer:
         self.settings = settings or SceneSettings()
 
     @classmethod
-    def from_table(cls, table, powers, turns, frontend, settings=None, *, positive="capuchin"):
+    def from_table(cls, table, powers, turns, frontend, settings=None, *, positive=CALL_LABEL):
         """A mixer of the clips of a table.
 
         table: clip table with `label` and `group`. powers, turns: one per row (turns of
@@ -204,14 +205,17 @@ class SceneMixer:
 
         turns: list of float, some a little outside the scene, where a call is cut off by its edge.
         """
-        settings = self.settings
+        settings, frames = self.settings, self._frames
         scene = self._background(rng, n_frames)
         # Digital silence has no level: a call over it is as loud as over the mean background.
         level = np.median(scene.mean(axis=1))
         level = level if level > LEAST_LEVEL else 1.0
         turns = []
-        at = int(rng.integers(-90, 120)) if rng.random() < settings.call_share else n_frames + 100
-        while at < n_frames + 50:
+        end = n_frames + frames(2.0)
+        at = end
+        if rng.random() < settings.call_share:
+            at = int(rng.integers(-frames(3.6), frames(4.8)))
+        while at < end:
             sound, turn = self._sound(rng)
             gain = level / loudness(sound) * 10 ** (rng.uniform(*settings.level_db) / 10)
             start, stop = max(0, at), min(n_frames, at + len(sound))
@@ -219,13 +223,16 @@ class SceneMixer:
                 scene[start:stop] += sound[start - at : stop - at] * np.float32(gain)
             if turn is not None:
                 turns.append(at + turn)
-            pause = rng.integers(0, 10)
+            pause = rng.integers(0, frames(0.4))
             if rng.random() >= settings.touching:
                 pause += rng.exponential(settings.gap_s / self.frontend.hop_s)
             at += len(sound) + int(pause)
         if settings.augment:
             scene *= np.float32(10 ** rng.uniform(-5, 3))
         return scene, turns
+
+    def _frames(self, seconds):
+        return max(1, round(seconds / self.frontend.hop_s))
 
     def _background(self, rng, n_frames):
         bed = self._bed(rng, n_frames)
@@ -239,7 +246,8 @@ class SceneMixer:
         bed = equalise(rng, bed)
         if rng.random() < 0.15:  # a gap, down to digital silence
             start = int(rng.integers(n_frames))
-            bed[start : start + int(rng.integers(5, 150))] *= np.float32(10 ** rng.uniform(-12, -1))
+            length = int(rng.integers(self._frames(0.2), self._frames(6.0)))
+            bed[start : start + length] *= np.float32(10 ** rng.uniform(-12, -1))
         if rng.random() < 0.2:  # fades
             knots = [0, int(rng.integers(n_frames)), n_frames]
             gain = np.interp(np.arange(n_frames), knots, rng.uniform(-2, 0.5, 3))
@@ -273,11 +281,12 @@ class SceneMixer:
             call = warp(call, frequencies=self.frequencies, pitch=pitch, stretch=stretch)
             call = equalise(rng, call, spread_db=3.0)
             turn = min(round(turn * stretch), len(call) - 1)
-        if rng.random() < self.settings.counterexamples:
+        if rng.random() < self.settings.counterexamples and len(call) > 1:
             call = counterexample(rng, call, turn=turn, frequencies=self.frequencies)
             turn = None
         if self.settings.augment and rng.random() < 0.5 and len(call) > 2:
-            width = min(int(rng.integers(1, 10)), len(call) // 2)  # cut hard, or faded in and out
+            # Cut hard, or faded in and out.
+            width = min(int(rng.integers(1, 1 + self._frames(0.36))), len(call) // 2)
             ramp = (np.linspace(0, 1, width + 1)[1:, None] ** 2).astype(np.float32)
             call = call.copy()
             call[:width] *= ramp

@@ -1,7 +1,7 @@
 """Counting calls in a folder of recordings: decode, score, find events, and lose no file.
 
-Recordings go through two at a time and block by block, so that length costs no memory; a recording
-that cannot be read is listed with its reason, and its count stays empty.
+As many recordings at a time as there are processors, block by block, so that length costs no
+memory; a recording that cannot be read is listed with its reason, and its count stays empty.
 """
 
 import threading
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import audio
+from helpers import audio, env
 from helpers.events import COLUMNS, find_events
 
 
@@ -21,12 +21,13 @@ class Counts:
     """What was counted.
 
     results: DataFrame `clip_name, call_count` (Int64, empty where unreadable). events:
-    `clip_name, start_s, end_s, score`. durations: dict clip_name → s. scores: dict clip_name →
-    float32 (n_steps,). errors: `file, reason`. seconds: time it took.
+    `clip_name, start_s, end_s, score`. paths: dict clip_name → Path. durations: dict clip_name → s.
+    scores: dict clip_name → float32 (n_steps,). errors: `file, reason`. seconds: time it took.
     """
 
     results: pd.DataFrame
     events: pd.DataFrame
+    paths: dict
     durations: dict
     scores: dict
     errors: pd.DataFrame
@@ -42,7 +43,7 @@ def count_calls(paths, detector, *, settings=None, progress=True):
     """Count the calls in every recording.
 
     paths: sound files of any length. detector: `models.CallDetector`. settings: `EventSettings`,
-    None: the detector's own. Returns `Counts`, in the order of the names.
+    None: the detector's own. Returns `Counts`, in the order of the names (see `env.printable`).
     """
     settings = settings or detector.settings
     paths = sorted(map(Path, paths), key=lambda path: path.name)
@@ -63,26 +64,25 @@ def count_calls(paths, detector, *, settings=None, progress=True):
     start = time.perf_counter()
     found = audio.map_files(one, paths, desc="Counting", unit="recording", progress=progress)
     results, tables, errors, durations, scores = [], [], [], {}, {}
-    for path, outcome in zip(paths, found, strict=True):
+    by_name = {env.printable(path.name): path for path in paths}
+    for name, outcome in zip(by_name, found, strict=True):
         if isinstance(outcome, audio.AudioError):
-            errors.append({"file": path.name, "reason": outcome.reason})
-            results.append({"clip_name": path.name, "call_count": pd.NA})
+            errors.append({"file": name, "reason": outcome.reason})
+            results.append({"clip_name": name, "call_count": pd.NA})
             continue
-        scores[path.name], durations[path.name] = outcome
+        scores[name], durations[name] = outcome
         table = find_events(
-            scores[path.name],
-            step_s=detector.step_s,
-            settings=settings,
-            length_s=durations[path.name],
+            scores[name], step_s=detector.step_s, settings=settings, length_s=durations[name]
         )
-        results.append({"clip_name": path.name, "call_count": len(table)})
-        tables.append(table.assign(clip_name=path.name))
+        results.append({"clip_name": name, "call_count": len(table)})
+        tables.append(table.assign(clip_name=name))
     events = pd.concat(tables) if tables else pd.DataFrame(columns=["clip_name", *COLUMNS])
     return Counts(
         results=pd.DataFrame(results, columns=["clip_name", "call_count"]).astype(
             {"call_count": "Int64"}
         ),
         events=events[["clip_name", *COLUMNS]].reset_index(drop=True),
+        paths=by_name,
         durations=durations,
         scores=scores,
         errors=pd.DataFrame(errors, columns=["file", "reason"]),

@@ -260,39 +260,30 @@ def clip_table(dataset, *, max_clips=0, seed=0):
         paths = _sound_files(dataset.root / folder)
         rows += [(str(path), label, re.sub(r"-\d+$", "", path.stem)) for path in paths]
     table = pd.DataFrame(rows, columns=CLIP_COLUMNS[:3])
-    _need_all_labels(table, entry, dataset, "has no sound files")
+    need_all_labels(table, dataset, "has no sound files")
     if 0 < max_clips < len(table):
         table = _sample(table, max_clips, np.random.default_rng(seed))
     table = table.sort_values("path", ignore_index=True)
 
     headers = _headers(table["path"])
     is_bad = [isinstance(header, audio.AudioError) for header in headers]
-    errors = errors_table(dataset, [h for h, bad in zip(headers, is_bad, strict=True) if bad])
+    unread = [header for header in headers if isinstance(header, audio.AudioError)]
+    errors = audio.error_table(unread, root=dataset.root)
     headers = [h for h, bad in zip(headers, is_bad, strict=True) if not bad]
     table = table[~np.array(is_bad)].reset_index(drop=True)
     reason = (
         f"has no sound file that can be read (first: {errors.iloc[0, 1]})" if any(is_bad) else ""
     )
-    _need_all_labels(table, entry, dataset, reason)
+    need_all_labels(table, dataset, reason)
     table["fold"] = -1
     for column in CLIP_COLUMNS[4:]:
         table[column] = [getattr(header, column) for header in headers]
     return table, errors
 
 
-def errors_table(dataset, errors):
-    """AudioErrors as the table `file,reason`, with files relative to the data set."""
-    rows = []
-    for error in errors:
-        path = error.path
-        is_inside = path.is_relative_to(dataset.root)
-        path = path.relative_to(dataset.root).as_posix() if is_inside else env.short_path(path)
-        rows.append((path, error.reason))
-    return pd.DataFrame(rows, columns=["file", "reason"])
-
-
-def _need_all_labels(table, entry, dataset, problem):
-    present = set(table["label"])
+def need_all_labels(table, dataset, problem):
+    """Raises DataError if a label of the data set has no clips. problem: what its folder has."""
+    entry, present = DATASETS[dataset.name], set(table["label"])
     missing = [label for label in entry.clips if label not in present]
     if not missing:
         return
@@ -318,7 +309,7 @@ def _headers(paths):
         except audio.AudioError as error:
             return error
 
-    with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
+    with ThreadPoolExecutor(min(8, 2 * env.cpu_count())) as pool:
         todo = pool.map(header, paths)
         few = len(paths) < 300
         return list(

@@ -90,7 +90,7 @@ def setup():
         versions[name] = _version(name)
     found = Setup(where=where(), backend=backend, gpu=gpu, versions=versions)
     text = " · ".join(f"{name} {version}" for name, version in versions.items())
-    cores = f"{os.cpu_count()} CPU cores, {'a GPU' if gpu else 'no GPU'}"
+    cores = f"{cpu_count()} CPU cores, {'a GPU' if gpu else 'no GPU'}"
     text += f" · Keras on {backend} · {found.where} · {cores}"
     print(textwrap.fill(text, width=100))
     return found
@@ -152,6 +152,13 @@ def _version(package):
     return "not installed"
 
 
+def cpu_count():
+    """The processors that this process may use, which in a container are fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def repository_root():
     """Folder of the repository; the working folder where `helpers` is installed as a package."""
     here = Path(__file__).resolve().parents[1]
@@ -161,11 +168,16 @@ def repository_root():
     return here if os.path.isfile(here / "pyproject.toml") else Path.cwd()
 
 
+def printable(text):
+    """A file's name as text that can be printed and written: what is no Unicode becomes \\udcXX."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def short_path(path):
     """A path as people should read it: relative to the repository or the working folder.
 
     Any other becomes "…/" and its last three parts, so that no output shows where a home folder
-    lies. Characters that cannot be printed become "?". Returns str with forward slashes.
+    lies. Returns str with forward slashes, see `printable`.
     """
     path = Path(os.path.abspath(path))
     for base in (repository_root(), Path.cwd()):
@@ -174,7 +186,7 @@ def short_path(path):
             break
     else:
         short = path.as_posix() if len(path.parts) <= 4 else "/".join(("…", *path.parts[-3:]))
-    return short.encode(errors="replace").decode()
+    return printable(short)
 
 
 @contextmanager

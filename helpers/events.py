@@ -4,6 +4,7 @@ Counting runs of positive windows merges calls that follow each other closely an
 whose score flickers. Here a call is a peak of a score that is sampled much finer than a call lasts.
 """
 
+from bisect import bisect, insort
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ COLUMNS = ["start_s", "end_s", "score"]
 
 @dataclass(frozen=True)
 class EventSettings:
-    """How a score becomes calls. Built in 05_capuchin_call_counter.
+    """How a score becomes calls. Taught in 05_capuchin_call_counter.
 
     threshold: least score of a call's peak, between 0 and 1.
     release: hysteresis; between two calls the score must fall below this fraction of the lower
@@ -89,9 +90,11 @@ def _distant(score, peaks, distance):
     kept = []
     for peak in peaks[np.argsort(-score[peaks], kind="stable")]:
         # Times are multiples of a step: a hair of tolerance keeps 1.5 s from being 1.4999 s.
-        if all(abs(peak - other) > distance - 1e-6 for other in kept):
-            kept.append(peak)
-    return np.array(sorted(kept), int)
+        place = bisect(kept, peak)
+        neighbours = kept[max(0, place - 1) : place + 1]
+        if all(abs(peak - other) > distance - 1e-6 for other in neighbours):
+            insort(kept, peak)
+    return np.array(kept, int)
 
 
 def centres(events):

@@ -16,11 +16,10 @@ from helpers import audio, plots
 def detections(paths, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
     """A panel to go through all detections: see each in its surroundings, and hear it.
 
-    paths: the recordings. events: DataFrame `clip_name, start_s, end_s, score`, not empty.
-    frontend: `Frontend` of the picture. sr: rate of the sound, Hz. Returns a widget; only what is
-    looked at is decoded.
+    paths: dict clip_name → Path, as in `counting.Counts`. events: DataFrame `clip_name, start_s,
+    end_s, score`, not empty. frontend: `Frontend` of the picture. sr: rate of the sound, Hz.
+    Returns a widget; only what is looked at is decoded.
     """
-    by_name = {path.name: path for path in paths}
     recording = widgets.Dropdown(options=sorted(set(events["clip_name"])), description="Recording")
     number = widgets.BoundedIntText(min=1, max=1, value=1, description="Call")
     picture = widgets.Image(format="png")
@@ -32,12 +31,14 @@ def detections(paths, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
         event = mine.iloc[number.value - 1]
         start = max(0.0, (event["start_s"] + event["end_s"]) / 2 - before_s)
         part = {"start_s": start, "duration_s": before_s + after_s}
-        path = by_name[recording.value]
+        path = paths[recording.value]
         figure, axis = plt.subplots(figsize=(9, 3), layout="constrained")
         power = frontend.power(audio.load(path, sr=frontend.sr, **part)).T
         plots.spectrogram(axis, power, frontend, start_s=start)
         axis.axvspan(event["start_s"], event["end_s"], fill=False, ec="white", ls="--")
-        axis.set_title(f"{path.name}, call {number.value} of {len(mine)}: {event['score']:.2f}")
+        axis.set_title(
+            f"{recording.value}, call {number.value} of {len(mine)}: {event['score']:.2f}"
+        )
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
         plt.close(figure)

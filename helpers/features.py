@@ -240,11 +240,12 @@ def _mel_weights(frontend):
 # --- a whole data set, once ---------------------------------------------------------------------
 
 
-def extract(paths, frontend, *, cache_dir=None, progress=True):
+def extract(paths, frontend, *, cache_dir=None, root=None, progress=True):
     """Band power of every file, computed once and kept on disk.
 
     paths: sequence of paths, or a clip table with a column `path`. frontend: `Frontend`.
-    cache_dir: folder of the cache; None: `cache/features` in the repository. The files are decoded
+    cache_dir: folder of the cache; None: `cache/features` in the repository. root: folder that the
+    files in errors are named from, see `audio.error_table`. The files are decoded
     by all cores; a cache file belongs to one file (path, size, time of change) and one front end,
     and is used only if its checksum is right.
     Returns (powers, errors): a list with a float32 (n_frames, n_bands) array per path, time first,
@@ -261,13 +262,9 @@ def extract(paths, frontend, *, cache_dir=None, progress=True):
         unit="file",
         progress=progress,
     )
-    errors = [
-        {"file": env.short_path(e.path), "reason": e.reason}
-        for e in found
-        if isinstance(e, audio.AudioError)
-    ]
+    errors = [e for e in found if isinstance(e, audio.AudioError)]
     powers = [None if isinstance(p, audio.AudioError) else p for p in found]
-    return powers, pd.DataFrame(errors, columns=["file", "reason"])
+    return powers, audio.error_table(errors, root=root)
 
 
 def _frontend_key(frontend):

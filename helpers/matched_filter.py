@@ -5,7 +5,7 @@ network's score a sharp peak instead of a broad hill.
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from helpers import features
 
@@ -25,7 +25,7 @@ def align(powers, *, frontend, before_s=1.4, after_s=2.4, max_iterations=12):
     none moves. In the template the turn is where the upper half of the bands rises most.
     Returns (turns, template): int array (n_clips,), and float (n_template, n_bands) in decibels
     re frame mean, with the turn in its frame round(before_s / hop_s).
-    Built in 05_capuchin_call_counter.
+    Taught in 05_capuchin_call_counter.
     """
     hop_s = frontend.hop_s
     before, after = round(before_s / hop_s), round(after_s / hop_s)
@@ -53,6 +53,31 @@ def align(powers, *, frontend, before_s=1.4, after_s=2.4, max_iterations=12):
         places = new
     shift = _turn(template, frontend, width=max(1, round(0.3 / hop_s))) - before
     return np.clip(places + shift, 0, lengths - 1), np.roll(template, -shift, axis=0)
+
+
+def resemblance(power, *, at, clips, turns, frontend, before_s=1.2, after_s=1.8, slack_s=0.4):
+    """How much a call resembles each of some clips: 1 for a copy, at any level.
+
+    power: (n_frames, n_bands), the sound round a call. at: frame of its landmark. clips, turns:
+    powers and landmarks as for `align`. before_s, after_s: what is compared round the landmarks, s,
+    as far as the clip goes; slack_s: how far they may be off, s. Returns float (n_clips,), the
+    highest correlation of the level-invariant spectra, -1 where a clip fits nowhere.
+    """
+    before, after, slack = (round(s / frontend.hop_s) for s in (before_s, after_s, slack_s))
+    sound = level_invariant(power)
+    result = np.full(len(clips), -1.0)
+    for i, (clip, turn) in enumerate(zip(clips, turns, strict=True)):
+        part = level_invariant(clip)[max(0, turn - before) : turn + after]
+        first = at - min(turn, before)
+        near = sound[max(0, first - slack) : first + slack + len(part)]
+        if len(near) < len(part):
+            continue
+        windows = sliding_window_view(near, len(part), axis=0).swapaxes(1, 2)
+        windows = windows.reshape(len(windows), -1)
+        # The mean over the bands of every frame is 0, so that of a window is, too.
+        norms = np.linalg.norm(windows, axis=1) * np.linalg.norm(part)
+        result[i] = (windows @ part.ravel() / np.maximum(norms, 1e-9)).max()
+    return result
 
 
 def correlate(spectrum, template):

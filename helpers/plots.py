@@ -11,7 +11,9 @@ CALL, OTHER, KEY = "#c8553d", "#3d6b8c", "#2a9d4a"  # one colour for one thing, 
 
 def use_style():
     """The look of all figures of a notebook."""
-    sns.set_theme(style="whitegrid", context="notebook", rc={"figure.dpi": 96, "axes.grid": False})
+    look = {"figure.dpi": 96, "axes.grid": False}
+    look["text.parse_math"] = False  # a file name may hold two dollar signs
+    sns.set_theme(style="whitegrid", context="notebook", rc=look)
 
 
 def spectrogram(axis, power, frontend, *, start_s=0.0, range_db=60.0):

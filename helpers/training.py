@@ -15,7 +15,7 @@ NEAR_CALL_S = 0.4  # ... and one that is this close, but not at it, weighs nothi
 
 
 class SceneBatches(keras.utils.PyDataset):
-    """Batches of scenes that no epoch sees twice. Built in 05_capuchin_call_counter.
+    """Batches of scenes that no epoch sees twice. Taught in 05_capuchin_call_counter.
 
     mixer: `augment.SceneMixer`. network: says how many frames a step sees. n_steps: score steps per
     scene. Batch i of epoch e depends on (seed, e, i) alone. A batch is (power (batch, n_frames,
@@ -134,18 +134,28 @@ def _whole_calls(table, powers, turns, frontend, held_out, *, before_s=0.5, afte
     """
     before = np.asarray(turns) * frontend.hop_s
     after = np.array([len(power) for power in powers]) * frontend.hop_s - before
-    is_call = (table["label"] == "capuchin").to_numpy()
+    is_call = (table["label"] == augment.CALL_LABEL).to_numpy()
     whole = held_out & (~is_call | ((before >= before_s) & (after >= after_s)))
     return whole if (whole & is_call).any() else held_out
 
 
 def cross_fit(
-    table, powers, turns, frontend, *, epochs, steps_per_epoch=100, seed=0, progress=True
+    table,
+    powers,
+    turns,
+    frontend,
+    *,
+    epochs,
+    steps_per_epoch=100,
+    settings=None,
+    seed=0,
+    progress=True,
 ):
     """Train one network per fold of a clip table, each on the other folds.
 
     table: clip table with `label`, `group` and `fold` filled. powers: band power per row.
-    turns: landmark of each call, frames. frontend: `Frontend` of the powers. Returns `CrossFit`.
+    turns: landmark of each call, frames. frontend: `Frontend` of the powers. settings:
+    `augment.SceneSettings` of the scenes to train on. Returns `CrossFit`.
     """
     fold = table["fold"].to_numpy()
     score = np.zeros(len(table), np.float32)
@@ -166,8 +176,8 @@ def cross_fit(
         network = models.call_network(frontend.n_bands, name=f"fold_{k + 1}_of_{fold.max() + 1}")
         history = fit(
             network,
-            part(fold != k),
-            validation=part(fold == k),
+            part(fold != k, settings),
+            validation=part(fold == k, settings),
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
             seed=100 * seed + k,

@@ -127,8 +127,9 @@ def corrected_total(n_found, minutes, scenes, *, step_s, settings, n_resamples=2
         recall = max(hits[i].sum(), 0.5) / max(true[i].sum(), 1)
         alarms = rng.poisson(false[i].sum() / length[i].sum() * minutes)
         real = max(n_found - alarms, 0)
-        # Of N calls a binomial share is found: N is what was found and a number missed.
-        missed = rng.negative_binomial(real, min(recall, 1 - 1e-9)) if real else 0
+        # Of N calls a binomial share is found. Where any N was as likely as another, what was
+        # missed follows this distribution; having found nothing does not mean that nothing calls.
+        missed = rng.negative_binomial(real + 1, min(recall, 1 - 1e-9))
         totals.append(real + missed)
     low, high = np.quantile(totals, [0.025, 0.975])
     return int(np.floor(low)), int(np.ceil(high))

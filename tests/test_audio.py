@@ -468,3 +468,17 @@ def test_real_recording():
     y = audio.load(path, sr=8000)
     agree(y, expected(path, 8000))
     agree(audio.load(path, sr=8000, start_s=100, duration_s=5), y[800000:840000], 1e-4)
+
+
+def test_errors_are_named_from_the_root_of_their_data_set(tmp_path):
+    root = tmp_path / "set"
+    errors = [
+        audio.AudioError(root / "forest" / "a.wav", "why"),
+        audio.AudioError(tmp_path / "elsewhere.wav", "what"),
+        audio.AudioError(root / os.fsdecode(b"caf\xe9.wav"), "name"),
+    ]
+    table = audio.error_table(errors, root=root)
+    assert table["file"].iloc[[0, 2]].tolist() == ["forest/a.wav", "caf\\udce9.wav"]
+    assert table["file"][1].endswith("elsewhere.wav")
+    assert table["reason"].tolist() == ["why", "what", "name"]
+    table.to_csv(tmp_path / "errors.csv")  # a name that is no Unicode would end here

@@ -1,6 +1,5 @@
 """helpers.counting: every call of every readable recording, and any other file with its reason."""
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +9,7 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import counting, events
+from helpers import counting, env, events
 from helpers.counting import count_calls, density
 
 RATE = 8000
@@ -160,7 +159,7 @@ def same(a, b):
 def test_neither_order_nor_threads_change_anything(
     paths, tone_detector, counted, monkeypatch, threads
 ):
-    monkeypatch.setattr(os, "cpu_count", lambda: threads)
+    monkeypatch.setattr(env, "cpu_count", lambda: threads)
     shuffled = [paths[i] for i in np.random.default_rng(threads).permutation(len(paths))]
     same(count_calls(iter(shuffled), tone_detector, progress=False), counted)
 

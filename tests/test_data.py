@@ -307,18 +307,6 @@ def test_recordings_in_order(dataset):
     assert all(isinstance(p, Path) for p in data.recordings(dataset))
 
 
-def test_errors_table(dataset, tmp_path):
-    errors = [
-        audio.AudioError(dataset.root / FOREST / "a.wav", "why"),
-        audio.AudioError(tmp_path / "elsewhere.wav", "what"),
-    ]
-    table = data.errors_table(dataset, errors)
-    assert table.to_dict("list") == {
-        "file": [f"{FOREST}/a.wav", "elsewhere.wav"],
-        "reason": ["why", "what"],
-    }
-
-
 # --- the answer key ---------------------------------------------------------------------------
 
 

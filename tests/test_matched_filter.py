@@ -87,3 +87,18 @@ def test_the_shape_of_a_spectrum_has_no_level(gain):
     shape = matched_filter.level_invariant(power)
     np.testing.assert_allclose(shape.mean(axis=1), 0, atol=1e-5)
     np.testing.assert_allclose(matched_filter.level_invariant(power * gain), shape, atol=1e-4)
+
+
+def test_a_copy_resembles_its_source_at_any_level_and_a_little_off():
+    rng = np.random.default_rng(0)
+    frontend = Frontend(n_mels=24)
+    clips = [rng.gamma(1, 1, (n, 24)).astype(np.float32) for n in (120, 200, 90, 30)]
+    turns = [60, 100, 10, 0]
+    sound = 1e-4 * rng.gamma(1, 1, (400, 24)).astype(np.float32)
+    sound[150:350] = 1e-3 * clips[1]
+    for off in (0, -9, 9):
+        alike = matched_filter.resemblance(sound, at=250 + off, clips=clips, turns=turns, frontend=frontend)
+        assert alike.argmax() == 1 and alike[1] > 0.99
+        assert (np.delete(alike, 1) < 0.5).all()
+    short = matched_filter.resemblance(sound[:40], at=20, clips=clips, turns=turns, frontend=frontend)
+    assert (short[:2] == -1).all()  # they fit nowhere

@@ -62,14 +62,14 @@ def bench_features(n_clips):
 
 
 def bench_counting(minutes):
-    """From MP3 files on disk to counts with an ensemble of three (untrained) networks."""
+    """From MP3 files on disk to counts with an ensemble of five (untrained) networks."""
     import numpy as np
 
     from helpers import models
     from helpers.features import Frontend
 
     frontend = Frontend(sr=8000, n_fft=1024, hop_length=320, n_mels=64, fmin=200, fmax=3600)
-    networks = [models.call_network(frontend.n_bands) for _ in range(3)]
+    networks = [models.call_network(frontend.n_bands) for _ in range(5)]
     detector = models.CallDetector(models.ensemble(networks), frontend)
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +78,7 @@ def bench_counting(minutes):
             audio.write(path, rng.normal(0, 0.05, (180 * 48000, 2)), sr=48000)
         took = seconds(lambda: counting.count_calls(paths, detector, progress=False))
     total = 180 * len(paths)
-    print(f"counting, {len(paths)} MP3 files of 180 s, 48 kHz stereo, three networks:")
+    print(f"counting, {len(paths)} MP3 files of 180 s, 48 kHz stereo, five networks:")
     print(f"  {took:.2f} s for {total / 60:.0f} min of sound")
     print(f"  ratio: {total / took:.0f} times real time")
 

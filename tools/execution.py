@@ -70,6 +70,7 @@ class Result:
     peak_memory_mib: float | None = None
     metrics: dict = field(default_factory=dict)
     parameters: dict = field(default_factory=dict)
+    is_earlier: bool = False  # it was complete already, and did not run again
 
 
 class Kernels:
@@ -289,13 +290,32 @@ def _refuse_constant(name):
     raise ValueError(f"{name} is no JSON; write null")
 
 
-def fingerprint(notebook, parameters, *, root):
-    """What a run depends on, as a digest: the notebook, its parameters and the helpers' source."""
+def fingerprint(notebook, parameters, *, root, output):
+    """What a run depends on, as a digest.
+
+    That is the notebook, its parameters, the helpers' source, and the files that parameters
+    `…_PATH` and `…_DIR` name, by name, size and time of change, but for those in `output`.
+    """
     digest = hashlib.sha256(notebook.read_bytes())
     digest.update(json.dumps(parameters, sort_keys=True, default=str).encode())
+    for place in input_places(parameters, root=root).values():
+        for path in [place, *sorted(place.rglob("*"))] if place.is_dir() else [place]:
+            if path.is_file() and not path.is_relative_to(output):
+                stat = path.stat()
+                line = f"{path.relative_to(place)}|{stat.st_size}|{stat.st_mtime_ns}\n"
+                digest.update(line.encode(errors="surrogateescape"))
     for module in sorted((root / "helpers").rglob("*.py")):
         digest.update(module.relative_to(root).as_posix().encode() + b"\0" + module.read_bytes())
     return digest.hexdigest()
+
+
+def input_places(parameters, *, root):
+    """{parameter: absolute Path} of the files and folders that parameters name as input."""
+    return {
+        name: Path(os.path.abspath(root / value))
+        for name, value in parameters.items()
+        if name.endswith(("_DIR", "_PATH")) and name != "OUTPUT_DIR" and value
+    }
 
 
 def finished(job):
@@ -312,7 +332,7 @@ def earlier_result(folder):
         record = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
         found = record.pop("fingerprint")
         metrics, fault = read_metrics(folder)
-        result = Result(folder.name, folder, "ok", metrics=metrics, **record)
-    except (OSError, ValueError, KeyError, TypeError):
+        result = Result(folder.name, folder, "ok", metrics=metrics, is_earlier=True, **record)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # damaged or not there: the notebook runs again
     return None if fault else (result, found)

@@ -29,6 +29,7 @@ import nbformat
 import yaml
 from tqdm import tqdm
 
+from helpers.env import cpu_count
 from tools.execution import (
     Job,
     Kernels,
@@ -36,6 +37,7 @@ from tools.execution import (
     earlier_result,
     fingerprint,
     finished,
+    input_places,
     run_notebook,
 )
 from tools.files import write_atomically
@@ -159,9 +161,14 @@ def plan(names, *, series, profile, given, output, root):
             raise UsageError(f"{name}: {error}") from None
         folder = output / name
         values["OUTPUT_DIR"] = path_from_root(folder, root=root)
-        jobs.append(
-            Job(name, series[name], folder, values, fingerprint(series[name], values, root=root))
-        )
+        for parameter, place in input_places(values, root=root).items():
+            if place.is_relative_to(folder):
+                raise UsageError(
+                    f"{parameter} lies in {values['OUTPUT_DIR']}, which the run would clear first: "
+                    "give another --output"
+                )
+        digest = fingerprint(series[name], values, root=root, output=output)
+        jobs.append(Job(name, series[name], folder, values, digest))
     return jobs
 
 
@@ -183,7 +190,7 @@ def execute(jobs, *, root, workers):
     kernels = Kernels()
     results = {job.name: Result(job.name, job.folder, "not run") for job in jobs}
     stopped = False
-    threads = max(1, _cpu_count() // workers) if workers > 1 else None
+    threads = max(1, cpu_count() // workers) if workers > 1 else None
     quiet = not sys.stderr.isatty()
     with (
         _termination_as_interrupt(),
@@ -225,15 +232,8 @@ def _run_one(job, *, root, kernels, threads, quiet):
 
 def _report(result):
     spent = f"{human_seconds(result.seconds)}, {human_memory(result.peak_memory_mib)}"
-    reason = f"  {result.reason}" if result.reason else ""
+    reason = f"  {result.reason}" if result.reason else "  (complete already)" * result.is_earlier
     tqdm.write(f"{result.name}  {result.status}  {spent}{reason}")
-
-
-def _cpu_count():
-    """The processors that this process may use, which in a container are fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager
