@@ -12,6 +12,7 @@ import numpy as np
 CALL_LABEL = "capuchin"  # of the clips that hold one call
 SILENCE = np.float32(1e-12)  # power that stands for nothing at all
 LEAST_LEVEL = 1e-4  # of a background, re its mean power: below, the most of it is silence
+PITCH = 0.25  # natural logarithm of the largest factor between the pitches of two birds
 KNOTS = np.arange(6)  # of a random equaliser, evenly spread over the bands
 
 
@@ -84,7 +85,7 @@ def counterexample(rng, call, *, turn, frequencies):
     if kind == 4:
         return warp(call, frequencies=frequencies, stretch=1 / rng.uniform(1.6, 4))
     if kind == 5:
-        pitch = rng.uniform(1.5, 2.2)
+        pitch = rng.uniform(1.9, 2.6)  # far from what PITCH makes of a call
         pitch = pitch if rng.random() < 0.5 else 1 / pitch
         return warp(call, frequencies=frequencies, pitch=pitch)
     return _whistles(rng, call, turn=turn) if kind < 8 else _narrow_bands(rng, call)
@@ -277,7 +278,7 @@ class SceneMixer:
         i = rng.integers(len(self.calls))
         call, turn = self.calls[i], self.turns[i]
         if self.settings.augment:
-            pitch, stretch = np.exp(rng.uniform(-0.2, 0.2)), np.exp(rng.uniform(-0.1, 0.1))
+            pitch, stretch = np.exp(rng.uniform(-PITCH, PITCH)), np.exp(rng.uniform(-0.1, 0.1))
             call = warp(call, frequencies=self.frequencies, pitch=pitch, stretch=stretch)
             call = equalise(rng, call, spread_db=3.0)
             turn = min(round(turn * stretch), len(call) - 1)
