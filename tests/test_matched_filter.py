@@ -97,8 +97,12 @@ def test_a_copy_resembles_its_source_at_any_level_and_a_little_off():
     sound = 1e-4 * rng.gamma(1, 1, (400, 24)).astype(np.float32)
     sound[150:350] = 1e-3 * clips[1]
     for off in (0, -9, 9):
-        alike = matched_filter.resemblance(sound, at=250 + off, clips=clips, turns=turns, frontend=frontend)
+        alike = matched_filter.resemblance(
+            sound, at=250 + off, clips=clips, turns=turns, frontend=frontend
+        )
         assert alike.argmax() == 1 and alike[1] > 0.99
         assert (np.delete(alike, 1) < 0.5).all()
-    short = matched_filter.resemblance(sound[:40], at=20, clips=clips, turns=turns, frontend=frontend)
+    short = matched_filter.resemblance(
+        sound[:40], at=20, clips=clips, turns=turns, frontend=frontend
+    )
     assert (short[:2] == -1).all()  # they fit nowhere
