@@ -201,7 +201,7 @@ if TRAIN:
 #
 # Both spectrograms show power over time and frequency. The linear one keeps every bin of the
 # Fourier transform; the mel one sums them into bands that grow wider towards the top, and can
-# afford a longer window (128 ms instead of 64 ms). Such a recipe from sound to spectrogram is
+# afford a longer window (128 ms instead of 48 ms). Such a recipe from sound to spectrogram is
 # called a *front end*; the time between two columns of the picture is its *hop*. Both front ends
 # are cut to 200–3600 Hz, where the call lives, and share the hop. And there is **one** front end
 # for training and for scoring.
@@ -214,7 +214,7 @@ FRONTENDS = {
         sr=SR, n_fft=1024, hop_length=hop_length, n_mels=64, fmin=200, fmax=3600
     ),
     "linear": features.Frontend(
-        sr=SR, n_fft=512, hop_length=hop_length, n_mels=0, fmin=200, fmax=3600
+        sr=SR, n_fft=384, hop_length=hop_length, n_mels=0, fmin=200, fmax=3600
     ),
 }
 if TRAIN:
@@ -639,7 +639,8 @@ if len(margin):
     below, above = (
         margin["clip_name"][i] for i in (margin["low"].idxmax(), margin["high"].idxmin())
     )
-    first = [f"{below} below"] * (low > 0) + [f"{above} above"] * (high < 1)
+    first = [f"{below} below"] if low > 0 else []
+    first += [f"{above} above"] if high < 1 else []
     display(
         Markdown(
             f"No count changes while the threshold, now {threshold:.2f}, stays between "
