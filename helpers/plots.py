@@ -204,8 +204,11 @@ def counted_recording(power, score, events, frontend, *, step_s, threshold, titl
     return figure
 
 
-def threshold_curve(curve, *, threshold):
-    """Errors on held-out scenes over the threshold, with a band of one standard error."""
+def threshold_curve(curve, *, threshold, low, high):
+    """Errors on held-out scenes over the threshold, with a band of one standard error.
+
+    threshold, low, high: the one chosen, and the range of choices, see `choose_threshold`.
+    """
     figure, axis = plt.subplots(figsize=(9, 3.8), layout="constrained")
     logit = np.log(curve["threshold"] / (1 - curve["threshold"]))
     axis.fill_between(
@@ -218,7 +221,9 @@ def threshold_curve(curve, *, threshold):
     axis.plot(logit, curve["error"], color="0.2", label="both")
     axis.plot(logit, curve["missed"], color=OTHER, ls="--", label="missed calls")
     axis.plot(logit, curve["false_alarms"], color=CALL, ls="--", label="false alarms")
-    axis.axvline(np.log(threshold / (1 - threshold)), color=KEY, label=f"chosen: {threshold:.2f}")
+    chosen, low, high = (np.log(t / (1 - t)) for t in (threshold, low, high))
+    axis.axvline(chosen, color=KEY, label=f"threshold: {threshold:.2f}")
+    axis.axvspan(low, high, color=KEY, alpha=0.15, lw=0, label="choices of resamples")
     ticks = np.array([0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99])
     axis.set_xticks(np.log(ticks / (1 - ticks)), ticks)
     axis.set(xlabel="threshold on the score", ylabel="errors per one-minute scene", ylim=(0, None))
@@ -234,7 +239,7 @@ def thresholds_per_recording(margins, *, threshold):
     figure, axis = plt.subplots(figsize=(9, 0.9 + 0.26 * len(margins)), layout="constrained")
     rows = np.arange(len(margins))
     axis.hlines(rows, margins["low"], margins["high"], color=OTHER, lw=6, alpha=0.8)
-    axis.axvline(threshold, color=KEY, label=f"chosen: {threshold:.2f}")
+    axis.axvline(threshold, color=KEY, label=f"threshold: {threshold:.2f}")
     axis.set_yticks(rows, margins["clip_name"], fontsize=9)
     axis.set(xlabel="threshold on the score", xlim=(0, 1), ylim=(len(margins) - 0.4, -0.6))
     axis.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=9)

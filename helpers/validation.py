@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 
 from helpers import env
 from helpers.events import centres, find_events
 from helpers.metrics import match_events
+
+THRESHOLDS = expit(np.linspace(-4, 5, 73))  # 0.018 to 0.993, evenly spaced in their logit
 
 
 @dataclass(frozen=True)
@@ -60,30 +63,35 @@ def threshold_curve(scenes, *, step_s, settings, thresholds=None):
     """How wrong the calls are at every threshold.
 
     scenes: list of `ScoredScene`. settings: `EventSettings` of which the threshold is replaced.
-    thresholds: increasing, in (0, 1); None: 73 from 0.018 to 0.993, evenly spaced in their logit.
+    thresholds: increasing, in (0, 1); None: `THRESHOLDS`.
     Returns a DataFrame with a row per threshold: `threshold`, per scene the mean of `missed`,
     `false_alarms`, `error` (their sum) and `count_error` (absolute), and `standard_error` of error.
     """
-    if thresholds is None:
-        thresholds = 1 / (1 + np.exp(-np.linspace(-4, 5, 73)))
-    rows = []
+    thresholds = THRESHOLDS if thresholds is None else thresholds
+    missed, false_alarms = _errors(scenes, thresholds, step_s=step_s, settings=settings)
+    error = missed + false_alarms
+    return pd.DataFrame(
+        {
+            "threshold": thresholds,
+            "missed": missed.mean(axis=1),
+            "false_alarms": false_alarms.mean(axis=1),
+            "error": error.mean(axis=1),
+            "standard_error": error.std(axis=1) / np.sqrt(len(scenes)),
+            "count_error": np.abs(false_alarms - missed).mean(axis=1),
+        }
+    )
+
+
+def _errors(scenes, thresholds, *, step_s, settings):
+    """Missed calls and false alarms: two int arrays (n_thresholds, n_scenes)."""
+    missed, false_alarms = [], []
     for threshold in thresholds:
-        hits, true, false_alarms = _hits(
-            scenes, step_s=step_s, settings=replace(settings, threshold=threshold)
+        hits, true, false = _hits(
+            scenes, step_s=step_s, settings=replace(settings, threshold=float(threshold))
         )
-        missed = true - hits
-        error = missed + false_alarms
-        rows.append(
-            {
-                "threshold": threshold,
-                "missed": missed.mean(),
-                "false_alarms": false_alarms.mean(),
-                "error": error.mean(),
-                "standard_error": error.std() / np.sqrt(len(scenes)),
-                "count_error": np.abs(false_alarms - missed).mean(),
-            }
-        )
-    return pd.DataFrame(rows)
+        missed.append(true - hits)
+        false_alarms.append(false)
+    return np.array(missed), np.array(false_alarms)
 
 
 def _hits(scenes, *, step_s, settings):
@@ -94,18 +102,29 @@ def _hits(scenes, *, step_s, settings):
     return hits, true, np.array([len(f) for f in found]) - hits
 
 
-def choose_threshold(curve):
-    """The strictest of the thresholds that are about as good as the best (one standard error).
+def choose_threshold(
+    scenes, *, step_s, settings, false_alarm_cost=4.0, thresholds=None, n_resamples=200, seed=0
+):
+    """The threshold that costs least on scenes with a known answer.
 
-    curve: see `threshold_curve`. Looks upward from the best threshold, as far as the errors stay
-    within one standard error of it. Strict, because a new forest is full of sounds that no training
-    set has, while the call stays the same: what goes wrong there is first of all false alarms.
+    false_alarm_cost: what a false alarm costs, a missed call costing 1. More than 1, because a new
+    forest is full of sounds that no training set has, while the call stays the same: what goes
+    wrong there is first of all false alarms. The scenes are resampled n_resamples times; each
+    resample chooses, of several equally cheap thresholds the middle; and the mean of the choices
+    (in the logit) is taken: the least of a flat and noisy curve would move with every scene.
+    Other arguments as in `threshold_curve`.
+    Returns (threshold, low, high), with the range of 95 % of the resamples' choices.
     """
-    error = curve["error"].to_numpy()
-    best = int(error.argmin())
-    within = error[best:] <= error[best] + curve["standard_error"][best]
-    last = best + (len(within) if within.all() else int(within.argmin())) - 1
-    return float(curve["threshold"][last])
+    thresholds = THRESHOLDS if thresholds is None else np.asarray(thresholds)
+    missed, false_alarms = _errors(scenes, thresholds, step_s=step_s, settings=settings)
+    cost = missed + false_alarm_cost * false_alarms
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(scenes), np.full(len(scenes), 1 / len(scenes)), n_resamples)
+    costs = cost @ drawn.T
+    first, last = costs.argmin(axis=0), len(costs) - 1 - costs[::-1].argmin(axis=0)
+    choices = (logit(thresholds)[first] + logit(thresholds)[last]) / 2
+    low, high = np.quantile(choices, [0.025, 0.975])
+    return tuple(float(expit(x)) for x in (choices.mean(), low, high))
 
 
 def corrected_total(n_found, minutes, scenes, *, step_s, settings, n_resamples=2000, seed=0):
