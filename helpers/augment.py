@@ -53,6 +53,22 @@ def equalise(rng, power, *, spread_db=5.0):
     return power * (10 ** (gain_db / 10)).astype(np.float32)
 
 
+def mix(background, call, *, at, level_db, level=None):
+    """A call over a background: powers add up. Taught in 05_capuchin_call_counter.
+
+    background: (n_frames, n_bands). call: (n_call, n_bands), of which only what lies within the
+    background is added. at: its first frame, may be negative. level_db: how far its `loudness`
+    lies above `level`, dB. level: power; None: the mean power of the background.
+    Returns a new array like background.
+    """
+    scene = background.copy()
+    gain = (background.mean() if level is None else level) / loudness(call) * 10 ** (level_db / 10)
+    start, stop = max(0, at), min(len(scene), at + len(call))
+    if stop > start:
+        scene[start:stop] += call[start - at : stop - at] * scene.dtype.type(gain)
+    return scene
+
+
 def coloured_noise(rng, *, n_frames, n_bands):
     """Stationary noise with a random spectral slope (+10 to -30 dB over the bands), mean power 1.
 
@@ -218,10 +234,8 @@ class SceneMixer:
             at = int(rng.integers(-frames(3.6), frames(4.8)))
         while at < end:
             sound, turn = self._sound(rng)
-            gain = level / loudness(sound) * 10 ** (rng.uniform(*settings.level_db) / 10)
-            start, stop = max(0, at), min(n_frames, at + len(sound))
-            if stop > start:
-                scene[start:stop] += sound[start - at : stop - at] * np.float32(gain)
+            level_db = rng.uniform(*settings.level_db)
+            scene = mix(scene, sound, at=at, level_db=level_db, level=level)
             if turn is not None:
                 turns.append(at + turn)
             pause = rng.integers(0, frames(0.4))

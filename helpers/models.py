@@ -61,10 +61,10 @@ def call_network(n_bands, *, width=16, dropout=0.2, name="call_network"):
     x = layers.Reshape((-1, n_bands, 1))(x)
     # The first stride over frequency brings any front end, mel or linear, to at most 32 bands.
     stride = max(2, math.ceil(n_bands / 32))
-    x = _convolution(x, width, (5, 2 * stride + 1), strides=(2, stride))
-    x = _convolution(x, 2 * width, (3, 3), strides=(2, 2))
-    x = _convolution(x, 2 * width, (3, 3), strides=(1, 2))
-    x = _convolution(x, 4 * width, (3, x.shape[2]))  # all that is left of the frequency axis
+    x = convolution_block(x, width, (5, 2 * stride + 1), strides=(2, stride))
+    x = convolution_block(x, 2 * width, (3, 3), strides=(2, 2))
+    x = convolution_block(x, 2 * width, (3, 3), strides=(1, 2))
+    x = convolution_block(x, 4 * width, (3, x.shape[2]))  # all that is left of the frequency axis
     x = layers.Reshape((-1, 4 * width))(x)
     for dilation in (2, 3, 4):
         x = layers.Conv1D(4 * width, 3, dilation_rate=dilation, use_bias=False)(x)
@@ -73,8 +73,13 @@ def call_network(n_bands, *, width=16, dropout=0.2, name="call_network"):
     return keras.Model(inputs, layers.Conv1D(1, 1, name="logit")(x), name=name)
 
 
-def _convolution(x, channels, kernel, **kwargs):
-    x = layers.Conv2D(channels, kernel, use_bias=False, **kwargs)(x)
+def convolution_block(x, channels, kernel, *, strides=(1, 1)):
+    """Convolution, batch normalisation, ReLU. Taught in 05_capuchin_call_counter.
+
+    x: Keras tensor (batch, n_frames, n_bands, n). kernel, strides: (time, frequency). Nothing is
+    padded. Returns (batch, time, frequency, channels).
+    """
+    x = layers.Conv2D(channels, kernel, strides=strides, use_bias=False)(x)
     return layers.ReLU()(layers.BatchNormalization()(x))
 
 

@@ -166,3 +166,83 @@ def test_wrong_structure_is_refused(root, capsys, source, message):
     write_source(root, source)
     assert main([], root=root) == 1
     assert message in capsys.readouterr().err
+
+
+# --- exercises ------------------------------------------------------------------------------------
+
+LESSON = (
+    SOURCE
+    + '''
+# %%
+from helpers import checks
+
+checks.start("5", strict=True)
+
+# %% [markdown]
+# **Exercise 5.5.** How many frames does one score see, and how far apart are two scores? Say it for
+# a list of layers.
+
+# %%
+def receptive_field(layers):
+    """layers: list of (kernel, stride, dilation). Returns (frames, stride)."""
+    ### BEGIN SOLUTION 5.5: go through the layers
+    frames, stride = 1, 1
+    for kernel, own, dilation in layers:
+        frames += (kernel - 1) * dilation * stride
+        stride *= own
+    return frames, stride
+    ### END SOLUTION
+
+
+# %%
+checks.receptive_field(receptive_field)
+'''
+)
+
+
+def test_an_exercise_notebook_has_the_task_the_stub_and_the_check(root):
+    write_source(root, LESSON)
+    assert main([], root=root) == 0
+    solved = nbformat.reads(built(root).decode(), as_version=4)
+    student = nbformat.reads(built(root, "exercises/01_lesson").decode(), as_version=4)
+    assert len(solved.cells) == len(student.cells)
+    text = "\n".join(cell.source for cell in solved.cells)
+    assert "SOLUTION" not in text and "stride *= own" in text and "strict=True" in text
+    cell, check = student.cells[-2:]
+    assert cell.source.splitlines()[2:] == [
+        "    # FIXME: go through the layers",
+        '    raise NotImplementedError("FIXME 5.5")',
+    ]
+    assert '"""layers: list of' in cell.source
+    assert cell.metadata.nbgrader.solution and not cell.metadata.nbgrader.locked
+    assert check.metadata.nbgrader.points == 1 and check.metadata.nbgrader.locked
+    text = "\n".join(cell.source for cell in student.cells)
+    assert "stride *= own" not in text and "SOLUTION" not in text and "strict" not in text
+    assert 'checks.start("5")' in text and "exercises/01_lesson.ipynb" in text
+    assert main(["--check"], root=root) == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("    ### END SOLUTION\n", "", "exercise 5.5 is not closed"),
+        ("### BEGIN SOLUTION 5.5: go", "### BEGIN SOLUTION go", "N.N: what is to be done"),
+        (
+            "    stride *= own\n",
+            "    ### BEGIN SOLUTION 5.6: x\n",
+            "5.6 begins within exercise 5.5",
+        ),
+        ("### BEGIN SOLUTION 5.5: go through the layers", "pass", "ends what has not begun"),
+        ("checks.receptive_field(receptive_field)", "receptive_field([])", "has no check"),
+        ("# **Exercise 5.5.**", "# **Now.**", "must set the task"),
+        ("5.5", "5.95", "exercise 5.95 has no hint"),
+        ('checks.start("5", strict=True)', "", "no cell begins the exercises"),
+        ("def receptive_field(layers):", "if True:", "must define one function"),
+    ],
+)
+def test_an_exercise_that_lacks_something_is_no_notebook(root, capsys, old, new, said):
+    assert old in LESSON
+    write_source(root, LESSON.replace(old, new))
+    assert main([], root=root) == 1
+    assert said in capsys.readouterr().err
+    assert not (root / "notebooks" / "exercises").exists()

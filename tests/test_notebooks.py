@@ -129,3 +129,23 @@ def test_counting_with_a_trained_model_in_a_folder_with_bad_files(smoke_run, sam
     errors = pd.read_csv(output / "errors.csv")
     assert len(errors) == 3 and errors["reason"].str.len().min() > 5
     assert not (output / "model.keras").exists()
+
+
+def test_the_untouched_exercises_run_to_the_end(smoke_run, sample, tmp_path):
+    """Counting with a model, so that it is quick: no exercise depends on the training."""
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    shutil.copy(sorted((sample / "Forest Recordings").glob("*.flac"))[2], recordings)
+    notebook = papermill.execute_notebook(
+        ROOT / "notebooks" / "exercises" / f"{COUNTER}.ipynb",
+        tmp_path / "out.ipynb",
+        parameters={
+            "MODEL_PATH": str(smoke_run / COUNTER / "model.keras"),
+            "DATA_DIR": str(recordings),
+            "OUTPUT_DIR": str(tmp_path / "counted"),
+        },
+        progress_bar=False,
+    )
+    shown = json.dumps([cell.get("outputs", []) for cell in notebook.cells])
+    assert shown.count("not attempted") >= 7 and "NotImplementedError" not in shown
+    assert (tmp_path / "counted" / "results.csv").is_file()

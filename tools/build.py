@@ -1,6 +1,7 @@
 """Build the notebooks from their sources.
 
-    python tools/build.py            notebooks/source/NN_name.py -> notebooks/NN_name.ipynb
+    python tools/build.py            notebooks/source/NN_name.py -> notebooks/NN_name.ipynb, and
+                                     notebooks/exercises/NN_name.ipynb if it has exercises
     python tools/build.py --check    say which notebooks differ from their sources; write nothing
 
 A source is a Jupytext script in the percent format. The same source gives the same bytes on every
@@ -21,10 +22,13 @@ if __name__ == "__main__":
 import jupytext
 import nbformat
 
+from helpers import checks
+from tools.exercises import ExerciseError, find_exercises, solved, unsolved
 from tools.files import write_atomically
 from tools.parameters import ParameterError, read_parameters
 
 BADGES = "{{badges}}"
+HINTS = {number: exercise.hints for number, exercise in checks.EXERCISES.items()}
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -51,30 +55,25 @@ def badges(notebook_path, *, repository, branch):
 
 
 def products(source, *, settings):
-    """Every notebook that a source makes: {path under notebooks/: bytes}.
+    """Every notebook that a source makes: {path under notebooks/: bytes}. Raises SourceError.
 
-    A further kind of notebook, such as one with exercises, is a further entry here; building,
-    checking and the search for strays all go by this list.
-    """
-    path = f"{source.stem}.ipynb"
-    return {path: solved_notebook(source, path=path, settings=settings)}
-
-
-def solved_notebook(source, *, path, settings):
-    """The complete notebook, without outputs, as bytes.
-
-    path: where it is published, under notebooks/. Raises SourceError.
+    Building, checking and the search for strays all go by this list.
     """
     notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
     try:
         read_parameters(notebook)
-    except ParameterError as error:
+        found = find_exercises(notebook, hints=HINTS)
+    except (ParameterError, ExerciseError) as error:
         raise SourceError(f"{source.name}: {error}") from None
-    title = notebook.cells[0]
-    if BADGES not in title.source:
+    if BADGES not in notebook.cells[0].source:
         raise SourceError(f"{source.name}: the first cell must hold a line {BADGES}")
-    title.source = title.source.replace(BADGES, badges(f"notebooks/{path}", **settings))
-    return serialise(notebook)
+    made = {f"{source.stem}.ipynb": solved(notebook)}
+    if found:
+        made[f"exercises/{source.stem}.ipynb"] = unsolved(notebook, found)
+    for path, product in made.items():
+        title = product.cells[0]
+        title.source = title.source.replace(BADGES, badges(f"notebooks/{path}", **settings))
+    return {path: serialise(product) for path, product in made.items()}
 
 
 def serialise(notebook):

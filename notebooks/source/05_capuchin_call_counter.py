@@ -14,6 +14,10 @@
 # source · to choose a threshold without looking at the recordings that are counted · to turn a
 # score over time into events, and events into a count with an error bar.
 #
+# **Exercises** are marked as such, with a check under each that says what is not right yet;
+# `checks.hint("5.1")` helps, and again helps more. Whatever you leave out, the lesson goes on with
+# the package's own version.
+#
 # **You should know** what a spectrogram is, and have seen a convolutional network.
 #
 # **Data contract**
@@ -42,6 +46,7 @@ env.setup()  # before anything that imports Keras
 from helpers import (
     audio,
     augment,
+    checks,
     counting,
     data,
     explore,
@@ -93,6 +98,7 @@ dataset = data.resolve(
     sample_size=SAMPLE_SIZE,
 )
 errors = []  # tables `file, reason`: whatever cannot be read is listed, and ends nothing
+checks.start("5", strict=True)
 
 # %% [markdown]
 # ## 1 What does the bird sound like?
@@ -206,6 +212,38 @@ if TRAIN:
 # are cut to 200–3600 Hz, where the call lives, and share the hop. And there is **one** front end
 # for training and for scoring.
 
+# %% [markdown]
+# **Exercise 5.1: a log-mel spectrogram.** Turn a sound into the mel picture: power of the
+# short-time Fourier transform (Hann window), summed into `n_mels` mel bands, in decibels: 10 log10
+# of the power, which is not let below 1e-10. Cut nothing else off, and divide by no maximum, or the
+# same faint sound will look different beside a loud one. librosa may help. What is to come out:
+
+# %%
+half_second = np.sin(2 * np.pi * 440 * np.arange(4000) / 8000).astype(np.float32)
+example = features.Frontend(sr=8000, n_fft=512, hop_length=160, n_mels=40).log_power(half_second)
+print(f"(n_mels, n_frames) = {example.shape}, from {example.min():.1f} to {example.max():.1f} dB")
+
+
+# %%
+def log_mel(y, *, sr, n_fft, hop_length, n_mels):
+    """Log-mel spectrogram. y: float32 (n_samples,). Returns float (n_mels, n_frames), dB."""
+    ### BEGIN SOLUTION 5.1: power in mel bands, then decibels
+    import librosa
+
+    power = librosa.feature.melspectrogram(
+        y=y, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels
+    )
+    return 10 * np.log10(np.maximum(power, 1e-10))
+    ### END SOLUTION
+
+
+# %%
+checks.log_mel(log_mel)
+
+# %% [markdown]
+# The package's version, `features.Frontend`, does the same several times as fast, on whole batches
+# and block by block, and goes with the model wherever that goes.
+
 # %%
 SR = 8000
 hop_length = round(HOP_S * SR / 4)  # the network gives a score every fourth frame
@@ -287,7 +325,37 @@ if TRAIN:
 #
 # Clips of one recording share the bird, the forest and the microphone. If some of them train and
 # others test, the test asks for memory. We deal out whole **sources** to the folds. What a random
-# split would have promised, and what is true, shows already with the simplest classifier:
+# split would have promised, and what is true, shows already with the simplest classifier.
+#
+# **Exercise 5.2: a split that no source crosses.** Given the source of every clip, say in which of
+# `n_folds` folds each clip goes. All clips of one source go together, no fold is empty, and the
+# folds are about equally large. For example (one of several right answers):
+
+# %%
+print("groups  ", ["a", "b", "a", "c", "c", "a"])
+print("2 folds ", [0, 1, 0, 1, 1, 0])
+
+
+# %%
+def folds_by_source(groups, *, n_folds):
+    """Fold of every clip. groups: (n_clips,) names of sources. Returns int (n_clips,)."""
+    ### BEGIN SOLUTION 5.2: the largest source first, each into the fold with the fewest clips
+    names, source, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    fold_of_source = np.zeros(len(names), int)
+    n_clips = np.zeros(n_folds, int)
+    for i in np.argsort(-sizes):
+        fold_of_source[i] = np.argmin(n_clips)
+        n_clips[fold_of_source[i]] += sizes[i]
+    return fold_of_source[source]
+    ### END SOLUTION
+
+
+# %%
+checks.folds_by_source(folds_by_source)
+
+# %% [markdown]
+# The package's version, `data.group_folds`, also gives every fold its share of both classes. Now
+# the two ways to split, side by side:
 
 # %%
 if TRAIN:
@@ -323,6 +391,38 @@ if TRAIN:
 # of which little more than one band is left.
 #
 # Powers of sounds add up, so we mix spectrograms: nothing is decoded or transformed again.
+#
+# **Exercise 5.3: a call over a background.** Mix them at a given level: the call's loudness,
+# `loudness(call)`, shall lie `level_db` decibels above the mean power of the background. The call
+# begins at frame `at`, which may be negative, and may go on beyond the end: what lies outside is
+# cut off. The background that you are given stays as it is. What to expect:
+
+# %%
+from helpers.augment import loudness
+
+flat, short = np.ones((6, 2)), np.full((3, 2), 5.0)
+print(f"loudness of the call: {loudness(short):.1f}; mixed 10 dB above a background of 1 at 4:")
+print(augment.mix(flat, short, at=4, level_db=10.0)[:, 0].round(3))
+
+
+# %%
+def mix(background, call, *, at, level_db):
+    """Band power of a call over a background. Both (n_frames, n_bands); returns a new array."""
+    ### BEGIN SOLUTION 5.3: find the gain, cut the call to the background, add
+    gain = 10 ** (level_db / 10) * background.mean() / loudness(call)
+    first, last = max(0, at), min(len(background), at + len(call))
+    mixed = background.copy()
+    if first < last:
+        mixed[first:last] += gain * call[first - at : last - at]
+    return mixed
+    ### END SOLUTION
+
+
+# %%
+checks.mix(mix)
+
+# %% [markdown]
+# `augment.mix` is what the mixer of scenes uses. Four of its scenes:
 
 # %%
 if TRAIN:
@@ -351,6 +451,58 @@ if TRAIN:
 # overlapping windows are never computed twice. Its first layer takes the logarithm of the power
 # and subtracts the mean of each frame; so the gain of the recorder drops out, and training and
 # scoring cannot differ in how they normalise.
+#
+# **Exercise 5.4: a convolution block.** The network's brick: a two-dimensional convolution without
+# padding and without bias, then batch normalisation, then ReLU. It takes a Keras tensor and returns
+# one. What comes out has this shape:
+
+# %%
+import keras
+from keras import layers
+
+print(models.convolution_block(keras.Input((20, 12, 3)), 8, (5, 3), strides=(2, 1)).shape)
+
+
+# %%
+def convolution_block(x, channels, kernel, *, strides):
+    """Convolution, batch normalisation, ReLU. x: (batch, time, bands, n). Returns a tensor."""
+    ### BEGIN SOLUTION 5.4: three layers, each called with the result of the one before
+    x = layers.Conv2D(channels, kernel, strides=strides, use_bias=False)(x)
+    x = layers.BatchNormalization()(x)
+    return layers.ReLU()(x)
+    ### END SOLUTION
+
+
+# %%
+checks.convolution_block(convolution_block)
+
+# %% [markdown]
+# **Exercise 5.5: what one score sees.** A long recording goes through layer by layer, yet every
+# score depends on a window of a certain length, and the windows of neighbouring scores overlap. For
+# a list of layers, say how many frames one score sees, and by how many frames two neighbouring
+# windows are shifted. Two layers for comparison:
+
+# %%
+print("(kernel 5, stride 2, dilation 1), then (kernel 3, stride 1, dilation 2): sees 13, shift 2")
+
+
+# %%
+def receptive_field(layers):
+    """(frames, stride) of one output step. layers: list of (kernel, stride, dilation)."""
+    ### BEGIN SOLUTION 5.5: go through the layers; how many frames is a step of each layer's input?
+    frames, stride = 1, 1
+    for kernel, layer_stride, dilation in layers:
+        frames += (kernel - 1) * dilation * stride
+        stride *= layer_stride
+    return frames, stride
+    ### END SOLUTION
+
+
+# %%
+checks.receptive_field(receptive_field)
+
+# %% [markdown]
+# The whole network, for both inputs, and what it sees:
 
 # %%
 if TRAIN:
@@ -493,6 +645,35 @@ if TRAIN:
 # apart: one bird's call takes twice as long. An event in `events.csv` is a window of 3 s round the
 # turn, not the measured beginning and end of the call.
 
+# %% [markdown]
+# **Exercise 5.6: from a score to calls.** Find the calls in a score: peaks that reach the
+# threshold. Of two peaks closer than `min_distance_s` only the higher one is a call; a peak may
+# also lie at the very beginning or end. Return the times of the calls in seconds, in order. For
+# example:
+
+# %%
+print("score  0.1 0.7 0.2 0.1 0.1 0.9 0.6 0.1, a step every 0.5 s, threshold 0.5, distance 1 s")
+print("calls  0.5 s, 2.5 s")
+
+
+# %%
+def find_calls(score, *, step_s, threshold, min_distance_s):
+    """Times of the calls, s, sorted. score: (n_steps,), step k lies at k * step_s seconds."""
+    ### BEGIN SOLUTION 5.6: peaks, also at the edges, high enough and far enough apart
+    from scipy.signal import find_peaks
+
+    with_edges = np.concatenate([[0.0], score, [0.0]])
+    peaks, _ = find_peaks(with_edges, height=threshold, distance=min_distance_s / step_s)
+    return (peaks - 1) * step_s
+    ### END SOLUTION
+
+
+# %%
+checks.find_calls(find_calls)
+
+# %% [markdown]
+# `events.find_events` adds the hysteresis. Now the recordings:
+
 # %%
 paths = data.recordings(dataset, max_recordings=MAX_RECORDINGS)
 counting.warm_up(detector)  # compile the network, so that the speed is that of counting
@@ -533,6 +714,33 @@ plt.show()
 #
 # The total hides errors that cancel. We ask per recording: is the count exact, and how far off is
 # it? And per call: is there one within a second of the key's?
+#
+# **Exercise 5.7: how far off the counts are.** Compare two tables with the columns `clip_name` and
+# `call_count`: the key, and results whose rows may be in another order, may lack recordings, and
+# have an empty count where a recording could not be read (leave those out). Return how many counts
+# are exact, and the mean absolute error. For example:
+
+# %%
+display(pd.DataFrame({"clip_name": ["a", "b", "c"], "call_count": [2, 0, 5]}))
+display(pd.DataFrame({"clip_name": ["c", "a"], "call_count": [3, 2]}))
+print("a and c are in both: 1 is exact, and the mean absolute error is (2 + 0) / 2 = 1.0")
+
+
+# %%
+def count_errors(key, results):
+    """(exact, mean absolute error) of counts. Both: DataFrame clip_name, call_count."""
+    ### BEGIN SOLUTION 5.7: match the rows by name, leave out what has no count, then the errors
+    both = key.merge(results, on="clip_name", suffixes=("_true", "_found")).dropna()
+    error = (both["call_count_found"] - both["call_count_true"]).astype(int).abs()
+    return int((error == 0).sum()), float(error.mean())
+    ### END SOLUTION
+
+
+# %%
+checks.count_errors(count_errors)
+
+# %% [markdown]
+# `metrics.count_scores` gives a few figures more. Here they are for our recordings:
 
 # %%
 scores = {}
@@ -793,6 +1001,9 @@ if len(counts.events):
 # `settings=augment.SceneSettings(counterexamples=0)` in `training.cross_fit`: what does the network
 # confuse then? · your own
 # recordings: `MODEL_PATH = "outputs/05_capuchin_call_counter/model.keras"`, and `DATA_DIR`.
+
+# %%
+checks.progress()
 
 # %%
 found = {

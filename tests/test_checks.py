@@ -1,0 +1,485 @@
+"""helpers.checks: every check knows the stub, right answers, and the mistakes people make."""
+
+import librosa
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.signal import find_peaks
+from sklearn.model_selection import GroupKFold
+
+from helpers import checks, env, exercises
+from helpers.augment import loudness
+from helpers.exercises import CORRECT, EXERCISES, NOT_ATTEMPTED, NOT_YET
+
+RIGHT, WRONG = {}, {}  # name of a check → attempts; for the wrong ones (attempt, what must be said)
+
+
+def right(name):
+    return lambda attempt: RIGHT.setdefault(name, []).append(attempt) or attempt
+
+
+def wrong(name, *said):
+    return lambda attempt: WRONG.setdefault(name, []).append((attempt, said)) or attempt
+
+
+# --- 5.2 ------------------------------------------------------------------------------------------
+
+
+@right("folds_by_source")
+def largest_first(groups, *, n_folds):
+    names, source, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    load, fold = np.zeros(n_folds), np.zeros(len(names), int)
+    for i in np.argsort(-sizes):
+        fold[i] = load.argmin()
+        load[fold[i]] += sizes[i]
+    return fold[source]
+
+
+@right("folds_by_source")
+def scikit_learn(groups, *, n_folds):
+    folds = [0] * len(groups)
+    for k, (_, test) in enumerate(GroupKFold(n_folds).split(groups, groups=groups)):
+        for i in test:
+            folds[i] = k
+    return folds
+
+
+@wrong("folds_by_source", "cuts sources", "XC")
+def random_split(groups, *, n_folds):
+    return np.random.default_rng(0).permutation(np.arange(len(groups)) % n_folds)
+
+
+@wrong("folds_by_source", "numbered 0 to 2")
+def counted_from_one(groups, *, n_folds):
+    return largest_first(groups, n_folds=n_folds) + 1
+
+
+@wrong("folds_by_source", "shape (20,)", "(clips)")
+def per_source(groups, *, n_folds):
+    return np.arange(len(np.unique(groups))) % n_folds
+
+
+@wrong("folds_by_source", "more uneven")
+def sources_in_turn_smallest_first(groups, *, n_folds):
+    names, source, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.sort(np.arange(len(names)) * n_folds // len(names))[np.argsort(np.argsort(sizes))][
+        source
+    ]
+
+
+@wrong("folds_by_source", "empty")
+def all_in_one(groups, *, n_folds):
+    return np.zeros(len(groups), int)
+
+
+@wrong("folds_by_source", "returns None")
+def forgets_to_return(groups, *, n_folds):
+    largest_first(groups, n_folds=n_folds)
+
+
+# --- 5.1 ------------------------------------------------------------------------------------------
+
+
+def mel_power(y, **given):
+    return librosa.feature.melspectrogram(y=y, **given)
+
+
+@right("log_mel")
+def by_hand(y, *, sr, n_fft, hop_length, n_mels):
+    power = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop_length)) ** 2
+    mel = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels) @ power
+    return 10 * np.log10(np.maximum(mel, 1e-10))
+
+
+@right("log_mel")
+def all_librosa(y, *, sr, n_fft, hop_length, n_mels):
+    mel = mel_power(y, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
+    return librosa.power_to_db(mel, top_db=None)
+
+
+for message, function in {
+    "natural logarithm": lambda y, **g: np.log(np.maximum(mel_power(y, **g), 1e-10)),
+    "without the 10": lambda y, **g: np.log10(np.maximum(mel_power(y, **g), 1e-10)),
+    "20 log10": lambda y, **g: 2 * all_librosa(y, **g),
+    "the step to decibels is missing": mel_power,
+    "80 dB below": lambda y, **g: librosa.power_to_db(mel_power(y, **g)),
+    "own maximum": lambda y, **g: librosa.power_to_db(mel_power(y, **g), ref=np.max, top_db=None),
+    "wrong way round": lambda y, **g: all_librosa(y, **g).T,
+    "no window": lambda y, **g: librosa.power_to_db(
+        mel_power(y, window="boxcar", **g), top_db=None
+    ),
+    "sum amplitudes": lambda y, **g: librosa.power_to_db(mel_power(y, power=1.0, **g), top_db=None),
+    "n_frames is off by one": lambda y, **g: all_librosa(y, **g)[:, :-1],
+    "NaN or infinite": lambda y, **g: 10 * np.log10(mel_power(0 * y, **g)),
+    "is right": lambda y, **g: all_librosa(y, **g) * np.linspace(1, 1.5, g["n_mels"])[:, None],
+}.items():
+    wrong("log_mel", message)(function)
+
+
+# --- 5.3 ------------------------------------------------------------------------------------------
+
+
+@right("mix")
+def with_slices(background, call, *, at, level_db):
+    scene = background.copy()
+    gain = 10 ** (level_db / 10) * background.mean() / loudness(call)
+    start, stop = max(0, at), min(len(scene), at + len(call))
+    if stop > start:
+        scene[start:stop] += gain * call[start - at : stop - at]
+    return scene
+
+
+@right("mix")
+def frame_by_frame(background, call, *, at, level_db):
+    gain = background.mean() / loudness(call) * 10 ** (level_db / 10)
+    return [
+        frame + gain * call[i - at] if 0 <= i - at < len(call) else frame
+        for i, frame in enumerate(background)
+    ]
+
+
+@wrong("mix", "changes its input")
+def in_place(background, call, *, at, level_db):
+    background[:] = with_slices(background, call, at=at, level_db=level_db)
+    return background
+
+
+@wrong("mix", "takes the place")
+def instead_of_plus(background, call, *, at, level_db):
+    scene = with_slices(background, call, at=at, level_db=level_db)
+    start, stop = max(0, at), min(len(scene), at + len(call))
+    scene[start:stop] -= background[start:stop]
+    return scene
+
+
+@wrong("mix", "dB off")
+def amplitudes(background, call, *, at, level_db):
+    return with_slices(background, call, at=at, level_db=level_db / 2)
+
+
+@wrong("mix", "dB off")
+def mean_of_the_call(background, call, *, at, level_db):
+    scale = loudness(call) / call.mean()
+    return background + scale * (
+        with_slices(background, call, at=at, level_db=level_db) - background
+    )
+
+
+@wrong("mix", "background has changed")
+def fainter_background(background, call, *, at, level_db):
+    return 0.5 * with_slices(background, call, at=at, level_db=level_db)
+
+
+@wrong("mix", "stops in line", "ValueError")
+def no_cutting(background, call, *, at, level_db):
+    scene = background.copy()
+    gain = 10 ** (level_db / 10) * background.mean() / loudness(call)
+    scene[at : at + len(call)] += gain * call
+    return scene
+
+
+# --- 5.4 ------------------------------------------------------------------------------------------
+
+
+def layers():
+    env.setup()
+    from keras import layers
+
+    return layers
+
+
+@right("convolution_block")
+def one_by_one(x, channels, kernel, *, strides):
+    x = layers().Conv2D(channels, kernel, strides=strides, use_bias=False)(x)
+    return layers().ReLU()(layers().BatchNormalization()(x))
+
+
+@right("convolution_block")
+def activation_layer(x, channels, kernel, *, strides):
+    convolution = layers().Conv2D(channels, kernel, strides, padding="valid", use_bias=False)
+    return layers().Activation("relu")(layers().BatchNormalization()(convolution(x)))
+
+
+def block(*, bias=False, padding="valid", order="bn relu", keep_strides=True, extra=0):
+    def made(x, channels, kernel, *, strides):
+        x = layers().Conv2D(
+            channels + extra,
+            kernel,
+            strides=strides if keep_strides else 1,
+            use_bias=bias,
+            padding=padding,
+        )(x)
+        for step in order.split():
+            x = (layers().BatchNormalization() if step == "bn" else layers().ReLU())(x)
+        return x
+
+    return made
+
+
+for message, options in {
+    "it pads": {"padding": "same"},
+    "strides are missing": {"keep_strides": False},
+    "has a bias": {"bias": True},
+    "no batch normalisation": {"order": "relu"},
+    "activation (ReLU) comes last": {"order": "bn"},
+    "before the activation": {"order": "relu bn relu"},
+    "9 channels, where 8": {"extra": 1},
+}.items():
+    wrong("convolution_block", message)(block(**options))
+
+
+# --- 5.5 ------------------------------------------------------------------------------------------
+
+
+@right("receptive_field")
+def forwards(layers):
+    frames, stride = 1, 1
+    for kernel, own, dilation in layers:
+        frames += (kernel - 1) * dilation * stride
+        stride *= own
+    return frames, stride
+
+
+@right("receptive_field")
+def backwards(layers):
+    frames = 1
+    for kernel, own, dilation in reversed(layers):
+        frames = (frames - 1) * own + (kernel - 1) * dilation + 1
+    return np.array([frames, np.prod([own for _, own, _ in layers])])
+
+
+def field(*, order="frames first", step=lambda kernel, dilation: (kernel - 1) * dilation, begin=1):
+    def seen(layers):
+        frames, stride = begin, 1
+        for kernel, own, dilation in layers:
+            if order == "stride first":
+                stride *= own
+            frames += step(kernel, dilation) * (1 if order == "no stride" else stride)
+            if order != "stride first":
+                stride *= own
+        return frames, stride
+
+    return seen
+
+
+wrong("receptive_field", "but a step sees")(field(order="stride first"))
+wrong("receptive_field", "but a step sees")(field(order="no stride"))
+wrong("receptive_field", "but a step sees")(field(step=lambda kernel, dilation: kernel - 1))
+wrong("receptive_field", "off by one")(field(begin=0))
+wrong("receptive_field", "frames come first")(lambda layers: forwards(layers)[::-1])
+wrong("receptive_field", "strides multiply to")(
+    lambda layers: (forwards(layers)[0], sum(own for _, own, _ in layers))
+)
+
+
+# --- 5.6 ------------------------------------------------------------------------------------------
+
+
+@right("find_calls")
+def by_scipy(score, *, step_s, threshold, min_distance_s):
+    padded = np.concatenate([[0], score, [0]])
+    peaks, _ = find_peaks(padded, height=threshold, distance=min_distance_s / step_s)
+    return (peaks - 1) * step_s
+
+
+@right("find_calls")
+def highest_first(score, *, step_s, threshold, min_distance_s):
+    padded, kept = [0, *score, 0], []
+    peaks = [
+        i for i, s in enumerate(score) if s >= threshold and s >= padded[i] and s >= padded[i + 2]
+    ]
+    for i in sorted(peaks, key=lambda i: -score[i]):
+        if all(abs(i - j) * step_s >= min_distance_s for j in kept):
+            kept.append(i)
+    return [i * step_s for i in sorted(kept)]
+
+
+@wrong("find_calls", "one call", "too many")
+def every_step(score, *, step_s, threshold, min_distance_s):
+    return np.flatnonzero(score >= threshold) * step_s
+
+
+@wrong("find_calls", "two calls", "too few")
+def runs(score, *, step_s, threshold, min_distance_s):
+    above = np.concatenate([[False], score >= threshold])
+    starts = np.flatnonzero(above[1:] & ~above[:-1])
+    ends = [s + int(np.argmin(np.append(above[s + 1 :], False))) for s in starts]
+    return [(s + score[s:e].argmax()) * step_s for s, e in zip(starts, ends, strict=True) if e > s]
+
+
+@wrong("find_calls", "these are steps")
+def in_steps(score, **given):
+    return by_scipy(score, **given) / given["step_s"]
+
+
+@wrong("find_calls", "higher one stays")
+def first_stays(score, *, step_s, threshold, min_distance_s):
+    kept = []
+    for t in by_scipy(score, step_s=step_s, threshold=threshold, min_distance_s=step_s):
+        if not kept or t - kept[-1] >= min_distance_s:
+            kept.append(t)
+    return kept
+
+
+@wrong("find_calls", "very beginning", "too few")
+def no_edges(score, *, step_s, threshold, min_distance_s):
+    peaks, _ = find_peaks(score, height=threshold, distance=min_distance_s / step_s)
+    return peaks * step_s
+
+
+@wrong("find_calls", "not in order")
+def not_sorted(score, **given):
+    return by_scipy(score, **given)[::-1]
+
+
+# --- 5.7 ------------------------------------------------------------------------------------------
+
+
+@right("count_errors")
+def merged(key, results):
+    both = key.merge(results, on="clip_name").dropna()
+    error = (both["call_count_y"] - both["call_count_x"]).astype(int).abs()
+    return int((error == 0).sum()), error.mean()
+
+
+@right("count_errors")
+def by_dictionary(key, results):
+    true = dict(zip(key["clip_name"], key["call_count"], strict=True))
+    error = [
+        abs(n - true[name])
+        for name, n in zip(results["clip_name"], results["call_count"], strict=True)
+        if not pd.isna(n)
+    ]
+    return np.array([error.count(0), sum(error) / len(error)])
+
+
+def errors_of(key, results):
+    both = key.merge(results, on="clip_name").dropna()
+    return (both["call_count_y"] - both["call_count_x"]).astype(int)
+
+
+wrong("count_errors", "opposite sign")(
+    lambda k, r: ((errors_of(k, r) == 0).sum(), abs(errors_of(k, r).mean()))
+)
+wrong("count_errors", "root mean square")(
+    lambda k, r: ((errors_of(k, r) == 0).sum(), np.sqrt((errors_of(k, r) ** 2).mean()))
+)
+wrong("count_errors", "not a share")(lambda k, r: ((errors_of(k, r) == 0).mean(), merged(k, r)[1]))
+wrong("count_errors", "comes first")(lambda k, r: merged(k, r)[::-1])
+wrong("count_errors", "another order")(
+    lambda k, r: (
+        int((k["call_count"].to_numpy() == r["call_count"].to_numpy()).sum()),
+        np.abs(k["call_count"].to_numpy() - r["call_count"].to_numpy()).mean(),
+    )
+)
+wrong("count_errors", "could not be read")(
+    lambda k, r: merged(k, r.assign(call_count=r["call_count"].fillna(0)))
+)
+
+
+# --- the proof ------------------------------------------------------------------------------------
+
+CHECKS = {
+    name: getattr(checks, name)
+    for name in checks.__all__
+    if hasattr(getattr(checks, name), "exercise")
+}
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    exercises.start("5")
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_every_check_is_proven(name):
+    assert len(RIGHT[name]) >= 2 and len(WRONG[name]) >= 4
+    assert 1 <= len(CHECKS[name].exercise.hints) <= 3
+    assert CHECKS[name].exercise is EXERCISES[CHECKS[name].exercise.number]
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_an_untouched_exercise_is_not_attempted(name):
+    def stub(*_, **__):
+        raise NotImplementedError(f"FIXME {CHECKS[name].exercise.number}")
+
+    assert CHECKS[name](stub).status == NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    ("name", "attempt"), [(name, attempt) for name, all_ in RIGHT.items() for attempt in all_]
+)
+def test_every_right_way_is_correct(name, attempt):
+    verdict = CHECKS[name](attempt)
+    assert verdict.status == CORRECT, verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "attempt", "said"), [(name, *pair) for name, all_ in WRONG.items() for pair in all_]
+)
+def test_a_mistake_is_named(name, attempt, said):
+    verdict = CHECKS[name](attempt)
+    assert verdict.status == NOT_YET
+    for words in said:
+        assert words in verdict.message
+
+
+# --- verdicts, hints, progress --------------------------------------------------------------------
+
+
+def test_a_crash_is_shown_at_the_students_own_line():
+    def attempt(layers):
+        frames = 1
+        return frames + layers.no_such_thing
+
+    message = checks.receptive_field(attempt).message
+    assert "of attempt" in message and "return frames + layers.no_such_thing" in message
+    assert "AttributeError" in message and "exercises.py" not in message
+    assert "cannot be called" in checks.receptive_field(lambda: 3).message
+
+
+def test_a_crash_in_a_library_is_shown_where_the_student_called_it():
+    def attempt(layers):
+        return np.concatenate(3)
+
+    message = checks.receptive_field(attempt).message
+    assert "np.concatenate(3)" in message
+
+
+def test_strict_is_an_error_and_names_the_exercise():
+    exercises.start("5", strict=True)
+    assert checks.receptive_field(forwards).status == CORRECT
+    with pytest.raises(exercises.CheckFailed, match=r"Exercise 5\.5, .*not yet: .*off by one"):
+        checks.receptive_field(field(begin=0))
+
+
+def test_hints_become_more_concrete_and_the_last_one_stays(capsys):
+    given = []
+    for _ in range(4):
+        checks.hint("5.5")
+        given.append(capsys.readouterr().out)
+    assert [text[:11] for text in given] == [
+        "Hint 1 of 3",
+        "Hint 2 of 3",
+        "Hint 3 of 3",
+        "Hint 3 of 3",
+    ]
+    with pytest.raises(ValueError, match="5.1, 5.2"):
+        checks.hint("9.9")
+
+
+def test_progress_counts_what_is_correct_and_names_what_is_left(capsys, monkeypatch):
+    checks.receptive_field(forwards)
+    checks.find_calls(not_sorted)
+    bar = checks.progress()
+    assert (bar.value, bar.max) == (1, 7) and "5.6" in bar.description
+    assert "5.5" not in bar.description
+    monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
+    assert checks.progress() is None
+    assert capsys.readouterr().out.startswith("1 of 7 exercises correct; to do: 5.1")
+
+
+def test_a_verdict_shows_itself_and_hides_no_markup():
+    verdict = checks.receptive_field(lambda layers: "<b>")
+    assert "not yet" in str(verdict) and "&lt;" not in str(verdict)
+    assert "<b>Exercise 5.5" in verdict._repr_html_()

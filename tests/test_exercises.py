@@ -1,0 +1,166 @@
+"""The exercises of the series: solutions that are correct, leak nowhere, and are the helpers."""
+
+from pathlib import Path
+
+import jupytext
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import augment, checks, data, env, events, exercises, features, metrics
+from tools.exercises import BEGIN, END, find_exercises, solved
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted((ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
+HINTS = {number: exercise.hints for number, exercise in checks.EXERCISES.items()}
+TRIVIAL = 18  # characters of a line that says nothing, such as `return mixed`
+
+
+def read(path):
+    return jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+
+
+FOUND = {
+    exercise.number: (read(path), exercise)
+    for path in SOURCES
+    for exercise in find_exercises(read(path), hints=HINTS)
+}
+
+
+@pytest.fixture(scope="module")
+def solutions():
+    """{number: function}, as the solved notebooks define them."""
+    env.setup()
+    from keras import layers
+
+    found = {}
+    for number, (notebook, exercise) in FOUND.items():
+        space = {"np": np, "pd": pd, "layers": layers, "loudness": augment.loudness}
+        exec(solved(notebook).cells[exercise.cell].source, space)
+        found[number] = space[exercise.function]
+    return found
+
+
+def test_every_check_belongs_to_an_exercise():
+    assert list(FOUND) == list(checks.EXERCISES)
+
+
+@pytest.mark.parametrize("number", FOUND)
+def test_the_solution_is_correct(solutions, number):
+    exercises.start(number.split(".")[0])
+    notebook, exercise = FOUND[number]
+    name = notebook.cells[exercise.check].source.split("(")[0].removeprefix("checks.")
+    check = getattr(checks, name)
+    assert check.exercise.number == number
+    verdict = check(solutions[number])
+    assert verdict.status == exercises.CORRECT, verdict
+
+
+def solution_lines():
+    lines = set()
+    for notebook, exercise in FOUND.values():
+        text = notebook.cells[exercise.cell].source
+        region = text[text.index("\n", text.index(BEGIN)) : text.index(END)]
+        lines |= {line.strip() for line in region.splitlines()}
+    return {line for line in lines if len(line) > TRIVIAL}
+
+
+def test_no_line_of_a_solution_is_given_away():
+    lines = solution_lines()
+    assert len(lines) > 15
+    modules = [ROOT / "helpers" / f"{name}.py" for name in ("checks", "exercises")]
+    places = {path: path.read_text(encoding="utf-8") for path in modules}
+    for path in (ROOT / "notebooks" / "exercises").glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        places[path] = "\n".join(cell.source for cell in cells)
+    assert len(places) > 2
+    for path, text in places.items():
+        told = {line for line in lines if line in text}
+        assert not told, f"{path.name} gives away {told}"
+
+
+# --- what the student builds is what the package has ----------------------------------------------
+
+
+def test_5_1_is_the_front_end(solutions):
+    rng = np.random.default_rng(0)
+    for n_mels, n_fft, hop_length in ((40, 512, 160), (64, 1024, 300)):
+        y = rng.normal(0, 0.1, 6000).astype(np.float32)
+        given = {"sr": 8000, "n_fft": n_fft, "hop_length": hop_length, "n_mels": n_mels}
+        ours = features.Frontend(**given).log_power(y)
+        np.testing.assert_allclose(solutions["5.1"](y, **given), ours, atol=1e-2)
+
+
+def test_5_2_cuts_no_source_like_group_folds(solutions):
+    rng = np.random.default_rng(0)
+    groups = rng.choice([f"XC{i}" for i in range(30)], 200)
+    table = pd.DataFrame({"group": groups, "label": np.where(rng.random(200) < 0.5, "a", "b")})
+    table["group"] = table["label"] + table["group"]
+    for folds in (
+        data.group_folds(table, n_folds=4, seed=0)["fold"].to_numpy(),
+        solutions["5.2"](table["group"].to_numpy(), n_folds=4),
+    ):
+        assert (pd.Series(folds).groupby(table["group"]).nunique() == 1).all()
+        assert set(folds) == set(range(4))
+
+
+def test_5_3_is_what_mixes_the_scenes(solutions):
+    rng = np.random.default_rng(0)
+    for at in (-30, -3, 0, 7, 35, 50):
+        background, call = rng.gamma(4, 1, (40, 6)), rng.gamma(2, 1, (12, 6))
+        given = {"at": at, "level_db": rng.uniform(-10, 40)}
+        ours = augment.mix(background, call, **given)
+        np.testing.assert_allclose(solutions["5.3"](background, call, **given), ours, rtol=1e-6)
+
+
+def test_5_4_is_the_networks_brick(solutions):
+    import keras
+
+    from helpers import models
+
+    outputs = []
+    for block in (solutions["5.4"], models.convolution_block):
+        inputs = keras.Input((30, 12, 2))
+        model = keras.Model(inputs, block(inputs, 5, (5, 3), strides=(2, 1)))
+        rng = np.random.default_rng(0)
+        model.set_weights([rng.uniform(0.1, 1, w.shape) for w in model.get_weights()])
+        outputs.append(np.asarray(model(rng.normal(size=(2, 30, 12, 2)).astype(np.float32))))
+    np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-5)
+
+
+def test_5_5_is_the_networks_receptive_field(solutions):
+    import keras
+
+    from helpers import models
+
+    network = models.call_network(24, width=4)
+    chain = [
+        (layer.kernel_size[0], layer.strides[0], layer.dilation_rate[0])
+        for layer in network.layers
+        if isinstance(layer, keras.layers.Conv1D | keras.layers.Conv2D)
+    ]
+    assert solutions["5.5"](chain) == models.receptive_field(network)
+
+
+def test_5_6_finds_the_events_but_for_hysteresis(solutions):
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        score = rng.uniform(0, 1, 80)  # no two alike: which of equals stays is open
+        chosen = events.EventSettings(threshold=0.6, release=0.999, min_distance_s=1.0)
+        ours = events.centres(events.find_events(score, step_s=0.25, settings=chosen))
+        given = {"step_s": 0.25, "threshold": 0.6, "min_distance_s": 1.0}
+        # At the very edge the window of an event, and so its middle, lies a little inside.
+        np.testing.assert_allclose(solutions["5.6"](score, **given), ours, atol=0.13)
+
+
+def test_5_7_is_in_the_scores_of_counts(solutions):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        names = [f"{i}.wav" for i in range(9)]
+        key = pd.DataFrame({"clip_name": names, "call_count": rng.integers(0, 6, 9)})
+        found = pd.DataFrame({"clip_name": names, "call_count": rng.integers(0, 6, 9)})
+        found = found.astype({"call_count": "Int64"}).sample(7, random_state=1)
+        found.iloc[2, 1] = pd.NA
+        ours = metrics.count_scores(key, found)
+        assert solutions["5.7"](key, found) == (ours["exact"], pytest.approx(ours["mae"]))
