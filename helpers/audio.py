@@ -84,8 +84,8 @@ def stream(path, *, sr, block_s=60.0, start_s=0.0, duration_s=None):
         yield np.concatenate(held)
 
 
-def map_files(work, paths, *, desc, unit, progress=True):
-    """Do `work(path)` for every file on all cores, with a progress bar.
+def map_files(work, paths, *, desc, unit, n_threads=None, progress=True):
+    """Do `work(path)` for every file, with a progress bar. n_threads: None: one per core.
 
     Returns a list with what it returned, or the AudioError that it raised: one bad file ends
     nothing. soundfile, soxr and scipy.fft let go of the interpreter lock, so threads use all cores;
@@ -98,7 +98,7 @@ def map_files(work, paths, *, desc, unit, progress=True):
         except AudioError as error:
             return error
 
-    with ThreadPoolExecutor(env.cpu_count()) as pool, threadpool_limits(1):
+    with ThreadPoolExecutor(n_threads or env.cpu_count()) as pool, threadpool_limits(1):
         return list(
             env.progress_bar(
                 pool.map(one, paths), total=len(paths), desc=desc, unit=unit, disable=not progress

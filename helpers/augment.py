@@ -122,6 +122,16 @@ def _whistles(rng, call, *, turn):
     return sound
 
 
+def _narrow_bands(rng, call):
+    """One to three slits through which the call is heard: its rhythm, and no chord."""
+    n_bands = call.shape[1]
+    width = max(1, n_bands // 40)
+    gain = np.full(n_bands, 1e-3, np.float32)
+    for band in rng.integers(n_bands, size=rng.integers(1, 4)):
+        gain[max(0, band - width) : band + width + 1] = 1
+    return call * gain
+
+
 def spec_augment(rng, power, *, max_bands=0.15, max_frames=0.04):
     """SpecAugment: with probability 1/2 hide a few neighbouring bands, with 1/3 a few frames.
 
@@ -140,16 +150,6 @@ def spec_augment(rng, power, *, max_bands=0.15, max_frames=0.04):
         start = int(rng.integers(n_frames - width + 1))
         power[start : start + width] = mean[start : start + width]
     return power
-
-
-def _narrow_bands(rng, call):
-    """One to three slits through which the call is heard: its rhythm, and no chord."""
-    n_bands = call.shape[1]
-    width = max(1, n_bands // 40)
-    gain = np.full(n_bands, 1e-3, np.float32)
-    for band in rng.integers(n_bands, size=rng.integers(1, 4)):
-        gain[max(0, band - width) : band + width + 1] = 1
-    return call * gain
 
 
 @dataclass(frozen=True)

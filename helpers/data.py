@@ -2,7 +2,6 @@
 
 import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -265,7 +264,14 @@ def clip_table(dataset, *, max_clips=0, seed=0):
         table = _sample(table, max_clips, np.random.default_rng(seed))
     table = table.sort_values("path", ignore_index=True)
 
-    headers = _headers(table["path"])
+    headers = audio.map_files(
+        audio.info,
+        table["path"],
+        desc="Headers",
+        unit="file",
+        n_threads=min(8, 2 * env.cpu_count()),  # opening mostly waits for the disk
+        progress=len(table) >= 300,
+    )
     is_bad = [isinstance(header, audio.AudioError) for header in headers]
     unread = [header for header in headers if isinstance(header, audio.AudioError)]
     errors = audio.error_table(unread, root=dataset.root)
@@ -298,23 +304,6 @@ def need_all_labels(table, dataset, problem):
         f"{entry.title}: class {label!r} is missing, because {where}/{entry.clips[label]} "
         f"{problem}. A classifier needs clips of each class: {', '.join(entry.clips)}."
     )
-
-
-def _headers(paths):
-    """The `AudioInfo` of every file, or its AudioError: threads, since opening waits for a disk."""
-
-    def header(path):
-        try:
-            return audio.info(path)
-        except audio.AudioError as error:
-            return error
-
-    with ThreadPoolExecutor(min(8, 2 * env.cpu_count())) as pool:
-        todo = pool.map(header, paths)
-        few = len(paths) < 300
-        return list(
-            env.progress_bar(todo, desc="Headers", total=len(paths), disable=few, unit="file")
-        )
 
 
 def _sample(table, n, rng):

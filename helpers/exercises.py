@@ -10,7 +10,7 @@ import functools
 import html
 import os
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -71,9 +71,8 @@ class _Session:
 
     chapter: str = ""
     strict: bool = False
-
-    def __post_init__(self):
-        self.verdicts, self.hints_given = {}, {}
+    verdicts: dict = field(default_factory=dict)
+    hints_given: dict = field(default_factory=dict)
 
 
 EXERCISES = {}  # number → Exercise, in the order of the notebooks
@@ -85,8 +84,9 @@ def start(chapter, *, strict=False):
 
     nbgrader gives the points of every check that raises nothing: while it grades, all are strict.
     """
+    global _session
     is_graded = os.environ.get("NBGRADER_EXECUTION") == "autograde"
-    _session.__init__(str(chapter), strict or is_graded)
+    _session = _Session(str(chapter), strict or is_graded)
 
 
 def check(number, title, *hints):
@@ -147,19 +147,24 @@ def _last_frame(error, attempt):
     return f"it stops in line {last.lineno} of {last.name}:\n    {last.line}\n{what}"
 
 
-def need_array(value, *, shape, axes, what="it"):
-    """`value` as a float array of a shape, or Wrong. axes: what the axes are, for the message."""
+def need_numbers(value, *, axes):
+    """`value` as a float array of any shape, or Wrong. axes: what they are, for the message."""
     if value is None:
-        raise Wrong(f"{what} returns None: does it end with `return`?")
+        raise Wrong("it returns None: does it end with `return`?")
     try:
-        array = np.asarray(value, float)
+        return np.asarray(value, float)
     except (TypeError, ValueError):
         raise Wrong(
-            f"{what} returns a {type(value).__name__}; an array ({', '.join(axes)}) is needed"
+            f"it returns a {type(value).__name__}; an array ({', '.join(axes)}) is needed"
         ) from None
+
+
+def need_array(value, *, shape, axes):
+    """`value` as a float array of a shape, or Wrong. axes: what the axes are, for the message."""
+    array = need_numbers(value, axes=axes)
     wanted = f"({', '.join(axes)}) = {shape}"
     if array.shape != shape:
-        found = f"{what} returns shape {array.shape}, where {wanted} is needed"
+        found = f"it returns shape {array.shape}, where {wanted} is needed"
         if array.ndim > 1 and array.shape == shape[::-1]:
             raise Wrong(f"{found}: the axes are the wrong way round")
         if array.ndim == len(shape):
@@ -168,7 +173,7 @@ def need_array(value, *, shape, axes, what="it"):
                     raise Wrong(f"{found}: {axis} is off by one")
         raise Wrong(found)
     if not np.isfinite(array).all():
-        raise Wrong(f"{what} returns NaN or infinite values")
+        raise Wrong("it returns NaN or infinite values")
     return array
 
 

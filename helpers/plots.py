@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from scipy.special import logit
 
 from helpers import features
 
@@ -210,22 +211,21 @@ def threshold_curve(curve, *, threshold, low, high):
     threshold, low, high: the one chosen, and the range of choices, see `choose_threshold`.
     """
     figure, axis = plt.subplots(figsize=(9, 3.8), layout="constrained")
-    logit = np.log(curve["threshold"] / (1 - curve["threshold"]))
+    at = logit(curve["threshold"])
     axis.fill_between(
-        logit,
+        at,
         curve["error"] - curve["standard_error"],
         curve["error"] + curve["standard_error"],
         color="0.85",
         lw=0,
     )
-    axis.plot(logit, curve["error"], color="0.2", label="both")
-    axis.plot(logit, curve["missed"], color=OTHER, ls="--", label="missed calls")
-    axis.plot(logit, curve["false_alarms"], color=CALL, ls="--", label="false alarms")
-    chosen, low, high = (np.log(t / (1 - t)) for t in (threshold, low, high))
-    axis.axvline(chosen, color=KEY, label=f"threshold: {threshold:.2f}")
-    axis.axvspan(low, high, color=KEY, alpha=0.15, lw=0, label="choices of resamples")
+    axis.plot(at, curve["error"], color="0.2", label="both")
+    axis.plot(at, curve["missed"], color=OTHER, ls="--", label="missed calls")
+    axis.plot(at, curve["false_alarms"], color=CALL, ls="--", label="false alarms")
+    axis.axvline(logit(threshold), color=KEY, label=f"threshold: {threshold:.2f}")
+    axis.axvspan(logit(low), logit(high), color=KEY, alpha=0.15, lw=0, label="choices of resamples")
     ticks = np.array([0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99])
-    axis.set_xticks(np.log(ticks / (1 - ticks)), ticks)
+    axis.set_xticks(logit(ticks), ticks)
     axis.set(xlabel="threshold on the score", ylabel="errors per one-minute scene", ylim=(0, None))
     axis.legend(fontsize=9)
     return figure

@@ -59,31 +59,24 @@ def held_out_scenes(
     return scenes
 
 
-def threshold_curve(scenes, *, step_s, settings, thresholds=None):
-    """How wrong the calls are at every threshold.
+@dataclass(frozen=True)
+class ThresholdErrors:
+    """What goes wrong at every threshold, scene by scene.
+
+    thresholds: (n_thresholds,). missed, false_alarms: int (n_thresholds, n_scenes).
+    """
+
+    thresholds: np.ndarray
+    missed: np.ndarray
+    false_alarms: np.ndarray
+
+
+def threshold_errors(scenes, *, step_s, settings, thresholds=THRESHOLDS):
+    """Missed calls and false alarms of every scene at every threshold: `ThresholdErrors`.
 
     scenes: list of `ScoredScene`. settings: `EventSettings` of which the threshold is replaced.
-    thresholds: increasing, in (0, 1); None: `THRESHOLDS`.
-    Returns a DataFrame with a row per threshold: `threshold`, per scene the mean of `missed`,
-    `false_alarms`, `error` (their sum) and `count_error` (absolute), and `standard_error` of error.
+    thresholds: increasing, in (0, 1).
     """
-    thresholds = THRESHOLDS if thresholds is None else thresholds
-    missed, false_alarms = _errors(scenes, thresholds, step_s=step_s, settings=settings)
-    error = missed + false_alarms
-    return pd.DataFrame(
-        {
-            "threshold": thresholds,
-            "missed": missed.mean(axis=1),
-            "false_alarms": false_alarms.mean(axis=1),
-            "error": error.mean(axis=1),
-            "standard_error": error.std(axis=1) / np.sqrt(len(scenes)),
-            "count_error": np.abs(false_alarms - missed).mean(axis=1),
-        }
-    )
-
-
-def _errors(scenes, thresholds, *, step_s, settings):
-    """Missed calls and false alarms: two int arrays (n_thresholds, n_scenes)."""
     missed, false_alarms = [], []
     for threshold in thresholds:
         hits, true, false = _hits(
@@ -91,7 +84,28 @@ def _errors(scenes, thresholds, *, step_s, settings):
         )
         missed.append(true - hits)
         false_alarms.append(false)
-    return np.array(missed), np.array(false_alarms)
+    return ThresholdErrors(np.asarray(thresholds), np.array(missed), np.array(false_alarms))
+
+
+def threshold_curve(errors):
+    """How wrong the calls are at every threshold, over all scenes.
+
+    errors: `ThresholdErrors`. Returns a DataFrame with a row per threshold: `threshold`, per scene
+    the mean of `missed`, `false_alarms`, `error` (their sum) and `count_error` (absolute), and
+    `standard_error` of error.
+    """
+    missed, false_alarms = errors.missed, errors.false_alarms
+    error = missed + false_alarms
+    return pd.DataFrame(
+        {
+            "threshold": errors.thresholds,
+            "missed": missed.mean(axis=1),
+            "false_alarms": false_alarms.mean(axis=1),
+            "error": error.mean(axis=1),
+            "standard_error": error.std(axis=1) / np.sqrt(error.shape[1]),
+            "count_error": np.abs(false_alarms - missed).mean(axis=1),
+        }
+    )
 
 
 def _hits(scenes, *, step_s, settings):
@@ -102,27 +116,24 @@ def _hits(scenes, *, step_s, settings):
     return hits, true, np.array([len(f) for f in found]) - hits
 
 
-def choose_threshold(
-    scenes, *, step_s, settings, false_alarm_cost=4.0, thresholds=None, n_resamples=200, seed=0
-):
+def choose_threshold(errors, *, false_alarm_cost=4.0, n_resamples=200, seed=0):
     """The threshold that costs least on scenes with a known answer.
 
-    false_alarm_cost: what a false alarm costs, a missed call costing 1. More than 1, because a new
-    forest is full of sounds that no training set has, while the call stays the same: what goes
-    wrong there is first of all false alarms. The scenes are resampled n_resamples times; each
-    resample chooses, of several equally cheap thresholds the middle; and the mean of the choices
-    (in the logit) is taken: the least of a flat and noisy curve would move with every scene.
-    Other arguments as in `threshold_curve`.
+    errors: `ThresholdErrors`. false_alarm_cost: what a false alarm costs, a missed call costing 1.
+    More than 1, because a new forest is full of sounds that no training set has, while the call
+    stays the same: what goes wrong there is first of all false alarms. The scenes are resampled
+    n_resamples times; each resample chooses, of several equally cheap thresholds the middle; and
+    the mean of the choices (in the logit) is taken: the least of a flat and noisy curve would move
+    with every scene.
     Returns (threshold, low, high), with the range of 95 % of the resamples' choices.
     """
-    thresholds = THRESHOLDS if thresholds is None else np.asarray(thresholds)
-    missed, false_alarms = _errors(scenes, thresholds, step_s=step_s, settings=settings)
-    cost = missed + false_alarm_cost * false_alarms
+    cost = errors.missed + false_alarm_cost * errors.false_alarms
+    n_scenes = cost.shape[1]
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(scenes), np.full(len(scenes), 1 / len(scenes)), n_resamples)
+    drawn = rng.multinomial(n_scenes, np.full(n_scenes, 1 / n_scenes), n_resamples)
     costs = cost @ drawn.T
     first, last = costs.argmin(axis=0), len(costs) - 1 - costs[::-1].argmin(axis=0)
-    choices = (logit(thresholds)[first] + logit(thresholds)[last]) / 2
+    choices = (logit(errors.thresholds)[first] + logit(errors.thresholds)[last]) / 2
     low, high = np.quantile(choices, [0.025, 0.975])
     return tuple(float(expit(x)) for x in (choices.mean(), low, high))
 

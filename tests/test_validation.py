@@ -97,25 +97,25 @@ def scene(calls, others=(), peak=0.9, false_peak=0.3):
 
 def test_the_threshold_is_chosen_between_what_is_a_call_and_what_is_not():
     scenes = [scene([5, 20, 40], [30, 50]), scene([10]), scene([], [15])]
-    curve = validation.threshold_curve(scenes, step_s=0.25, settings=CHOSEN)
+    errors = validation.threshold_errors(scenes, step_s=0.25, settings=CHOSEN)
+    curve = validation.threshold_curve(errors)
     assert (np.diff(curve["missed"]) >= 0).all() and (np.diff(curve["false_alarms"]) <= 0).all()
     np.testing.assert_allclose(curve["error"], curve["missed"] + curve["false_alarms"])
     low, middle, high = (curve[curve["threshold"] > t].iloc[0] for t in (0.1, 0.6, 0.92))
     assert (low["missed"], low["false_alarms"]) == (0, 1) and low["count_error"] == 1
     assert middle["error"] == 0 and (high["missed"], high["false_alarms"]) == (4 / 3, 0)
-    chosen, low, high = validation.choose_threshold(scenes, step_s=0.25, settings=CHOSEN)
+    chosen, low, high = validation.choose_threshold(errors)
     assert 0.5 < chosen < 0.8 and low <= chosen <= high  # the middle, in the logit, of 0.3 to 0.9
 
 
 def test_a_false_alarm_may_cost_more_than_a_missed_call():
     scenes = [scene([5, 20], [40], peak=0.8, false_peak=0.7)] * 20
     scenes += [scene([10], peak=0.5), scene([30], peak=0.6)] * 20
+    errors = validation.threshold_errors(scenes, step_s=0.25, settings=CHOSEN)
     for cost, (least, most) in ((4.0, (0.7, 0.8)), (0.1, (0.02, 0.5))):
-        chosen, low, high = validation.choose_threshold(
-            scenes, step_s=0.25, settings=CHOSEN, false_alarm_cost=cost
-        )
+        chosen, low, high = validation.choose_threshold(errors, false_alarm_cost=cost)
         assert least < low <= chosen <= high < most
-    again = [validation.choose_threshold(scenes, step_s=0.25, settings=CHOSEN) for _ in range(2)]
+    again = [validation.choose_threshold(errors) for _ in range(2)]
     assert again[0] == again[1]
 
 

@@ -603,10 +603,10 @@ if TRAIN:
     fit = fits[SPECTROGRAM]
     scenes = validation.held_out_scenes(fit, per_fold=SCENES_PER_FOLD, seed=SEED)
     detector = models.CallDetector(models.ensemble([d.network for d in fit.detectors]), frontend)
-    curve = validation.threshold_curve(scenes, step_s=detector.step_s, settings=detector.settings)
-    chosen, low, high = validation.choose_threshold(
-        scenes, step_s=detector.step_s, settings=detector.settings, seed=SEED
+    at_thresholds = validation.threshold_errors(
+        scenes, step_s=detector.step_s, settings=detector.settings
     )
+    chosen, low, high = validation.choose_threshold(at_thresholds, seed=SEED)
     detector.settings = replace(detector.settings, threshold=THRESHOLD or chosen)
     models.save(detector, OUTPUT / "model.keras")
 else:
@@ -625,6 +625,7 @@ threshold = detector.settings.threshold
 
 # %%
 if TRAIN:
+    curve = validation.threshold_curve(at_thresholds)
     figure = plots.threshold_curve(curve, threshold=threshold, low=low, high=high)
     plt.show()
 
@@ -879,9 +880,10 @@ if TRAIN:
         tried = validation.held_out_scenes(
             fit, per_fold=max(2, SCENES_PER_FOLD // 4), seed=SEED + 1, progress=False, **how
         )
-        at_choice = validation.threshold_curve(
+        at_choice = validation.threshold_errors(
             tried, step_s=detector.step_s, settings=detector.settings, thresholds=[threshold]
-        ).iloc[0]
+        )
+        at_choice = validation.threshold_curve(at_choice).iloc[0]
         n_true = np.mean([len(s.true_s) for s in tried])
         rows[name] = {
             "calls per scene": n_true,
