@@ -95,16 +95,18 @@ class Voice:
 
     @classmethod
     def draw(cls, rng):
+        # Ranges as measured on the 217 real clips: growl re stack (median of a source) mostly
+        # -5 to 1 dB, harmonics 1.9 to 2.4 s.
         envelope = np.array([0.005, 0.03, 0.2, 0.4, 0.6, 1, 0.5, 0.9, 0.45, 0.7, 0.9, 0.4, 0.3])
         weights = np.r_[envelope, 0.1 * 0.75 ** np.arange(6)] * gain(rng.normal(0, 4, 19))
         return cls(
             f0_hz=float(np.clip(rng.normal(132, 6), 112, 160)),
             growl_s=rng.uniform(0.9, 1.45),
-            stack_s=rng.uniform(1.7, 2.5),
+            stack_s=rng.uniform(1.9, 2.4),
             tail_s=rng.uniform(0.25, 0.45),
             upper_hz=rng.uniform(1500, 1800),
             weights=tuple(weights / weights.max()),
-            growl=gain(rng.uniform(-12, 0)),
+            growl=gain(rng.uniform(-5, 1)),
             growl_hz=rng.uniform(650, 780),
             upper_growl=gain(rng.uniform(-16, -8) if rng.random() < 0.25 else -32),
             fall=rng.uniform(0.03, 0.08),
