@@ -7,8 +7,11 @@ notebook, the same as HTML, and, written last, complete.json.
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
+import subprocess
+import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -86,7 +89,7 @@ class Kernels:
         with self._lock:
             self._pids.add(pid)
             if self.stopped:
-                _kill(pid)
+                kill(pid)
 
     def discard(self, pid):
         """Forget a kernel that has ended: its number may soon be another process's."""
@@ -98,10 +101,11 @@ class Kernels:
         with self._lock:
             self.stopped = True
             for pid in self._pids:
-                _kill(pid)
+                kill(pid)
 
 
-def _kill(pid):
+def kill(pid):
+    """Kill a process with its children."""
     for process in _tree(pid):
         try:
             process.kill()
@@ -120,13 +124,14 @@ def _tree(pid):
 class PeakMemory:
     """Samples the memory of a process and its children until closed.
 
+    limit_mib: the processes are killed when they need more; `is_exceeded` tells.
     The resident sizes are added up, so pages that the processes share count more than once.
     """
 
-    def __init__(self, *, interval_s=0.2):
+    def __init__(self, *, interval_s=0.2, limit_mib=math.inf):
         self.peak_mib = 0.0
         self.pid = None
-        self._interval_s = interval_s
+        self._interval_s, self._limit_mib = interval_s, limit_mib
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
@@ -138,11 +143,17 @@ class PeakMemory:
         self._closed.set()
         self._thread.join()
 
+    @property
+    def is_exceeded(self):
+        return self.peak_mib > self._limit_mib
+
     def _sample(self):
         while not self._closed.wait(self._interval_s):
             if self.pid is not None:
                 total = sum(_resident(process) for process in _tree(self.pid))
                 self.peak_mib = max(self.peak_mib, total / 2**20)
+                if self.is_exceeded:
+                    kill(self.pid)
 
 
 def _resident(process):
@@ -152,23 +163,38 @@ def _resident(process):
         return 0
 
 
-def _kernel_manager(*, root, environment, on_start):
-    """A kernel manager class that starts the running interpreter, with `helpers` on its path.
+def kernel_manager(*, cwd, on_start, environment, program=None, is_alone=False):
+    """A kernel manager class that starts the running interpreter.
 
     Which interpreter a kernel name such as `python3` stands for depends on what somebody once
-    installed for this user, so no name is looked up. on_start is called with the process id.
+    installed for this user, so no name is looked up. cwd: working directory. on_start: called with
+    the process id. environment: variables of the kernel, beside this process's own. program:
+    arguments of the interpreter in place of `-m ipykernel_launcher`. is_alone: the kernel has no
+    other variables, and what it writes past the notebook is dropped.
     """
 
     class SeriesKernelManager(AsyncKernelManager):
+        def __init__(self, **kwargs):
+            if os.name == "posix":
+                # Sockets in a folder of its own: of two runs at a time, both may choose one port.
+                self._sockets = tempfile.TemporaryDirectory(prefix="kernel-")
+                kwargs |= {"transport": "ipc", "ip": os.path.join(self._sockets.name, "socket")}
+            super().__init__(**kwargs)
+
         @property
         def kernel_spec(self):
             # The kernel's own warnings (of a connection in clear text, say) are about this
             # machine's loopback, not about the notebook.
             own = get_kernel_dict(extra_arguments=["--log-level=ERROR"])
+            if program:
+                own["argv"] = [own["argv"][0], *program, *own["argv"][own["argv"].index("-f") :]]
             return KernelSpec(**own, env=environment)
 
         async def start_kernel(self, **kwargs):
-            await super().start_kernel(**{**kwargs, "cwd": str(root)})
+            kwargs["cwd"] = str(cwd)
+            if is_alone:
+                kwargs |= {"env": {}, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            await super().start_kernel(**kwargs)
             on_start(self.provisioner.pid)
 
     return SeriesKernelManager
@@ -210,8 +236,8 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
                 unfinished,
                 parameters=job.parameters,
                 progress_bar=False,
-                kernel_manager_class=_kernel_manager(
-                    root=root,
+                kernel_manager_class=kernel_manager(
+                    cwd=root,
                     environment=kernel_environment(root=root, threads=threads),
                     on_start=on_start,
                 ),

@@ -18,10 +18,9 @@ def find_fault(notebook):
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     never_run = [cell for cell in code if cell.execution_count is None]
     for cell in code:
-        for output in cell.outputs:
-            if error := _error_in(output):
-                fault = f"{error} in cell {_name(cell)}"
-                return f"{fault}; {_count(never_run)} after it never ran" if never_run else fault
+        if error := first_error(cell):
+            fault = f"{error} in cell {_name(cell)}"
+            return f"{fault}; {_count(never_run)} after it never ran" if never_run else fault
     if never_run:
         return f"{_count(never_run)} never ran, beginning with {_name(never_run[0])}"
     for widget in notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {}).values():
@@ -31,6 +30,11 @@ def find_fault(notebook):
             if output.get("output_type") == "stream" and TRACEBACK in (text := _text(output)):
                 return f"{text.strip().splitlines()[-1]} inside a widget"
     return ""
+
+
+def first_error(cell):
+    """The first error that a cell's outputs hold, as one line, or ""."""
+    return next(filter(None, map(_error_in, cell.get("outputs", ()))), "")
 
 
 def _count(cells):
