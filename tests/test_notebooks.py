@@ -4,16 +4,21 @@ import csv
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import papermill
 import pytest
 import soundfile as sf
+from nbgrader.apps import NbGraderAPI
+from traitlets.config import Config
 
 from helpers import audio, synthesis
 from helpers.data import DATASETS
+from tools import grade
 from tools.run import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,21 +136,104 @@ def test_counting_with_a_trained_model_in_a_folder_with_bad_files(smoke_run, sam
     assert not (output / "model.keras").exists()
 
 
-def test_the_untouched_exercises_run_to_the_end(smoke_run, sample, tmp_path):
-    """Counting with a model, so that it is quick: no exercise depends on the training."""
-    recordings = tmp_path / "recordings"
-    recordings.mkdir()
+@pytest.fixture(scope="module")
+def quick(smoke_run, sample, tmp_path_factory):
+    """Parameters to count one recording with a model: no exercise depends on the training."""
+    recordings = tmp_path_factory.mktemp("recordings")
     shutil.copy(sorted((sample / "Forest Recordings").glob("*.flac"))[2], recordings)
+    model = smoke_run / COUNTER / "model.keras"
+    return {"MODEL_PATH": str(model), "DATA_DIR": str(recordings)}
+
+
+def test_the_untouched_exercises_run_to_the_end(quick, tmp_path):
     notebook = papermill.execute_notebook(
         ROOT / "notebooks" / "exercises" / f"{COUNTER}.ipynb",
         tmp_path / "out.ipynb",
-        parameters={
-            "MODEL_PATH": str(smoke_run / COUNTER / "model.keras"),
-            "DATA_DIR": str(recordings),
-            "OUTPUT_DIR": str(tmp_path / "counted"),
-        },
+        parameters={**quick, "OUTPUT_DIR": str(tmp_path / "counted")},
         progress_bar=False,
     )
     shown = json.dumps([cell.get("outputs", []) for cell in notebook.cells])
     assert shown.count("not attempted") >= 7 and "NotImplementedError" not in shown
     assert (tmp_path / "counted" / "results.csv").is_file()
+
+
+def partly_solved(functions):
+    """The exercise notebook with the solutions of some functions."""
+    notebook, solution = (
+        nbformat.read(ROOT / "notebooks" / folder / f"{COUNTER}.ipynb", as_version=4)
+        for folder in ("exercises", ".")
+    )
+    for name in functions:
+        mine, right = (
+            next(cell for cell in book.cells if f"def {name}(" in cell.source)
+            for book in (notebook, solution)
+        )
+        mine.source = right.source
+    return notebook
+
+
+def test_submissions_are_graded(quick, tmp_path, capsys):
+    submissions, scores = tmp_path / "submissions", tmp_path / "scores.csv"
+    (submissions / "bob").mkdir(parents=True)
+    nbformat.write(partly_solved(["log_mel", "convolution_block"]), submissions / "bob/05.ipynb")
+    (submissions / "ann.ipynb").write_text("no notebook")
+    command = [str(submissions), "--notebook", "05", "-o", str(scores)]
+    for name, value in quick.items():
+        command += ["-p", name, value]
+    assert grade.main(command) == 0
+    table = pd.read_csv(scores, dtype={"student": str}).set_index("student")
+    assert list(table.index) == ["ann", "bob"]
+    assert table.loc["bob", ["points", "of", "5.1", "5.4", "5.5"]].tolist() == [2, 7, 1, 1, 0]
+    assert table.loc["ann", "points"] == 0 and "notebook" in table.loc["ann", "remarks"]
+    pages = {path: path.stat().st_mtime_ns for path in tmp_path.glob("scores_feedback/*.html")}
+    assert (
+        len(pages) == 3 and "2 of 7 points" in (tmp_path / "scores_feedback/bob.html").read_text()
+    )
+    # Again: only what is not finished yet.
+    scores.unlink()
+    assert grade.main(command) == 0 and scores.exists()
+    again = {path.name for path, time in pages.items() if path.stat().st_mtime_ns != time}
+    assert again <= {"ann.html"}
+
+
+def test_grading_refuses_what_makes_no_sense(tmp_path, capsys):
+    for command, told in (
+        ([str(tmp_path / "none"), "--notebook", "05"], "no folder"),
+        ([str(tmp_path), "--notebook", "05"], "no notebook in"),
+    ):
+        assert grade.main(command) == 2 and told in capsys.readouterr().err
+    (tmp_path / "a.ipynb").touch()
+    for options, told in (
+        (["--notebook", "77"], "unknown notebook"),
+        (["--notebook", "05", "-p", "EPOCH", "1"], "EPOCHS"),
+        (["--notebook", "05", "--profile", "huge"], "huge"),
+    ):
+        assert grade.main([str(tmp_path), *options]) == 2
+        assert told in capsys.readouterr().err
+
+
+def test_nbgrader_grades_too(quick, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PATH", os.path.dirname(sys.executable), prepend=os.pathsep)  # alembic
+    source, submitted = tmp_path / "source" / "05", tmp_path / "submitted" / "ann" / "05"
+    source.mkdir(parents=True)
+    submitted.mkdir(parents=True)
+    shutil.copy(ROOT / "notebooks" / "exercises" / f"{COUNTER}.ipynb", source)
+    notebook = partly_solved(["mix", "receptive_field"])
+    parameters = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    parameters.source += "".join(f"\n{name} = {value!r}" for name, value in quick.items())
+    nbformat.write(notebook, submitted / f"{COUNTER}.ipynb")
+    config = Config()
+    config.CourseDirectory.root = str(tmp_path)
+    config.ExecutePreprocessor.timeout = 300
+    nbgrader = NbGraderAPI(config=config)
+    for made in (
+        nbgrader.generate_assignment("05"),
+        nbgrader.autograde("05", "ann", create=True),
+    ):
+        assert made["success"], made["log"]
+    with nbgrader.gradebook as book:
+        submission = book.find_submission("05", "ann")
+        grades = {g.name: g.score for n in submission.notebooks for g in n.grades}
+    assert [name for name, score in grades.items() if score] == ["check-5-3", "check-5-5"]
+    assert len(grades) == 7

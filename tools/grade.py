@@ -1,0 +1,281 @@
+"""Grade submitted exercise notebooks.
+
+    python tools/grade.py submissions/ --notebook 05 -o scores.csv
+
+submissions/ holds a notebook per student, or a folder per student with a notebook in it. Each is
+run in a process of its own, with limits on time and memory, in a copy of the package; its checks
+are put back as they were. scores.csv has a row per student: points, in all and per exercise, and
+remarks (what did not run, what a submission tried that it may not); scores_feedback/ has a page per
+student. Run again with the same -o, it grades only what is new or changed.
+
+First our own solution is graded in the same way: if it does not get all points on this machine,
+nobody is graded. Exit status: 0 all graded, 2 nothing was, 130 stopped by Ctrl-C.
+"""
+
+import argparse
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
+
+import nbformat
+from tqdm import tqdm
+
+from helpers import checks, env
+from helpers.exercises import CORRECT
+from tools.execution import fingerprint
+from tools.files import write_atomically
+from tools.grading import Assignment, Grade, Limits, feedback, grade
+from tools.parameters import ParameterError
+from tools.series import (
+    UsageError,
+    declared_parameters,
+    find_notebooks,
+    profile_values,
+    read_profiles,
+    resolve_parameters,
+    select,
+)
+from tools.submissions import find_submissions
+
+TITLES = {number: exercise.title for number, exercise in checks.EXERCISES.items()}
+SOLUTION = "our own solution"
+HIDDEN = ("notebooks", "tests", "tools")  # where solutions and right answers can be read
+
+
+def open_assignment(name, *, given, profile, limits, hidden, workers, root):
+    """The `Assignment` of a notebook of the series. Raises UsageError."""
+    handed_out = root / "notebooks" / "exercises" / f"{name}.ipynb"
+    if not handed_out.exists():
+        raise UsageError(f"{name} has no exercises")
+    series = find_notebooks(root)
+    values = profile_values(profile, profiles=read_profiles(root), series=series).get(name, {})
+    declared = declared_parameters(handed_out)
+    try:
+        parameters = resolve_parameters(declared, from_profile=values, given=given, root=root)
+    except ParameterError as error:
+        raise UsageError(f"{name}: {error}") from None
+    parameters = {n: v for n, v in declared.items() if n == "MODEL_PATH"} | parameters
+    for parameter, value in parameters.items():  # a submission runs in a folder of its own
+        if value and parameter.endswith(("_DIR", "_PATH")):
+            parameters[parameter] = os.path.abspath(root / value)
+    return Assignment(
+        nbformat.read(handed_out, as_version=4),
+        parameters,
+        root,
+        limits,
+        hidden=(*(root / folder for folder in HIDDEN), *hidden),
+        threads=max(1, env.cpu_count() // workers) if workers > 1 else None,
+    )
+
+
+class Gradebook:
+    """The grades of an assignment: pages and records in a folder, from which a run goes on."""
+
+    def __init__(self, folder, assignment):
+        self.folder, self.assignment = folder, assignment
+
+    def grade(self, student, path, **options):
+        """The `Grade` of a submission: the earlier one if nothing has changed since.
+
+        options: of `grading.grade`.
+        """
+        record = self._file(student, ".json")
+        digest = self._digest(path)
+        if earlier := _read_grade(record, digest):
+            return earlier
+        result, notebook = grade(student, path, self.assignment, **options)
+        page = feedback(result, notebook, self.assignment, titles=TITLES)
+        write_atomically(self.page(student), page)
+        if result.is_whole:  # what a limit has stopped may do better on another day
+            kept = {"fingerprint": digest, "grade": asdict(result)}
+            write_atomically(record, json.dumps(kept, indent=1) + "\n")
+        return result
+
+    def page(self, student):
+        return self._file(student, ".html")
+
+    def _file(self, student, suffix):
+        # Readable, and yet different for names that differ only in what a file name cannot hold.
+        name = re.sub(r"[^\w.-]+", "_", student)
+        if name != student:
+            name += "-" + hashlib.sha256(os.fsencode(student)).hexdigest()[:6]
+        return self.folder / f"{name}{suffix}"
+
+    def _digest(self, path):
+        assignment = self.assignment
+        asked = {
+            **assignment.parameters,
+            "limits": asdict(assignment.limits),
+            "original": nbformat.writes(assignment.original),
+        }
+        return fingerprint(path, asked, root=assignment.root, output=self.folder)
+
+
+def _read_grade(path, digest):
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return Grade(**record["grade"]) if record["fingerprint"] == digest else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def grade_solution(gradebook, path, *, data):
+    """See that our own solution gets all points; raises UsageError if not.
+
+    data: folder where it may make the sample data, which the submissions then only read. Nor do
+    these compile or train again: they get the solution's home folder and, where the notebook takes
+    a MODEL_PATH, its model.
+    """
+    kept = gradebook.folder / "solution"
+    result = gradebook.grade(SOLUTION, path, writable=[data], keep=kept)
+    if not (result.is_whole and all(status == CORRECT for status, _ in result.verdicts.values())):
+        raise UsageError(
+            f"{SOLUTION} does not get all points, so nobody was graded: {_line(result)}; "
+            f"see {os.path.relpath(gradebook.page(SOLUTION))}"
+        )
+    assignment = gradebook.assignment
+    model = kept / "output" / "model.keras"
+    parameters = assignment.parameters
+    if model.exists() and parameters.get("MODEL_PATH") == "":
+        parameters = parameters | {"MODEL_PATH": str(model)}
+    gradebook.assignment = replace(assignment, home=kept / "home", parameters=parameters)
+
+
+def grade_all(submissions, gradebook, *, workers):
+    """Grade submissions, some at a time, with a progress bar. Returns {student: Grade}."""
+    grades = {}
+    with (
+        tqdm(
+            total=len(submissions), desc="Grading", unit="notebook", disable=not sys.stderr.isatty()
+        ) as bar,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        futures = {
+            pool.submit(gradebook.grade, student, path): student
+            for student, path in submissions.items()
+        }
+        try:
+            for future in as_completed(futures):
+                student = futures[future]
+                grades[student] = future.result()
+                tqdm.write(_line(grades[student]))
+                bar.update()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return {student: grades[student] for student in submissions}
+
+
+def _line(result):
+    remarks = f"  ({'; '.join(result.remarks)})" if result.remarks else ""
+    return f"{env.printable(result.student)}  {result.total:g} points{remarks}"
+
+
+def write_scores(path, grades, assignment):
+    """scores.csv: a row per student."""
+    numbers = [check.number for check in assignment.checks]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["student", "points", "of", *numbers, "seconds", "peak_memory_mib", "remarks"])
+    for result in grades.values():
+        points = [f"{result.points[number]:g}" for number in numbers]
+        writer.writerow(
+            [
+                env.printable(result.student),
+                f"{result.total:g}",
+                f"{assignment.most_points:g}",
+                *points,
+            ]
+            + [result.seconds, result.peak_memory_mib, "; ".join(result.remarks)]
+        )
+    write_atomically(path, text.getvalue())
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        description="Grade submitted exercise notebooks.",
+        epilog="Run again with the same -o to grade only what is new or changed.",
+    )
+    parser.add_argument("submissions", type=Path, help="folder: a notebook or a folder per student")
+    parser.add_argument("--notebook", required=True, metavar="NN", help="number or name")
+    parser.add_argument("-o", dest="output", type=Path, default=Path("scores.csv"))
+    parser.add_argument("--profile", default="grade", help="sizes from notebooks/runs.yaml (grade)")
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a parameter of the notebook; VALUE is YAML; repeatable",
+    )
+    limits = Limits()
+    for name, meaning in (
+        ("seconds", "for one submission"),
+        ("check_seconds", "for one check"),
+        ("memory_mib", "for one submission"),
+    ):
+        default = getattr(limits, name)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(default),
+            default=default,
+            help=f"most {meaning} ({default:g})",
+        )
+    parser.add_argument("--jobs", type=int, default=1, help="submissions at a time (1)")
+    return parser
+
+
+def main(argv=None, *, root=ROOT):
+    """Command line; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    workers = max(1, arguments.jobs)
+    output = Path(os.path.abspath(arguments.output))
+    folder = output.with_name(f"{output.stem}_feedback")
+    try:
+        if not arguments.submissions.is_dir():
+            raise UsageError(f"{arguments.submissions} is no folder")
+        submissions = find_submissions(arguments.submissions)
+        if not submissions:
+            raise UsageError(f"there is no notebook in {arguments.submissions}")
+        name = select([arguments.notebook], find_notebooks(root))[0]
+        limits = Limits(arguments.seconds, arguments.check_seconds, arguments.memory_mib)
+        assignment = open_assignment(
+            name,
+            given=arguments.parameters,
+            profile=arguments.profile,
+            limits=limits,
+            hidden=(os.path.abspath(arguments.submissions),),
+            workers=workers,
+            root=root,
+        )
+        gradebook = Gradebook(folder, assignment)
+        print(f"Grading {SOLUTION} first", flush=True)
+        samples = Path(os.environ.get("AUDIO_SAMPLE_DIR", root)) / "data"
+        grade_solution(gradebook, root / "notebooks" / f"{name}.ipynb", data=samples)
+    except UsageError as error:
+        print(f"grade: {error}", file=sys.stderr)
+        return 2
+    try:
+        grades = grade_all(submissions, gradebook, workers=workers)
+    except KeyboardInterrupt:
+        print("grade: stopped; run again to go on", file=sys.stderr)
+        return 130
+    write_scores(output, grades, assignment)
+    print(f"{len(grades)} submissions graded: {os.path.relpath(output)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""The kernel in which a submission runs: it stays within its folder, and its checks are our own.
+
+    python tools/guard.py -f CONNECTION_FILE …
+
+The variable GUARD names a file of settings (JSON: the arguments of `main`), read once and deleted.
+
+Python code in this kernel cannot write outside its folder, read what is hidden from it, open the
+network or start a program: the call raises PermissionError, and is recorded (but for what libraries
+try while they are imported: they look for fonts and for IPv6, and do without). This is a fence
+against accidents and cheap tricks, not a prison: compiled code goes round it. Grade people whom you
+do not trust at all in a container or a virtual machine.
+
+A record is one line of JSON in the file `record`: {"refused": what} or {"exercise": "5.1",
+"status": …, "message": …}; each carries `secret`, which the submission is not told.
+"""
+
+import functools
+import json
+import os
+import sys
+import types
+from pathlib import Path
+
+sys.path.pop(0)  # tools/, where a file name could hide a package
+
+NETWORK = ("socket.connect", "socket.bind", "socket.send", "socket.get")
+PROGRAMS = ("subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "pty.")
+OTHERS = ("os.kill", "os.startfile", "resource.set", "resource.prlimit", "signal.pthread_kill")
+# Audit events that change something: places of the path and of the folder it is relative to.
+CHANGES = {
+    "os.chmod": [(0, 2)],
+    "os.chown": [(0, 3)],
+    "os.link": [(0, 2), (1, 3)],
+    "os.mkdir": [(0, 2)],
+    "os.remove": [(0, 1)],
+    "os.removexattr": [(0, None)],
+    "os.rename": [(0, 2), (1, 3)],
+    "os.rmdir": [(0, 1)],
+    "os.setxattr": [(0, None)],
+    "os.symlink": [(1, 2)],  # where it points to is looked at when it is followed
+    "os.truncate": [(0, None)],
+    "os.utime": [(0, 3)],
+}
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+FREE = {os.devnull}
+
+
+def fence(*, writable, hidden, refuse):
+    """Refuse what leads out of some folders, from now on and for good.
+
+    writable: the only folders that may be written to. hidden: folders that may not be read.
+    refuse: called with a description; it raises.
+    """
+    writable, hidden = ([os.path.realpath(path) for path in paths] for paths in (writable, hidden))
+
+    def is_within(path, parents):
+        return any(path == p or path.startswith(p.rstrip(os.sep) + os.sep) for p in parents)
+
+    def place(path, directory=-1):
+        """The absolute path that an event means; None for a file that is open already."""
+        if isinstance(path, int):
+            return None
+        path = os.fsdecode(path)
+        if directory != -1 and not os.path.isabs(path):
+            path = os.path.join(os.readlink(f"/proc/self/fd/{directory}"), path)
+        return os.path.realpath(path)
+
+    def need_own(path, what):
+        if path and path not in FREE and not is_within(path, writable):
+            refuse(f"{what} {path}, outside of its folder")
+
+    def need_visible(path):
+        if path and is_within(path, hidden) and not is_within(path, writable):
+            refuse(f"look into {path}")
+
+    def hook(event, arguments):
+        if event == "open":
+            path, _, flags = arguments
+            if flags & WRITING:
+                need_own(place(path), "write to")
+            else:
+                need_visible(place(path))
+        elif event in ("os.listdir", "os.scandir"):
+            need_visible(place(arguments[0] or "."))
+        elif event in CHANGES:
+            for path, directory in CHANGES[event]:
+                relative_to = -1 if directory is None else arguments[directory]
+                need_own(place(arguments[path], relative_to), event.removeprefix("os."))
+        elif event.startswith(NETWORK) and event != "socket.gethostname":
+            refuse(f"use the network ({event})")
+        elif event.startswith(PROGRAMS):
+            refuse(f"start a program ({event})")
+        elif event.startswith(OTHERS):
+            refuse(f"call {event}")
+
+    sys.addaudithook(hook)
+
+
+def _is_importing():
+    frame = sys._getframe()
+    while frame and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
+
+
+def limit_resources(*, memory_mib, file_mib=1024):
+    """Where the system can: no more memory or larger files than this, and no core dumps."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    limits = {"RLIMIT_DATA": memory_mib << 20, "RLIMIT_FSIZE": file_mib << 20, "RLIMIT_CORE": 0}
+    for name, value in limits.items():
+        hard = resource.getrlimit(getattr(resource, name))[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(getattr(resource, name), (value, value))
+
+
+def own_checks(chapter, record):
+    """The checks, in a copy that `import` does not lead to; every verdict is recorded."""
+    import helpers
+    from helpers import checks, exercises
+
+    for name in ("checks", "exercises"):
+        del sys.modules[f"helpers.{name}"]
+        delattr(helpers, name)
+    exercises.start(chapter)
+
+    def recorded(judge):
+        number = judge.exercise.number
+
+        @functools.wraps(judge)
+        def judged(attempt):
+            verdict = judge(attempt)
+            record(exercise=number, status=verdict.status, message=verdict.message)
+            visible = sys.modules.get("helpers.exercises")
+            if visible:  # for the notebook's own progress bar
+                visible._session.verdicts[number] = verdict
+            return verdict
+
+        return judged
+
+    judges = {name: f for name, f in vars(checks).items() if hasattr(f, "exercise")}
+    return {name: recorded(judge) for name, judge in judges.items()}
+
+
+def main(*, writable, hidden, chapter, memory_mib, record, secret):
+    """writable, hidden: see `fence`. chapter: of the exercises. record: file of what happens."""
+    file = os.open(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def write(**what):
+        os.write(file, (json.dumps({**what, "secret": secret}) + "\n").encode())
+
+    def refuse(what):
+        if not _is_importing():
+            write(refused=what)
+        raise PermissionError(f"a submission may not {what}")
+
+    limit_resources(memory_mib=memory_mib)
+    # By this name the cells find it that grading puts in the place of the student's checks.
+    referee = sys.modules["grading_referee"] = types.ModuleType("grading_referee")
+    vars(referee).update(own_checks(chapter, write))
+
+    from ipykernel.kernelapp import IPKernelApp
+
+    application = IPKernelApp.instance()
+    application.initialize(sys.argv[1:])
+    fence(writable=writable, hidden=hidden, refuse=refuse)
+    application.start()
+
+
+if __name__ == "__main__":
+    settings = Path(os.environ.pop("GUARD"))
+    given = json.loads(settings.read_text(encoding="utf-8"))
+    settings.unlink()
+    main(**given)
