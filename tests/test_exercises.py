@@ -1,5 +1,9 @@
 """The exercises of the series: solutions that are correct, leak nowhere, and are the helpers."""
 
+import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import jupytext
@@ -66,18 +70,37 @@ def solution_lines():
     return {line for line in lines if len(line) > TRIVIAL}
 
 
-def test_no_line_of_a_solution_is_given_away():
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """What a student installs: {file: text} of the built wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copytree(ROOT / "helpers", folder / "helpers")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "."],
+        cwd=folder,
+        check=True,
+    )
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".py")]
+        return {name: archive.read(name).decode("utf-8") for name in names}
+
+
+def test_no_line_of_a_solution_is_given_away(wheel):
     lines = solution_lines()
     assert len(lines) > 15
-    modules = [ROOT / "helpers" / f"{name}.py" for name in ("checks", "exercises")]
-    places = {path: path.read_text(encoding="utf-8") for path in modules}
+    places = {name: wheel[name] for name in ("helpers/checks.py", "helpers/exercises.py")}
     for path in (ROOT / "notebooks" / "exercises").glob("*.ipynb"):
         cells = nbformat.read(path, as_version=4).cells
-        places[path] = "\n".join(cell.source for cell in cells)
+        places[path.name] = "\n".join(cell.source for cell in cells)
     assert len(places) > 2
-    for path, text in places.items():
+    for name, text in places.items():
         told = {line for line in lines if line in text}
-        assert not told, f"{path.name} gives away {told}"
+        assert not told, f"{name} gives away {told}"
+
+
+def test_the_wheel_holds_the_package_and_no_solved_notebook(wheel):
+    assert set(wheel) == {f"helpers/{path.name}" for path in (ROOT / "helpers").glob("*.py")}
 
 
 # --- what the student builds is what the package has ----------------------------------------------
