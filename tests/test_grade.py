@@ -1,6 +1,8 @@
 """Grading: what a submission may look like, do and try, and what it gets for that."""
 
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -83,6 +85,22 @@ for act in (
         done.append("refused")
 assert done == ["refused"] * len(done), done
 Path("inside.txt").write_text("of its own it may do what it likes")
+Path("inside").mkdir()
+os.rename("inside.txt", "inside/moved.txt")
+"""
+
+COMPILED = """
+import ctypes
+import soundfile
+
+libc = ctypes.CDLL(None)
+for path in ({outside!r} + "/new.wav", "inside.wav"):
+    try:
+        soundfile.write(path, [0.0] * 100, 8000)
+        print("wrote", path)
+    except soundfile.LibsndfileError:
+        print("no", path)
+print("exit status", libc.system(b"touch '" + {outside!r}.encode() + b"/new.txt'"))
 """
 
 FORGED = f"""
@@ -144,6 +162,26 @@ def graded(tmp_path_factory):
     assert [path.name for path in outside.iterdir()] == ["victim.txt"]
     assert (outside / "victim.txt").read_text() == "still here"
     return results
+
+
+def has_landlock():
+    code = "from tools import guard; import sys; sys.exit(not guard.lock_down(['.']))"
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+@pytest.mark.skipif(not has_landlock(), reason="this system has no Landlock")
+def test_compiled_code_writes_nowhere_else_either(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    notebook = solved()
+    notebook.cells.insert(1, nbformat.v4.new_code_cell(COMPILED.format(outside=str(outside))))
+    nbformat.write(notebook, tmp_path / "x.ipynb")
+    result, executed = grade("x", tmp_path / "x.ipynb", ASSIGNMENT)
+    assert not list(outside.iterdir())
+    said = executed.cells[position(executed, "soundfile")].outputs[0].text
+    assert said.startswith(f"no {outside}") and "wrote inside.wav" in said
+    assert "exit status 0" not in said and "exit status" in said
+    assert result.total == 3
 
 
 @pytest.mark.parametrize("name", submissions(Path()))

@@ -137,6 +137,7 @@ def grade_solution(gradebook, path, *, data):
     these compile or train again: they get the solution's home folder and, where the notebook takes
     a MODEL_PATH, its model.
     """
+    data.mkdir(parents=True, exist_ok=True)
     kept = gradebook.folder / "solution"
     result = gradebook.grade(SOLUTION, path, writable=[data], keep=kept)
     if not (result.is_whole and all(status == CORRECT for status, _ in result.verdicts.values())):

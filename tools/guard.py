@@ -6,22 +6,22 @@ The variable GUARD names a file of settings (JSON: the arguments of `main`), rea
 
 Python code in this kernel cannot write outside its folder, read what is hidden from it, open the
 network or start a program: the call raises PermissionError, and is recorded (but for what libraries
-try while they are imported: they look for fonts and for IPv6, and do without). This is a fence
-against accidents and cheap tricks, not a prison: compiled code goes round it. Grade people whom you
-do not trust at all in a container or a virtual machine.
+try while they are imported: they look for fonts and for IPv6, and do without). Where Linux has
+Landlock, compiled code cannot write, start or connect either. This is a fence against accidents and
+cheap tricks, not a prison: grade people whom you do not trust in a container.
 
 A record is one line of JSON in the file `record`: {"refused": what} or {"exercise": "5.1",
 "status": …, "message": …}; each carries `secret`, which the submission is not told.
 """
 
+import ctypes
 import functools
 import json
 import os
+import struct
 import sys
 import types
 from pathlib import Path
-
-sys.path.pop(0)  # tools/, where a file name could hide a package
 
 NETWORK = ("socket.connect", "socket.bind", "socket.send", "socket.get")
 PROGRAMS = ("subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "pty.")
@@ -103,6 +103,43 @@ def _is_importing():
     return frame is not None
 
 
+def lock_down(writable):
+    """Have the system itself refuse to write elsewhere, to start programs, and to use TCP.
+
+    writable: as in `fence`, which sees Python code only, but can tell what was tried. It holds for
+    the calling thread and what that starts. Returns False where there is no Landlock (Linux since
+    5.13). See https://docs.kernel.org/userspace-api/landlock.html
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    create, add_rule, restrict_self, path_beneath = 444, 445, 446, 1
+    version = libc.syscall(create, None, 0, 1)
+    if version < 1:
+        return False
+    execute, write_file, truncate = 1 << 0, 1 << 1, 1 << 14
+    in_folders = sum(1 << bit for bit in range(4, 13))  # remove and make files of every kind
+    if version >= 2:
+        in_folders |= 1 << 13  # move between folders
+    writing = write_file | (truncate if version >= 3 else 0)
+    # File rights that are refused unless a rule allows them; TCP; signals and sockets to others.
+    handled = [execute | writing | in_folders, 0b11 * (version >= 4), 0b11 * (version >= 6)]
+    handled = (ctypes.c_uint64 * 3)(*handled)
+    size = 8 * (1 + (version >= 4) + (version >= 6))
+    rules = libc.syscall(create, ctypes.byref(handled), ctypes.c_size_t(size), 0)
+    for path in [*writable, os.devnull]:
+        allowed = writing | in_folders if os.path.isdir(path) else writing
+        folder = os.open(path, os.O_PATH)
+        rule = ctypes.create_string_buffer(struct.pack("=Qi", allowed, folder))
+        libc.syscall(add_rule, rules, path_beneath, rule, 0)
+        os.close(folder)
+    no_new_privileges = 38
+    libc.prctl(no_new_privileges, 1, 0, 0, 0)
+    is_locked = libc.syscall(restrict_self, rules, 0) == 0
+    os.close(rules)
+    return is_locked
+
+
 def limit_resources(*, memory_mib, file_mib=1024):
     """Where the system can: no more memory or larger files than this, and no core dumps."""
     try:
@@ -165,11 +202,14 @@ def main(*, writable, hidden, chapter, memory_mib, record, secret):
 
     application = IPKernelApp.instance()
     application.initialize(sys.argv[1:])
+    writable = [path for path in writable if os.path.isdir(path)]
+    lock_down(writable)
     fence(writable=writable, hidden=hidden, refuse=refuse)
     application.start()
 
 
 if __name__ == "__main__":
+    sys.path.pop(0)  # this file's folder, where a name could hide a package
     settings = Path(os.environ.pop("GUARD"))
     given = json.loads(settings.read_text(encoding="utf-8"))
     settings.unlink()
