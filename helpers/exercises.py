@@ -5,6 +5,7 @@ back. Everything around that is here: an untouched exercise is no error, a crash
 student's own line, and in the solved notebook anything but *correct* is an error.
 """
 
+import contextlib
 import copy
 import functools
 import html
@@ -135,6 +136,15 @@ def call(attempt, *arguments, **options):
     return result
 
 
+@contextlib.contextmanager
+def case(name):
+    """Within, what is `Wrong` says for which case."""
+    try:
+        yield
+    except Wrong as wrong:
+        raise Wrong(f"{name}: {wrong}") from None
+
+
 def _same(a, b):
     return a.equals(b) if isinstance(a, pd.DataFrame) else np.array_equal(a, b)
 
@@ -183,12 +193,14 @@ def need_array(value, *, shape, axes):
 
 def hint(number):
     """The next hint to an exercise: each is more concrete than the one before; the last stays."""
+    number = str(number)
     if number not in EXERCISES:
         raise ValueError(f"there is no exercise {number!r}: {', '.join(EXERCISES)}")
     hints = EXERCISES[number].hints
     given = min(_session.hints_given.get(number, 0), len(hints) - 1)
     _session.hints_given[number] = given + 1
-    print(f"Hint {given + 1} of {len(hints)}: {hints[given]}")
+    last = ", the last" if given + 1 == len(hints) else ""
+    print(f"Hint {given + 1} of {len(hints)}{last}: {hints[given]}")
 
 
 def progress():

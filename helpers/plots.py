@@ -206,27 +206,29 @@ def counted_recording(power, score, events, frontend, *, step_s, threshold, titl
 
 
 def threshold_curve(curve, *, threshold, low, high):
-    """Errors on held-out scenes over the threshold, with a band of one standard error.
+    """Errors on held-out scenes over the threshold, and what they cost.
 
-    threshold, low, high: the one chosen, and the range of choices, see `choose_threshold`.
+    curve: see `validation.threshold_curve`. threshold, low, high: the one chosen, and the range of
+    choices, see `choose_threshold`.
     """
     figure, axis = plt.subplots(figsize=(9, 3.8), layout="constrained")
     at = logit(curve["threshold"])
     axis.fill_between(
         at,
-        curve["error"] - curve["standard_error"],
-        curve["error"] + curve["standard_error"],
+        curve["cost"] - curve["standard_error"],
+        curve["cost"] + curve["standard_error"],
         color="0.85",
         lw=0,
+        label="± one standard error",
     )
-    axis.plot(at, curve["error"], color="0.2", label="both")
+    axis.plot(at, curve["cost"], color="0.2", label="cost")
     axis.plot(at, curve["missed"], color=OTHER, ls="--", label="missed calls")
     axis.plot(at, curve["false_alarms"], color=CALL, ls="--", label="false alarms")
     axis.axvline(logit(threshold), color=KEY, label=f"threshold: {threshold:.2f}")
     axis.axvspan(logit(low), logit(high), color=KEY, alpha=0.15, lw=0, label="choices of resamples")
     ticks = np.array([0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99])
     axis.set_xticks(logit(ticks), ticks)
-    axis.set(xlabel="threshold on the score", ylabel="errors per one-minute scene", ylim=(0, None))
+    axis.set(xlabel="threshold on the score", ylabel="per scene of one minute", ylim=(0, None))
     axis.legend(fontsize=9)
     return figure
 

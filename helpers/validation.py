@@ -14,6 +14,7 @@ from helpers import env
 from helpers.events import centres, find_events
 from helpers.metrics import match_events
 
+FALSE_ALARM_COST = 4.0  # a missed call costs 1
 THRESHOLDS = expit(np.linspace(-4, 5, 73))  # 0.018 to 0.993, evenly spaced in their logit
 
 
@@ -91,18 +92,19 @@ def threshold_curve(errors):
     """How wrong the calls are at every threshold, over all scenes.
 
     errors: `ThresholdErrors`. Returns a DataFrame with a row per threshold: `threshold`, per scene
-    the mean of `missed`, `false_alarms`, `error` (their sum) and `count_error` (absolute), and
-    `standard_error` of error.
+    the mean of `missed`, `false_alarms`, `error` (their sum), `count_error` (absolute) and `cost`
+    (a false alarm counts FALSE_ALARM_COST), and `standard_error` of cost.
     """
     missed, false_alarms = errors.missed, errors.false_alarms
-    error = missed + false_alarms
+    cost = missed + FALSE_ALARM_COST * false_alarms
     return pd.DataFrame(
         {
             "threshold": errors.thresholds,
             "missed": missed.mean(axis=1),
             "false_alarms": false_alarms.mean(axis=1),
-            "error": error.mean(axis=1),
-            "standard_error": error.std(axis=1) / np.sqrt(error.shape[1]),
+            "error": (missed + false_alarms).mean(axis=1),
+            "cost": cost.mean(axis=1),
+            "standard_error": cost.std(axis=1) / np.sqrt(cost.shape[1]),
             "count_error": np.abs(false_alarms - missed).mean(axis=1),
         }
     )
@@ -116,7 +118,7 @@ def _hits(scenes, *, step_s, settings):
     return hits, true, np.array([len(f) for f in found]) - hits
 
 
-def choose_threshold(errors, *, false_alarm_cost=4.0, n_resamples=200, seed=0):
+def choose_threshold(errors, *, false_alarm_cost=FALSE_ALARM_COST, n_resamples=200, seed=0):
     """The threshold that costs least on scenes with a known answer.
 
     errors: `ThresholdErrors`. false_alarm_cost: what a false alarm costs, a missed call costing 1.

@@ -49,7 +49,7 @@ def random_split(groups, *, n_folds):
     return np.random.default_rng(0).permutation(np.arange(len(groups)) % n_folds)
 
 
-@wrong("folds_by_source", "numbered 0 to 2")
+@wrong("folds_by_source", "numbered 0 to 2", "[1, 2, 3]")
 def counted_from_one(groups, *, n_folds):
     return largest_first(groups, n_folds=n_folds) + 1
 
@@ -92,9 +92,8 @@ def by_hand(y, *, sr, n_fft, hop_length, n_mels):
 
 
 @right("log_mel")
-def all_librosa(y, *, sr, n_fft, hop_length, n_mels):
-    mel = mel_power(y, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
-    return librosa.power_to_db(mel, top_db=None)
+def all_librosa(y, **given):
+    return librosa.power_to_db(mel_power(y, **given), top_db=None)
 
 
 for message, function in {
@@ -102,6 +101,10 @@ for message, function in {
     "without the 10": lambda y, **g: np.log10(np.maximum(mel_power(y, **g), 1e-10)),
     "20 log10": lambda y, **g: 2 * all_librosa(y, **g),
     "the step to decibels is missing": mel_power,
+    "its highest value is 0 dB": lambda y, **g: librosa.power_to_db(mel_power(y, **g), ref=np.max),
+    "20 log10, which": lambda y, **g: librosa.amplitude_to_db(mel_power(y, **g)),
+    "frames are centred": lambda y, **g: all_librosa(y, center=False, **g),
+    "passed on": lambda y, **g: all_librosa(y, **g | {"sr": 22050}),
     "80 dB below": lambda y, **g: librosa.power_to_db(mel_power(y, **g)),
     "own maximum": lambda y, **g: librosa.power_to_db(mel_power(y, **g), ref=np.max, top_db=None),
     "wrong way round": lambda y, **g: all_librosa(y, **g).T,
@@ -170,7 +173,7 @@ def fainter_background(background, call, *, at, level_db):
     return 0.5 * with_slices(background, call, at=at, level_db=level_db)
 
 
-@wrong("mix", "stops in line", "ValueError")
+@wrong("mix", "stops in line", "ValueError", "call of 20 frames at 40 of 50")
 def no_cutting(background, call, *, at, level_db):
     scene = background.copy()
     gain = 10 ** (level_db / 10) * background.mean() / loudness(call)
@@ -200,6 +203,26 @@ def activation_layer(x, channels, kernel, *, strides):
     return layers().Activation("relu")(layers().BatchNormalization()(convolution(x)))
 
 
+@right("convolution_block")
+def in_one_model(x, channels, kernel, *, strides):
+    import keras
+
+    parts = [layers().Conv2D(channels, kernel, strides=strides, use_bias=False)]
+    return keras.Sequential([*parts, layers().BatchNormalization(), layers().ReLU()])(x)
+
+
+@wrong("convolution_block", "normalisation of its channels")
+def over_time(x, channels, kernel, *, strides):
+    x = layers().Conv2D(channels, kernel, strides=strides, use_bias=False)(x)
+    return layers().ReLU()(layers().BatchNormalization(axis=1)(x))
+
+
+@wrong("convolution_block", "lets none through")
+def leaky(x, channels, kernel, *, strides):
+    x = layers().Conv2D(channels, kernel, strides=strides, use_bias=False)(x)
+    return layers().LeakyReLU()(layers().BatchNormalization()(x))
+
+
 def block(*, bias=False, padding="valid", order="bn relu", keep_strides=True, extra=0):
     def made(x, channels, kernel, *, strides):
         x = layers().Conv2D(
@@ -221,7 +244,7 @@ for message, options in {
     "strides are missing": {"keep_strides": False},
     "has a bias": {"bias": True},
     "no batch normalisation": {"order": "relu"},
-    "activation (ReLU) comes last": {"order": "bn"},
+    "ReLU comes last": {"order": "bn"},
     "before the activation": {"order": "relu bn relu"},
     "9 channels, where 8": {"extra": 1},
 }.items():
@@ -332,6 +355,46 @@ def not_sorted(score, **given):
     return by_scipy(score, **given)[::-1]
 
 
+def pick(*, reaches=np.greater_equal, is_far=np.greater_equal, is_peak=None, steps=None):
+    """Peaks, highest first, with one rule changed."""
+
+    def found(score, *, step_s, threshold, min_distance_s):
+        padded, kept = np.array([0, *score, 0]), []
+        middle, before, after = padded[1:-1], padded[:-2], padded[2:]
+        peak = (middle >= before) & (middle >= after) if is_peak is None else is_peak(padded)
+        for i in np.argsort(-score, kind="stable"):
+            apart = [abs(i - j) * step_s for j in kept]
+            least = min_distance_s if steps is None else steps(min_distance_s / step_s) * step_s
+            if peak[i] and reaches(score[i], threshold) and all(is_far(d, least) for d in apart):
+                kept.append(i)
+        return np.sort(kept) * step_s
+
+    return found
+
+
+wrong("find_calls", "just reaches the threshold", "too few")(pick(reaches=np.greater))
+wrong("find_calls", "just the least distance", "too few")(pick(is_far=np.greater))
+wrong("find_calls", "long slope", "too many")(pick(is_peak=lambda p: p[1:-1] > 0))
+wrong("find_calls", "9 steps", "too many")(pick(steps=int))
+wrong("find_calls", "two highest steps are equal", "too few")(
+    pick(is_peak=lambda p: (p[1:-1] > p[:-2]) & (p[1:-1] > p[2:]))
+)
+
+
+@wrong("find_calls", "in a row", "too few")
+def all_of_the_lower_go(score, *, step_s, threshold, min_distance_s):
+    times = by_scipy(score, step_s=step_s, threshold=threshold, min_distance_s=step_s)
+    level = score[np.round(times / step_s).astype(int)]
+    return [
+        t
+        for t, s in zip(times, level, strict=True)
+        if not ((np.abs(times - t) < min_distance_s) & (level > s)).any()
+    ]
+
+
+right("find_calls")(pick())
+
+
 # --- 5.7 ------------------------------------------------------------------------------------------
 
 
@@ -372,6 +435,21 @@ wrong("count_errors", "another order")(
         np.abs(k["call_count"].to_numpy() - r["call_count"].to_numpy()).mean(),
     )
 )
+
+
+@wrong("count_errors", "another order")
+def row_by_row(key, results):
+    error = (key["call_count"] - results["call_count"]).abs()
+    return (error == 0).sum(), error.mean()
+
+
+@wrong("count_errors", "could not be read", "leave out recordings")
+def keeps_what_is_missing(key, results):
+    both = key.merge(results, on="clip_name")
+    error = (both["call_count_y"] - both["call_count_x"]).abs()
+    return (error == 0).sum(), error.mean(skipna=False)
+
+
 wrong("count_errors", "could not be read")(
     lambda k, r: merged(k, r.assign(call_count=r["call_count"].fillna(0)))
 )
@@ -456,7 +534,7 @@ def test_strict_is_an_error_and_names_the_exercise():
 def test_hints_become_more_concrete_and_the_last_one_stays(capsys):
     given = []
     for _ in range(4):
-        checks.hint("5.5")
+        checks.hint(5.5)
         given.append(capsys.readouterr().out)
     assert [text[:11] for text in given] == [
         "Hint 1 of 3",
@@ -464,6 +542,7 @@ def test_hints_become_more_concrete_and_the_last_one_stays(capsys):
         "Hint 3 of 3",
         "Hint 3 of 3",
     ]
+    assert ["the last" in text for text in given] == [False, False, True, True]
     with pytest.raises(ValueError, match="5.1, 5.2"):
         checks.hint("9.9")
 

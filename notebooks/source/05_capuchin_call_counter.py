@@ -15,8 +15,8 @@
 # score over time into events, and events into a count with an error bar.
 #
 # **Exercises** are marked as such, with a check under each that says what is not right yet;
-# `checks.hint("5.1")` helps, and again helps more. Whatever you leave out, the lesson goes on with
-# the package's own version.
+# `checks.hint("5.1")` helps, and again helps more. Whatever you write or leave out, the lesson goes
+# on with the package's own version.
 #
 # **You should know** what a spectrogram is, and have seen a convolutional network.
 #
@@ -64,6 +64,8 @@ from helpers import (
 # ## Parameters
 #
 # Everything that you may want to change is here; a batch job sets the same names from outside.
+# With a `MODEL_PATH` nothing is trained, and what is about training (sections 1 to 9, and the
+# stress test of section 13) shows no results.
 
 # %% tags=["parameters"]
 DATA_DIR = ""  # folder of the data set or of your own recordings; "": look for it
@@ -208,15 +210,16 @@ if TRAIN:
 # Both spectrograms show power over time and frequency. The linear one keeps every bin of the
 # Fourier transform; the mel one sums them into bands that grow wider towards the top, and can
 # afford a longer window (128 ms instead of 48 ms). Such a recipe from sound to spectrogram is
-# called a *front end*; the time between two columns of the picture is its *hop*. Both front ends
-# are cut to 200–3600 Hz, where the call lives, and share the hop. And there is **one** front end
-# for training and for scoring.
+# called a *front end*; the time between two columns of the picture is its *hop* (the network will
+# give a score every fourth column: that is `HOP_S`). Both front ends are cut to 200–3600 Hz, where
+# the call lives, and share the hop. And there is **one** front end for training and for scoring.
 
 # %% [markdown]
 # **Exercise 5.1: a log-mel spectrogram.** Turn a sound into the mel picture: power of the
 # short-time Fourier transform (Hann window), summed into `n_mels` mel bands, in decibels: 10 log10
 # of the power, which is not let below 1e-10. Cut nothing else off, and divide by no maximum, or the
-# same faint sound will look different beside a loud one. librosa may help. What is to come out:
+# same faint sound will look different beside a loud one. librosa may help: frames (centred, with
+# zeros beyond the edges) and mel bands are to be as it has them. What is to come out:
 
 # %%
 half_second = np.sin(2 * np.pi * 440 * np.arange(4000) / 8000).astype(np.float32)
@@ -328,8 +331,8 @@ if TRAIN:
 # split would have promised, and what is true, shows already with the simplest classifier.
 #
 # **Exercise 5.2: a split that no source crosses.** Given the source of every clip, say in which of
-# `n_folds` folds each clip goes. All clips of one source go together, no fold is empty, and the
-# folds are about equally large. For example (one of several right answers):
+# `n_folds` folds, counted from 0, each clip goes. All clips of one source go together, no fold is
+# empty, and the folds have about equally many clips. For example (one of several right answers):
 
 # %%
 print("groups  ", ["a", "b", "a", "c", "c", "a"])
@@ -339,7 +342,7 @@ print("2 folds ", [0, 1, 0, 1, 1, 0])
 # %%
 def folds_by_source(groups, *, n_folds):
     """Fold of every clip. groups: (n_clips,) names of sources. Returns int (n_clips,)."""
-    ### BEGIN SOLUTION 5.2: the largest source first, each into the fold with the fewest clips
+    ### BEGIN SOLUTION 5.2: find a fold for every source, and with it for every clip
     names, source, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     fold_of_source = np.zeros(len(names), int)
     n_clips = np.zeros(n_folds, int)
@@ -354,8 +357,9 @@ def folds_by_source(groups, *, n_folds):
 checks.folds_by_source(folds_by_source)
 
 # %% [markdown]
-# The package's version, `data.group_folds`, also gives every fold its share of both classes. Now
-# the two ways to split, side by side:
+# The package's version, `data.group_folds`, also gives every fold its share of both classes; its
+# folds are those from here on. What does it matter? The simplest classifier, tested once on a
+# random split and once on a split by source, both made by scikit-learn:
 
 # %%
 if TRAIN:
@@ -385,17 +389,21 @@ if TRAIN:
 # A clip is a few seconds long, and most of it is call. A recording lasts minutes or hours, with
 # calls anywhere, near and far, over rain, insects, other birds, or nothing at all. So we do not
 # train on clips but on **scenes** that we mix from them, a new one each time: backgrounds of one
-# source go on and on; calls lie over them at levels from 0 to 45 dB above, shifted, equalised, a
-# little higher or slower; some touch. Among them are *counterexamples*, nearly calls that must not
-# count: growls without harmonics, calls played backwards, too fast, too high, whistles, and calls
-# of which little more than one band is left.
+# source go on and on; calls lie over them at levels from 0 to 45 dB above, shifted, with another
+# microphone's colour, a little higher, lower, faster or slower (by a quarter in pitch and a tenth
+# in time, at most); some touch. Among them are *counterexamples*, nearly calls that must not
+# count: growls without harmonics, tails without a growl, calls that break off, are played
+# backwards, much too fast or nearly an octave too high or low, whistles, and calls of which
+# little more than one band is left.
 #
-# Powers of sounds add up, so we mix spectrograms: nothing is decoded or transformed again.
+# Powers of sounds add up (on average: two sounds have no fixed phase), so we mix spectrograms:
+# nothing is decoded or transformed again.
 #
-# **Exercise 5.3: a call over a background.** Mix them at a given level: the call's loudness,
-# `loudness(call)`, shall lie `level_db` decibels above the mean power of the background. The call
-# begins at frame `at`, which may be negative, and may go on beyond the end: what lies outside is
-# cut off. The background that you are given stays as it is. What to expect:
+# **Exercise 5.3: a call over a background.** Mix them at a given level: the call's loudness shall
+# lie `level_db` decibels above the mean power of the background. `loudness(call)` is the mean
+# power of the louder half of its frames, because a call does not fill its clip. The call begins
+# at frame `at`, which may be negative, and may go on beyond the end: whatever of it lies outside,
+# perhaps all of it, is cut off. The background that you are given stays as it is. What to expect:
 
 # %%
 from helpers.augment import loudness
@@ -480,18 +488,20 @@ checks.convolution_block(convolution_block)
 # **Exercise 5.5: what one score sees.** A long recording goes through layer by layer, yet every
 # score depends on a window of a certain length, and the windows of neighbouring scores overlap. For
 # a list of layers, say how many frames one score sees, and by how many frames two neighbouring
-# windows are shifted. Two layers for comparison:
+# windows are shifted. With dilation d a kernel takes every d-th step of its input: 3 taps with
+# dilation 2 reach over 5 steps. For comparison:
 
 # %%
-print("(kernel 5, stride 2, dilation 1), then (kernel 3, stride 1, dilation 2): sees 13, shift 2")
+print("(kernel 5, stride 2, dilation 1) alone: sees 5 frames, shifted by 2")
+print("and then (kernel 3, stride 1, dilation 2): sees 13 frames, shifted by 2")
 
 
 # %%
-def receptive_field(layers):
-    """(frames, stride) of one output step. layers: list of (kernel, stride, dilation)."""
+def receptive_field(stack):
+    """(frames, stride) of one output step. stack: list of (kernel, stride, dilation)."""
     ### BEGIN SOLUTION 5.5: go through the layers; how many frames is a step of each layer's input?
     frames, stride = 1, 1
-    for kernel, layer_stride, dilation in layers:
+    for kernel, layer_stride, dilation in stack:
         frames += (kernel - 1) * dilation * stride
         stride *= layer_stride
     return frames, stride
@@ -594,9 +604,9 @@ if TRAIN:
 # of a flat, noisy curve moves with every scene, the scenes are resampled many times, each resample
 # chooses, and the mean of their choices counts.
 #
-# What counts in the end is the **ensemble**: the mean of all networks' outputs before the sigmoid.
-# It should err less than each of them, but no held-out clip is left to prove it, because each clip
-# has trained all networks but one.
+# What counts in the end is the **ensemble**: the mean of all networks' outputs, before it is
+# squeezed to a score between 0 and 1. It should err less than each of them, but no held-out clip
+# is left to prove it, because each clip has trained all networks but one.
 
 # %%
 if TRAIN:
@@ -630,9 +640,9 @@ if TRAIN:
     plt.show()
 
 # %% [markdown]
-# A wide, flat valley is what we want: it says that for such scenes the exact threshold hardly
-# matters. The grey band is one standard error: how much the mean error would vary with other
-# scenes. The green band holds 95 % of the resamples' choices.
+# The black line is what was minimised. A wide, flat valley is what we want: it says that for such
+# scenes the exact threshold hardly matters. The grey band says how much the mean cost would vary
+# with other scenes; the green one holds 95 % of the resamples' choices.
 #
 # All networks together, with their front end and the threshold, are now **one** file,
 # `model.keras`. Whoever has it can count without training: set `MODEL_PATH`.
@@ -647,10 +657,11 @@ if TRAIN:
 # turn, not the measured beginning and end of the call.
 
 # %% [markdown]
-# **Exercise 5.6: from a score to calls.** Find the calls in a score: peaks that reach the
-# threshold. Of two peaks closer than `min_distance_s` only the higher one is a call; a peak may
-# also lie at the very beginning or end. Return the times of the calls in seconds, in order. For
-# example:
+# **Exercise 5.6: from a score to calls.** Find the calls in a score, without the rule of the
+# half: peaks that reach the threshold. The highest one is a call, and none that is closer to it
+# than `min_distance_s`; then the highest of those that are left, and so on. A peak may have a
+# flat top of equal steps (then any of them will do), and may lie at the very beginning or end.
+# Return the times of the calls in seconds, in order. For example:
 
 # %%
 print("score  0.1 0.7 0.2 0.1 0.1 0.9 0.6 0.1, a step every 0.5 s, threshold 0.5, distance 1 s")
@@ -673,7 +684,7 @@ def find_calls(score, *, step_s, threshold, min_distance_s):
 checks.find_calls(find_calls)
 
 # %% [markdown]
-# `events.find_events` adds the hysteresis. Now the recordings:
+# `events.find_events` adds the rule of the half. Now the recordings:
 
 # %%
 paths = data.recordings(dataset, max_recordings=MAX_RECORDINGS)
@@ -716,10 +727,10 @@ plt.show()
 # The total hides errors that cancel. We ask per recording: is the count exact, and how far off is
 # it? And per call: is there one within a second of the key's?
 #
-# **Exercise 5.7: how far off the counts are.** Compare two tables with the columns `clip_name` and
-# `call_count`: the key, and results whose rows may be in another order, may lack recordings, and
-# have an empty count where a recording could not be read (leave those out). Return how many counts
-# are exact, and the mean absolute error. For example:
+# **Exercise 5.7: how far off the counts are.** Compare two tables with the columns `clip_name`
+# (the file of a recording) and `call_count`: the key, and results whose rows may be in another
+# order, may lack recordings, and have an empty count, `<NA>`, where a recording could not be read
+# (leave those out). Return how many counts are exact, and the mean absolute error. For example:
 
 # %%
 display(pd.DataFrame({"clip_name": ["a", "b", "c"], "call_count": [2, 0, 5]}))
@@ -978,7 +989,7 @@ if counts.durations:
         frontend,
         step_s=detector.step_s,
         threshold=threshold,
-        title=f"{busiest}: {len(mine)} calls",
+        title=f"{busiest}: {len(mine)} call{'s' * (len(mine) != 1)}",
         key=key,
     )
     report.write_figure(figure, OUTPUT / "counted_recording.png")
