@@ -1,7 +1,6 @@
 """The data sets: where they are, what is in them, and splits that no source recording crosses."""
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,42 +8,21 @@ import numpy as np
 import pandas as pd
 
 from helpers import audio, env, synthesis
+from helpers.layouts import (
+    DATASETS,
+    LISTED,
+    SUFFIXES,
+    DataError,
+    is_litter,
+    sound_files,
+)
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 KAGGLE_INPUT = Path("/kaggle/input")  # where Kaggle mounts the data sets attached to a notebook
-CLIP_COLUMNS = ["path", "label", "group", "fold", "duration_s", "sample_rate", "channels"]
-
-
-class DataError(Exception):
-    """A data set that cannot be used as it is; the message says why and what to do."""
+CLIP_COLUMNS = [*LISTED, "duration_s", "sample_rate", "channels"]
 
 
 class DataNotFoundError(DataError):
     """A data set that is not where it was said to be: what was looked for, where, what to do."""
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What is known of a data set before it is found.
-
-    clips: label → folder; recordings: folder; kaggle: "owner/slug"; page: its heading in
-    data_README.md.
-    """
-
-    name: str
-    title: str
-    clips: dict
-    recordings: str
-    kaggle: str
-    licence: str
-    page: str
-
-    def folders(self, require):
-        """The folders that a use of the data set needs."""
-        parts = {"clips": list(self.clips.values()), "recordings": [self.recordings]}
-        if unknown := set(require) - set(parts):
-            raise ValueError(f"require={require}: {unknown} is none of {sorted(parts)}")
-        return [folder for part in require for folder in parts[part]]
 
 
 @dataclass(frozen=True)
@@ -56,25 +34,6 @@ class Dataset:
     source: str
 
 
-DATASETS = {
-    entry.name: entry
-    for entry in (
-        DatasetInfo(
-            name="capuchin",
-            title="Capuchinbird calls (Z by HP Unlocked Challenge 3)",
-            clips={
-                "capuchin": "Parsed_Capuchinbird_Clips",
-                "other": "Parsed_Not_Capuchinbird_Clips",
-            },
-            recordings="Forest Recordings",
-            kaggle="kenjee/z-by-hp-unlocked-challenge-3-signal-processing",
-            licence="Xeno-canto and freesoundslibrary: non-commercial, no redistribution",
-            page="capuchin",
-        ),
-    )
-}
-
-
 # --- where is it? -----------------------------------------------------------------------------
 
 
@@ -82,7 +41,7 @@ def resolve(
     name,
     data_dir="",
     *,
-    require=("clips", "recordings"),
+    require=None,
     sample_size="small",
     download=False,
 ):
@@ -92,19 +51,21 @@ def resolve(
     AUDIO_DATA · Kaggle's mounts · data/<name> in the repository · Kaggle's site, if `download` ·
     the synthetic sample of `sample_size`, which is made if need be. Never mixes two.
 
-    require: the parts needed, of "clips" and "recordings"; with ("recordings",) alone a given
-    folder may also simply hold sound files. Returns a `Dataset`. Raises DataNotFoundError if
-    data_dir or AUDIO_DATA's folder does not hold the data set, or the download fails.
+    require: the parts needed, of "clips" and "recordings" (None: all that the data set has); with
+    ("recordings",) alone a given folder may also simply hold sound files. Returns a `Dataset`.
+    Raises DataNotFoundError if data_dir or AUDIO_DATA's folder does not hold the data set, or the
+    download fails.
     """
     if name not in DATASETS:
         raise DataNotFoundError(f"no data set {name!r}: there are {', '.join(sorted(DATASETS))}")
     entry, passed = DATASETS[name], []
+    require = tuple(entry.parts) if require is None else tuple(require)
     found = _given(entry, data_dir, require) or _mounted(entry, require, passed)
     if not found and download:
         found = _downloaded(entry, require)
     if not found:
         root = synthesis.default_root(name, sample_size)
-        getattr(synthesis, f"write_{name}")(root, size=sample_size)
+        synthesis.write(name, root, size=sample_size)
         found = root, "synthetic"
     root, source = found
     if (root / synthesis.MANIFEST).is_file():  # a synthetic sample stays one, whoever points at it
@@ -129,8 +90,8 @@ def _given(entry, data_dir, require):
     if len(roots) == 1:
         is_mount = roots[0].is_relative_to(KAGGLE_INPUT)
         return roots[0], "kaggle" if is_mount else "local"
-    wanted = ", ".join(f"{name!r}" for name in entry.folders(require))
-    if tuple(require) == ("recordings",):
+    wanted = ", ".join(" or ".join(map(repr, names)) for names in entry.needs(require))
+    if require == ("recordings",):
         wanted += f" or sound files ({' '.join(SUFFIXES)})"
     if roots:
         problem = f"holds it more than once, in {', '.join(sorted(r.name for r in roots))}"
@@ -185,7 +146,7 @@ def _downloaded(entry, require):
     if len(roots) != 1:
         raise DataNotFoundError(
             f"{entry.title}: the download {env.short_path(folder)} does not hold "
-            f"{', '.join(entry.folders(require))}.\n{_advice(entry)}"
+            f"{', '.join(names[0] for names in entry.needs(require))}.\n{_advice(entry)}"
         )
     return roots[0], "download"
 
@@ -199,20 +160,20 @@ def _advice(entry):
 
 def _roots(folder, entry, require, *, plain=False):
     """Where in a folder the data set lies: the folder itself, else those directly inside it."""
-    needed = entry.folders(require)
+    needed = entry.needs(require)
 
     def holds(place):
-        return all((place / name).is_dir() for name in needed)
+        return all(any((place / name).exists() for name in names) for names in needed)
 
     try:
         if not folder.is_dir():
             return []
         if holds(folder):
             return [folder]
-        inside = [p for p in sorted(folder.iterdir()) if p.is_dir() and not _is_litter(p)]
+        inside = [p for p in sorted(folder.iterdir()) if p.is_dir() and not is_litter(p)]
         if roots := [p for p in inside if holds(p)]:
             return roots
-        if plain and tuple(require) == ("recordings",) and _is_plain(folder, entry):
+        if plain and require == ("recordings",) and _is_plain(folder, entry):
             return [folder]
     except OSError:
         pass
@@ -221,44 +182,25 @@ def _roots(folder, entry, require, *, plain=False):
 
 def _is_plain(folder, entry):
     """True for a folder of sound files without any of the data set's own folders."""
-    own = (*entry.clips.values(), entry.recordings)
-    return not any(os.path.isdir(folder / name) for name in own) and bool(_sound_files(folder))
-
-
-def _is_litter(path):
-    return path.name.startswith(".") or path.name == "__MACOSX"
-
-
-def _sound_files(folder):
-    """The sound files directly in a folder, sorted by name, without hidden ones."""
-    try:
-        inside = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES]
-        return sorted(p for p in inside if not _is_litter(p) and p.is_file())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DataError(f"{env.short_path(folder)} cannot be read: {reason}") from None
+    own = [name for names in entry.needs(entry.parts) for name in names]
+    return not any(os.path.exists(folder / name) for name in own) and bool(sound_files(folder))
 
 
 # --- what is in it? ---------------------------------------------------------------------------
 
 
 def clip_table(dataset, *, max_clips=0, seed=0):
-    """The labelled clips of a data set, and those that cannot be read.
+    """The labelled clips of a data set, and what is wrong with others.
 
     max_clips: so many at most (0: all; each label keeps one), in the proportions of the labels and
     from as many sources as possible, drawn by `seed`. Returns (table, errors). table: one row per
     clip, sorted by path: path (str), label, group (source recording), fold (-1: none yet),
     duration_s (seconds), sample_rate (Hz), channels. errors: file (relative to the data set),
-    reason. Raises DataError if a label has no clips, or none that can be read.
+    reason: it cannot be read, or the data set's table and its folders do not agree. Raises
+    DataError if a label has no clips, or none that can be read.
     """
     entry = DATASETS[dataset.name]
-    rows = []
-    for label, folder in entry.clips.items():
-        paths = _sound_files(dataset.root / folder)
-        rows += [(str(path), label, re.sub(r"-\d+$", "", path.stem)) for path in paths]
-    table = pd.DataFrame(rows, columns=CLIP_COLUMNS[:3])
+    table, faults = entry.list_clips(dataset.root)
     need_all_labels(table, dataset, "has no sound files")
     if 0 < max_clips < len(table):
         table = _sample(table, max_clips, np.random.default_rng(seed))
@@ -275,35 +217,36 @@ def clip_table(dataset, *, max_clips=0, seed=0):
     is_bad = [isinstance(header, audio.AudioError) for header in headers]
     unread = [header for header in headers if isinstance(header, audio.AudioError)]
     errors = audio.error_table(unread, root=dataset.root)
+    faults = pd.DataFrame(faults, columns=errors.columns)
     headers = [h for h, bad in zip(headers, is_bad, strict=True) if not bad]
     table = table[~np.array(is_bad)].reset_index(drop=True)
     reason = (
         f"has no sound file that can be read (first: {errors.iloc[0, 1]})" if any(is_bad) else ""
     )
     need_all_labels(table, dataset, reason)
-    table["fold"] = -1
-    for column in CLIP_COLUMNS[4:]:
+    for column in CLIP_COLUMNS[len(LISTED) :]:
         table[column] = [getattr(header, column) for header in headers]
-    return table, errors
+    return table, pd.concat([faults, errors], ignore_index=True)
 
 
 def need_all_labels(table, dataset, problem):
     """Raises DataError if a label of the data set has no clips. problem: what its folder has."""
     entry, present = DATASETS[dataset.name], set(table["label"])
-    missing = [label for label in entry.clips if label not in present]
-    if not missing:
-        return
     where = env.short_path(dataset.root)
     if not present and problem.startswith("has no sound files"):
+        folders = " and ".join(entry.labels.values()) or "the folders that its table names"
         raise DataError(
             f"{entry.title}: no clips in {where}. Put sound files ({' '.join(SUFFIXES)}) into "
-            f"{' and '.join(entry.clips.values())}, or see data_README.md, {entry.page}."
+            f"{folders}, or see data_README.md, {entry.page}."
         )
-    label = missing[0]
-    raise DataError(
-        f"{entry.title}: class {label!r} is missing, because {where}/{entry.clips[label]} "
-        f"{problem}. A classifier needs clips of each class: {', '.join(entry.clips)}."
-    )
+    if not present:
+        raise DataError(f"{entry.title}: {where} {problem}")
+    for label, folder in entry.labels.items():
+        if label not in present:
+            raise DataError(
+                f"{entry.title}: class {label!r} is missing, because {where}/{folder} {problem}. "
+                f"A classifier needs clips of each class: {', '.join(entry.labels)}."
+            )
 
 
 def _sample(table, n, rng):
@@ -329,7 +272,7 @@ def recordings(dataset, *, max_recordings=0):
     Returns a list of Path. Raises DataError if there are none.
     """
     folder = _recordings_folder(dataset)
-    paths = _sound_files(folder)
+    paths = sound_files(folder)
     if not paths:
         raise DataError(
             f"no recordings in {env.short_path(folder)}: put sound files into it "
@@ -356,7 +299,7 @@ def answer_key(dataset):
     is missing, a value is no number, or the two tables contradict each other.
     """
     folder = _recordings_folder(dataset)
-    names = {path.stem: path.name for path in _sound_files(folder)}
+    names = {path.stem: path.name for path in sound_files(folder)}
     counts = _key_table(dataset.root / "counts.csv", "call_count", names)
     calls = _key_table(dataset.root / "calls.csv", "centre_s", names)
     if counts is not None:

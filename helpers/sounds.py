@@ -36,7 +36,7 @@ def rms(y):
     return float(np.sqrt(np.mean(np.square(y)))) if len(y) else 0.0
 
 
-def _slow(rng, n, sr, rate_hz):
+def slow(rng, n, sr, rate_hz):
     """Smooth random curve (n,), standard deviation about 1, that moves rate_hz times a second."""
     points = rng.standard_normal(int(n / sr * rate_hz) + 3)
     return np.interp(np.arange(n) * rate_hz / sr, np.arange(len(points)), points)
@@ -52,7 +52,7 @@ def fade(y, sr, seconds):
     return y
 
 
-def _noise_band(rng, centre_hz, width_hz, n, sr):
+def noise_band(rng, centre_hz, width_hz, n, sr):
     """Noise (n,), unit RMS, of a width around a centre that may move: centre_hz scalar or (n,)."""
     sos = signal.butter(3, width_hz / 2, fs=sr, output="sos")
     noise = signal.sosfilt(sos, rng.standard_normal(n) + 1j * rng.standard_normal(n))
@@ -60,7 +60,7 @@ def _noise_band(rng, centre_hz, width_hz, n, sr):
     return y / (rms(y) + 1e-12)
 
 
-def _harmonics(f0_hz, weights, sr):
+def harmonics(f0_hz, weights, sr):
     """Sum of harmonics. f0_hz: (n,). weights: one per harmonic, scalar or (n,). Returns (n,)."""
     turn = np.exp(2j * np.pi * np.cumsum(f0_hz) / sr)
     partial, y = np.ones_like(turn), np.zeros(len(turn))
@@ -142,10 +142,10 @@ def call(rng, *, sr=SR, voice=None):
     n = step + round(0.1 * sr)
     t = np.arange(n) / step - 1  # -1 at the start, 0 at the step
     level = np.where(t < 0, (1 + t) ** 0.8, np.exp(-t * voice.growl_s / 0.03))
-    growl = _noise_band(rng, voice.growl_hz * (1 + 0.14 * t), 260, n, sr)
-    growl += 0.08 * _noise_band(rng, 950, 400, n, sr)
-    growl += voice.upper_growl * _noise_band(rng, 1350, 600, n, sr)
-    y[:n] = voice.growl * level * (1 + 0.3 * _slow(rng, n, sr, 25)) * growl
+    growl = noise_band(rng, voice.growl_hz * (1 + 0.14 * t), 260, n, sr)
+    growl += 0.08 * noise_band(rng, 950, 400, n, sr)
+    growl += voice.upper_growl * noise_band(rng, 1350, 600, n, sr)
+    y[:n] = voice.growl * level * (1 + 0.3 * slow(rng, n, sr, 25)) * growl
 
     n = round((voice.stack_s + 0.1) * sr)
     x = np.arange(n) / sr / voice.stack_s  # 0 to 1 over the stack
@@ -156,17 +156,17 @@ def call(rng, *, sr=SR, voice=None):
     for k, weight in enumerate(voice.weights, 1):
         end = 1 - 0.07 * np.clip((k * voice.f0_hz - 900) / 800, 0, 1)  # high harmonics end first
         cut = min(1, gain(-0.08 * (k * voice.f0_hz - voice.upper_hz)))
-        shimmer = gain(1.5 * _slow(rng, len(frame), 200, 4))
+        shimmer = gain(1.5 * slow(rng, len(frame), 200, 4))
         curve = weight * cut * shimmer / (1 + np.exp((frame - end) / 0.015))
         weights.append(np.interp(x, frame, curve))
-    stack = _harmonics(f0, weights, sr) * np.minimum(1, x / 0.012)
+    stack = harmonics(f0, weights, sr) * np.minimum(1, x / 0.012)
     stack /= rms(stack[: round(0.8 * voice.stack_s * sr)])
     add(y, step, stack)
 
     n = round((voice.tail_s + 0.05) * sr)
     t = np.arange(n) / sr
     burst = np.clip(t / 0.06, 0, 1) * np.clip(1.3 - t / voice.tail_s, 0, 1)
-    burst *= 0.8 * voice.growl * _noise_band(rng, 1.06 * voice.growl_hz, 240, n, sr)
+    burst *= 0.8 * voice.growl * noise_band(rng, 1.06 * voice.growl_hz, 240, n, sr)
     add(y, len(y) - n, burst)
     return fade(y, sr, 0.03)
 
@@ -184,9 +184,9 @@ def _vocal(rng, kind, n, sr):
         for _ in range(rng.integers(notes[0], notes[1], endpoint=True)):
             m = round(seconds * rng.uniform(0.8, 1.2) * sr)
             x = np.linspace(0, 1, m)
-            note = _harmonics(f0 * (1 + bend[0] * x + bend[1] * x * (1 - x)), weights, sr)
+            note = harmonics(f0 * (1 + bend[0] * x + bend[1] * x * (1 - x)), weights, sr)
             if rough:
-                note *= 1 + rough * _slow(rng, m, sr, 200)
+                note *= 1 + rough * slow(rng, m, sr, 200)
             add(y, round(at * sr), level * np.sin(np.pi * x) ** 0.5 * note)
             at += m / sr * rng.uniform(1.15, 1.8)
     return y
@@ -199,7 +199,7 @@ def _crickets(rng, n, sr):
         beat, chirp = rng.uniform(20, 45), rng.uniform(0.6, 3)
         gate = np.sin(2 * np.pi * chirp * t + rng.uniform(0, 6)) > rng.uniform(-0.9, 0.5)
         pulses = 0.5 + 0.5 * np.sin(2 * np.pi * beat * t)
-        tone = np.sin(2 * np.pi * rng.uniform(2400, 5200) * t + 0.5 * _slow(rng, n, sr, 60))
+        tone = np.sin(2 * np.pi * rng.uniform(2400, 5200) * t + 0.5 * slow(rng, n, sr, 60))
         y += rng.uniform(0.3, 1) * tone * pulses * signal.lfilter([0.02], [1, -0.98], gate)
     return y
 
@@ -207,7 +207,7 @@ def _crickets(rng, n, sr):
 def _cicadas(rng, n, sr):
     t = np.arange(n) / sr
     swell = 1.2 + np.sin(2 * np.pi * rng.uniform(0.3, 9) * t)
-    return swell * _noise_band(rng, rng.uniform(3000, 5500), rng.uniform(400, 1500), n, sr)
+    return swell * noise_band(rng, rng.uniform(3000, 5500), rng.uniform(400, 1500), n, sr)
 
 
 def _rain(rng, n, sr):
@@ -217,12 +217,12 @@ def _rain(rng, n, sr):
     sos = signal.butter(
         1, [rng.uniform(400, 1200), rng.uniform(3000, 7000)], "bandpass", fs=sr, output="sos"
     )
-    return signal.sosfilt(sos, clicks) * (1 + 0.2 * _slow(rng, n, sr, 0.5))
+    return signal.sosfilt(sos, clicks) * (1 + 0.2 * slow(rng, n, sr, 0.5))
 
 
 def _wind(rng, n, sr):
     sos = signal.butter(1, rng.uniform(120, 450), fs=sr, output="sos")
-    return signal.sosfilt(sos, rng.standard_normal(n)) * np.exp(0.5 * _slow(rng, n, sr, 0.6))
+    return signal.sosfilt(sos, rng.standard_normal(n)) * np.exp(0.5 * slow(rng, n, sr, 0.6))
 
 
 def _frogs(rng, n, sr):
@@ -240,7 +240,7 @@ def _frogs(rng, n, sr):
 def _chatter(rng, n, sr):
     """A noisy flock: quick chirps and harmonic squawks in the band of the call, in waves."""
     flock = sum(_vocal(rng, kind, n, sr) for kind in ("chirp", "squawk", "chirp", "magpie"))
-    return flock * np.exp(0.5 * _slow(rng, n, sr, 0.3)) + 0.03 * rng.standard_normal(n)
+    return flock * np.exp(0.5 * slow(rng, n, sr, 0.3)) + 0.03 * rng.standard_normal(n)
 
 
 KINDS = {

@@ -51,11 +51,11 @@ def places(monkeypatch, tmp_path):
         data.synthesis, "default_root", lambda n, s: tmp_path / "sample" / f"{n}-{s}"
     )
 
-    def write_capuchin(root, *, size="small", seed=0, progress=True):
+    def write(name, root, *, size="small", seed=0, progress=True):
         capuchin(root)
         (root / data.synthesis.MANIFEST).write_text("{}")
 
-    monkeypatch.setattr(data.synthesis, "write_capuchin", write_capuchin)
+    monkeypatch.setattr(data.synthesis, "write", write)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -121,7 +121,7 @@ def test_other_wrong_folders(places, monkeypatch):
     (places / "archive.zip").touch()
     with pytest.raises(data.DataNotFoundError, match="is a file.*unzipped"):
         data.resolve("capuchin", "archive.zip")
-    with pytest.raises(data.DataNotFoundError, match="there are capuchin"):
+    with pytest.raises(data.DataNotFoundError, match="there are capuchin, esc10"):
         data.resolve("Capuchin")
     with pytest.raises(ValueError, match="labels"):
         data.resolve("capuchin", places, require=("labels",))

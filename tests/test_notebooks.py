@@ -30,9 +30,9 @@ COUNTER = "05_capuchin_call_counter"
 def sample(tmp_path_factory):
     """A synthetic data set with files that only turn out to be damaged when they are decoded."""
     root = tmp_path_factory.mktemp("data") / "capuchin"
-    synthesis.write_capuchin(root, size="small", progress=False)
+    synthesis.write("capuchin", root, size="small", progress=False)
     nan = np.full(8000, np.nan, np.float32)
-    for folder in DATASETS["capuchin"].clips.values():
+    for folder in DATASETS["capuchin"].labels.values():
         whole = sorted((root / folder).glob("*"))[0]
         y = audio.load(whole, sr=16000)
         sf.write(root / folder / "nan-0.wav", nan, 16000, subtype="FLOAT")
@@ -88,7 +88,7 @@ def test_the_counter_writes_what_it_promises(smoke_run):
     assert len(list((folder / "labels").glob("*.raven.txt"))) == len(results)
     errors = pd.read_csv(folder / "errors.csv")
     assert len(errors) == 5 and "no number.wav" in set(errors["file"])
-    for label in DATASETS["capuchin"].clips.values():
+    for label in DATASETS["capuchin"].labels.values():
         assert {f"{label}/nan-0.wav", f"{label}/cut-0.flac"} <= set(errors["file"])
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["recordings"] == metrics["recordings_counted"] - 1

@@ -16,16 +16,17 @@ import soxr
 from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
-from helpers import synthesis
+from helpers import forest, synthesis
+from helpers.forest import SIZES
 from helpers.sounds import KINDS, SR, VOCAL, Voice, background, call
-from helpers.synthesis import SIZES, default_root, write_capuchin
+from helpers.synthesis import default_root, write
 
 TINY = dict(sources=2, positives=3, sounds=2, negatives=3, recordings=4, seconds=12)
 WRITE_TINY = f"""
 import sys
-from helpers import synthesis
-synthesis.SIZES["tiny"] = {TINY}
-synthesis.write_capuchin(sys.argv[1], size="tiny", progress=False)
+from helpers import forest, synthesis
+forest.SIZES["tiny"] = {TINY}
+synthesis.write("capuchin", sys.argv[1], size="tiny", progress=False)
 """
 REPOSITORY = Path(synthesis.__file__).parents[1]
 
@@ -51,7 +52,7 @@ def _write_tiny(root, **kwargs):
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory):
-    return write_capuchin(tmp_path_factory.mktemp("sample") / "capuchin", progress=False)
+    return write("capuchin", tmp_path_factory.mktemp("sample") / "capuchin", progress=False)
 
 
 @pytest.fixture(scope="session")
@@ -119,13 +120,13 @@ def test_the_centre_lies_just_before_the_step(small, recordings):
         level = np.log(np.sum(np.abs(s[(f > 1100) & (f < 1600)]) ** 2, axis=0) + 1e-9)
         rise = np.convolve(level, np.r_[np.ones(20), -np.ones(20)], "same")
         offsets.append(t[np.argmax(rise[25:-60]) + 25] - min(1.5, centre))
-    assert abs(np.median(offsets) - synthesis.STEP_AFTER_CENTRE_S) < 0.08
+    assert abs(np.median(offsets) - forest.STEP_AFTER_CENTRE_S) < 0.08
 
 
 def test_levels_from_faint_to_clipping(small, recordings):
     bed = {}
     level = []
-    sos = signal.butter(3, synthesis.CALL_BAND_HZ, "bandpass", fs=SR, output="sos")
+    sos = signal.butter(3, forest.CALL_BAND_HZ, "bandpass", fs=SR, output="sos")
     for row in _rows(small / "calls.csv"):
         name, centre = row["clip_name"], float(row["centre_s"])
         if name not in bed:
@@ -148,30 +149,30 @@ def test_digital_silence_and_shared_beds(recordings):
 
 def test_identical_for_a_seed_and_kept(tiny, tmp_path):
     a, b, c = (
-        _digest(write_capuchin(tmp_path / name, size="tiny", seed=seed, progress=False))
+        _digest(write("capuchin", tmp_path / name, size="tiny", seed=seed, progress=False))
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
     assert a == b
     assert sum(a[name] != c.get(name) for name in a) > 5
     marker = tmp_path / "a" / "counts.csv"
     before = marker.stat().st_mtime_ns
-    write_capuchin(tmp_path / "a", size="tiny", seed=1, progress=False)
+    write("capuchin", tmp_path / "a", size="tiny", seed=1, progress=False)
     assert marker.stat().st_mtime_ns == before
 
 
 def test_another_version_is_rebuilt_and_foreign_folders_are_left_alone(tiny, tmp_path, monkeypatch):
-    root = write_capuchin(tmp_path / "a", size="tiny", progress=False)
+    root = write("capuchin", tmp_path / "a", size="tiny", progress=False)
     (root / "counts.csv").unlink()
-    monkeypatch.setattr(synthesis, "VERSION", synthesis.VERSION + 1)
-    write_capuchin(root, size="tiny", progress=False)
+    monkeypatch.setattr(forest, "VERSION", forest.VERSION + 1)
+    write("capuchin", root, size="tiny", progress=False)
     assert (root / "counts.csv").exists()
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "take 1.wav").write_bytes(b"precious")
     with pytest.raises(FileExistsError, match="another folder"):
-        write_capuchin(mine, size="tiny", progress=False)
+        write("capuchin", mine, size="tiny", progress=False)
     with pytest.raises(ValueError, match="small"):
-        write_capuchin(root, size="huge")
+        write("capuchin", root, size="huge")
     assert [p.name for p in mine.iterdir()] == ["take 1.wav"]
     assert {p.name for p in tmp_path.iterdir()} == {"a", "mine"}
 
@@ -196,7 +197,7 @@ def test_two_processes_at_once(tiny, tmp_path):
     root = tmp_path / "capuchin"
     processes = [_write_tiny(root, stderr=subprocess.PIPE) for _ in range(2)]
     assert [p.communicate()[1] for p in processes] == [b"", b""]
-    alone = write_capuchin(tmp_path / "alone", size="tiny", progress=False)
+    alone = write("capuchin", tmp_path / "alone", size="tiny", progress=False)
     assert _digest(root) == _digest(alone)
     assert {p.name for p in tmp_path.iterdir()} == {"capuchin", "alone"}
 
@@ -307,7 +308,7 @@ def test_a_matched_detector_counts_right(small, counts, recordings):
     calls = _rows(small / "calls.csv")
     for name, y in recordings.items():
         key = [float(row["centre_s"]) for row in calls if row["clip_name"] == name]
-        found = _comb_steps(y) - synthesis.STEP_AFTER_CENTRE_S
+        found = _comb_steps(y) - forest.STEP_AFTER_CENTRE_S
         assert len(found) == counts[name], name
         # A little late where the background stops during a call: the comb then gets clearer.
         assert np.allclose(found, key, atol=0.8)

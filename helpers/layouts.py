@@ -1,0 +1,223 @@
+"""How each data set lies on disk: what it is known by, and what its folders and tables say.
+
+Nothing is opened here but folders and csv files.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from helpers import env
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+LISTED = ("path", "label", "group", "fold")  # of a clip, known before the file is opened
+
+
+class DataError(Exception):
+    """A data set that cannot be used as it is; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is known of a data set before it is found.
+
+    parts: part ("clips", "recordings") → what must be there, each a tuple of names that it may
+    have. list_clips: root → (table with the columns LISTED, list of (file, reason) of what is not
+    as its table says). kaggle: "owner/slug". page: its heading in data_README.md. labels: label →
+    folder, where folders are what labels the clips: then none may be missing. recordings: folder.
+    """
+
+    name: str
+    title: str
+    parts: dict
+    list_clips: Callable
+    kaggle: str
+    licence: str
+    page: str
+    labels: dict = field(default_factory=dict)
+    recordings: str = ""
+
+    def needs(self, require):
+        """What a use of the data set needs: a list of tuples of names, any of which will do."""
+        if unknown := set(require) - set(self.parts):
+            raise ValueError(f"require={require}: {unknown} is none of {sorted(self.parts)}")
+        return [names for part in require for names in self.parts[part]]
+
+
+def sound_files(folder):
+    """The sound files directly in a folder, sorted by name, without hidden ones."""
+    try:
+        inside = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES]
+        return sorted(p for p in inside if not is_litter(p) and p.is_file())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DataError(f"{env.short_path(folder)} cannot be read: {reason}") from None
+
+
+def is_litter(path):
+    """True for what the file manager or the archive left behind."""
+    return path.name.startswith(".") or path.name == "__MACOSX"
+
+
+def read_table(path, columns):
+    """A csv file with at least some columns. Raises DataError that says what is wrong with it."""
+    short = env.short_path(path)
+    try:
+        table = pd.read_csv(path, skipinitialspace=True)
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise DataError(f"{short} cannot be read: {error}") from None
+    if missing := [name for name in columns if name not in table.columns]:
+        raise DataError(f"{short} has no column {missing[0]!r}")
+    return table
+
+
+# --- capuchin -------------------------------------------------------------------------------------
+
+CAPUCHIN_CLIPS = {
+    "capuchin": "Parsed_Capuchinbird_Clips",
+    "other": "Parsed_Not_Capuchinbird_Clips",
+}
+
+
+def _capuchin_clips(root):
+    paths = [
+        (p, label) for label, place in CAPUCHIN_CLIPS.items() for p in sound_files(root / place)
+    ]
+    table = pd.DataFrame([(str(p), label) for p, label in paths], columns=["path", "label"])
+    # Clips are numbered within their source: XC16803-4.wav, crickets-chirping-noise-12.wav.
+    stems = pd.Series([p.stem for p, _ in paths], dtype=str)
+    return table.assign(group=stems.str.replace(r"-\d+$", "", regex=True), fold=-1), []
+
+
+# --- data sets with a table of their clips --------------------------------------------------------
+
+
+def _listed_clips(root, table, listed_in, folders):
+    """The clips of a table that are there, and what is missing or not listed.
+
+    table: DataFrame `name` (file name of any suffix), `folder` (of the clip, relative to root),
+    label, group, fold. listed_in: the csv's name. folders: those to look into; a folder that is not
+    there is a part of the data set that somebody left out.
+    """
+    present = {}
+    for folder in folders:
+        if (root / folder).is_dir():
+            present[folder] = {path.stem: path for path in sound_files(root / folder)}
+    table = table[table["folder"].isin(list(present))]
+    stems = [Path(name).stem for name in table["name"]]
+    places = list(zip(table["folder"], stems, strict=True))
+    found = [present[folder].pop(stem, None) for folder, stem in places]
+    faults = [
+        (f"{folder}/{name}", f"listed in {listed_in}, but not there")
+        for folder, name, path in zip(table["folder"], table["name"], found, strict=True)
+        if path is None
+    ]
+    faults += [
+        (f"{folder}/{path.name}", f"not listed in {listed_in}")
+        for folder, paths in present.items()
+        for path in paths.values()
+    ]
+    table = table.assign(path=[None if path is None else str(path) for path in found])
+    return table.dropna(subset="path")[list(LISTED)].reset_index(drop=True), faults
+
+
+def _first(root, names):
+    """The first of some names that is there."""
+    return next((name for name in names if (root / name).exists()), names[0])
+
+
+# As published, and as the copy on Kaggle has it.
+URBAN_TABLES = ("metadata/UrbanSound8K.csv", "UrbanSound8K.csv")
+ESC_TABLES = ("meta/esc50.csv", "esc50.csv")
+ESC_FOLDERS = ("audio/audio", "audio")
+
+
+def _urbansound8k_clips(root):
+    listed_in = _first(root, URBAN_TABLES)
+    table = read_table(root / listed_in, ("slice_file_name", "fsID", "fold", "class"))
+    prefix = "audio/" if (root / "audio").is_dir() else ""
+    folders = prefix + "fold" + table["fold"].astype(str)
+    table = pd.DataFrame(
+        {
+            "name": table["slice_file_name"].astype(str),
+            "folder": folders,
+            "label": table["class"].astype(str),
+            "group": table["fsID"].astype(str),
+            "fold": table["fold"],
+        }
+    )
+    return _listed_clips(root, table, listed_in, sorted(set(folders)))
+
+
+def _esc_clips(root, *, only_esc10=False):
+    listed_in, folder = _first(root, ESC_TABLES), _first(root, ESC_FOLDERS)
+    table = read_table(root / listed_in, ("filename", "fold", "category", "esc10", "src_file"))
+    chosen = pd.DataFrame(
+        {
+            "name": table["filename"].astype(str),
+            "folder": folder,
+            "label": table["category"].astype(str),
+            "group": table["src_file"].astype(str),
+            "fold": table["fold"],
+        }
+    )
+    clips, faults = _listed_clips(root, chosen, listed_in, [folder])
+    if only_esc10:
+        in_esc10 = set(chosen["label"][table["esc10"].astype(str).str.lower() == "true"])
+        clips = clips[clips["label"].isin(in_esc10)].reset_index(drop=True)
+        names = set(chosen["name"][chosen["label"].isin(in_esc10)])
+        faults = [fault for fault in faults if Path(fault[0]).name in names]
+    return clips, faults
+
+
+DATASETS = {
+    entry.name: entry
+    for entry in (
+        DatasetInfo(
+            name="capuchin",
+            title="Capuchinbird calls (Z by HP Unlocked Challenge 3)",
+            parts={
+                "clips": [(folder,) for folder in CAPUCHIN_CLIPS.values()],
+                "recordings": [("Forest Recordings",)],
+            },
+            labels=CAPUCHIN_CLIPS,
+            list_clips=_capuchin_clips,
+            recordings="Forest Recordings",
+            kaggle="kenjee/z-by-hp-unlocked-challenge-3-signal-processing",
+            licence="Xeno-canto and freesoundslibrary: non-commercial, no redistribution",
+            page="capuchin",
+        ),
+        DatasetInfo(
+            name="urbansound8k",
+            title="UrbanSound8K",
+            parts={"clips": [URBAN_TABLES]},
+            list_clips=_urbansound8k_clips,
+            kaggle="chrisfilo/urbansound8k",
+            licence="CC BY-NC 3.0",
+            page="urbansound8k",
+        ),
+        DatasetInfo(
+            name="esc50",
+            title="ESC-50",
+            parts={"clips": [ESC_TABLES]},
+            list_clips=_esc_clips,
+            kaggle="mmoreaux/environmental-sound-classification-50",
+            licence="CC BY-NC 3.0",
+            page="esc50",
+        ),
+        DatasetInfo(
+            name="esc10",
+            title="ESC-10, a part of ESC-50",
+            parts={"clips": [ESC_TABLES]},
+            list_clips=partial(_esc_clips, only_esc10=True),
+            kaggle="mmoreaux/environmental-sound-classification-50",
+            licence="CC BY 3.0",
+            page="esc50",
+        ),
+    )
+}
