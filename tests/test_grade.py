@@ -1,5 +1,6 @@
 """Grading: what a submission may look like, do and try, and what it gets for that."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,8 +11,16 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tools.grade import Gradebook, grade_all, write_scores
 from tools.grading import Assignment, Limits, feedback, grade
-from tools.submissions import SubmissionError, checks_of, find_submissions, prepare, read_submission
+from tools.submissions import (
+    SubmissionError,
+    checks_of,
+    find_submissions,
+    prepare,
+    read_submission,
+    suspicions,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNTER = "05_capuchin_call_counter"
@@ -101,6 +110,7 @@ for path in ({outside!r} + "/new.wav", "inside.wav"):
         print("wrote", path)
     except soundfile.LibsndfileError:
         print("no", path)
+print("hidden", libc.open({notebook!r}.encode(), 0))
 print("exit status", libc.system(b"touch '" + {outside!r}.encode() + b"/new.txt'"))
 """
 
@@ -143,6 +153,121 @@ def submissions(outside):
     }
 
 
+def merged():
+    """Function and check in one cell, as Shift-M leaves them."""
+    notebook = solved()
+    check = notebook.cells.pop(position(notebook, f"checks.{TRIED}("))
+    notebook.cells[position(notebook, f"def {TRIED}(")].source += f"\n\n{check.source}"
+    return notebook
+
+
+def redone_below():
+    """The untouched exercise at the top; its solution and a copy of its check at the end."""
+    notebook, stub = solved(), excerpt(read("exercises"))
+    right = notebook.cells[position(notebook, f"def {TRIED}(")]
+    wrong = stub.cells[position(stub, f"def {TRIED}(")]
+    check = notebook.cells[position(notebook, f"checks.{TRIED}(")]
+    notebook.cells[position(notebook, f"def {TRIED}(")] = wrong
+    notebook.cells += [right, nbformat.from_dict(dict(check))]
+    return notebook
+
+
+def with_cell(source, kind="code", **fields):
+    notebook = solved()
+    new = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
+    notebook.cells.insert(1, new(source))
+    notebook.cells[1].update(nbformat.from_dict(fields))
+    return notebook
+
+
+def executed_elsewhere():
+    """With counts and outputs that it came with; and it ends the interpreter."""
+    notebook = solved()
+    notebook.cells.append(nbformat.v4.new_code_cell("import os; os._exit(0)"))
+    notebook.cells.append(nbformat.v4.new_code_cell("1"))
+    for count, cell in enumerate(notebook.cells, 1):
+        cell.execution_count = count
+    return notebook
+
+
+WIDGETS = """
+from ipywidgets import interact
+
+@interact(x=3)
+def show(x):
+    print(x)
+"""
+
+# {name: notebook} of students who have done nothing wrong.
+INNOCENT = {
+    "a check merged with its function": merged,
+    "an answer given again further down": redone_below,
+    "widgets": lambda: with_cell(WIDGETS),
+    "a program called": lambda: with_cell("!pip install librosa\nimport numpy as np"),
+    "an attachment that is not there": lambda: with_cell("![x](attachment:x.png)", "markdown"),
+    "no mark": lambda: with_cell("1", metadata={"nbgrader": None, "tags": None, "collapsed": "no"}),
+    "half a character": lambda: with_cell("x = 'a\udcff'"),
+    "a skipped cell": lambda: with_cell("1", metadata={"tags": ["skip-execution"]}),
+    "a long text": lambda: with_cell("![a](" * 20000, "markdown"),
+}
+
+
+@pytest.fixture(scope="module")
+def pile(tmp_path_factory):
+    """A pile of submissions, graded as the command does it: (gradebook, {student: Grade})."""
+    folder = tmp_path_factory.mktemp("pile")
+    notebooks = {name: make() for name, make in INNOCENT.items()}
+    notebooks["=1+1\n" + 100 * "x"] = solved()
+    notebooks["ended"] = executed_elsewhere()
+    paths = {}
+    for i, (name, notebook) in enumerate(notebooks.items()):
+        paths[name] = folder / f"{i}.ipynb"
+        text = json.dumps({**notebook, "nbformat_minor": 4})  # the ids are one too new for that
+        paths[name].write_bytes(b"\xef\xbb\xbf" + text.encode())
+    paths["gone"] = folder / "gone.ipynb"
+    book = Gradebook(tmp_path_factory.mktemp("feedback"), ASSIGNMENT)
+    return book, paths, grade_all(paths, book, workers=3)
+
+
+@pytest.mark.parametrize("name", INNOCENT)
+def test_nobody_loses_points_for_how_a_notebook_was_made(pile, name):
+    result = pile[2][name]
+    assert result.total == 3 and result.is_whole and not result.remarks, result
+    assert pile[0].page(name).exists()
+
+
+def test_one_that_cannot_be_graded_costs_the_others_nothing(pile, tmp_path):
+    book, paths, grades = pile
+    assert list(grades) == list(paths)
+    assert grades["gone"].total == 0 and "cannot be opened" in grades["gone"].remarks[0]
+    assert "ended the interpreter" in grades["ended"].remarks[0] and grades["ended"].total == 3
+    write_scores(tmp_path / "scores.csv", grades, ASSIGNMENT)
+    rows = (tmp_path / "scores.csv").read_text().splitlines()
+    assert len(rows) == len(paths) + 1 and any(row.startswith("'=1+1?xxx") for row in rows)
+
+
+def test_what_is_graded_is_not_graded_again(pile, monkeypatch):
+    book, paths, grades = pile
+    monkeypatch.setattr("tools.grade.grade", lambda *_, **__: pytest.fail("it was graded again"))
+    name = "widgets"
+    assert book.grade(name, paths[name]) == grades[name]
+
+
+CHEATS = (
+    "import json; old = json.dumps; json.dumps = lambda d, *a, **k: old(d, *a, **k)",
+    "import sys\ndef f(x): return sys._getframe(2).f_locals",
+    "import numpy as np\nnp.allclose = lambda *a, **k: True",
+)
+
+
+@pytest.mark.parametrize("source", CHEATS)
+def test_what_looks_like_tampering_is_shown_to_the_teacher(source):
+    notebook = prepare(with_cell(source), ORIGINAL)
+    assert suspicions(notebook)
+    assert not suspicions(prepare(with_cell("pd.options.display.max_rows = 9"), ORIGINAL))
+    assert not suspicions(prepare(read("."), read("exercises")))
+
+
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
     """{name: (Grade, executed notebook, expected points, expected words)} of all of them."""
@@ -175,14 +300,16 @@ def has_landlock():
 def test_compiled_code_writes_nowhere_else_either(tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
+    secret = ROOT / "notebooks" / f"{COUNTER}.ipynb"
+    source = COMPILED.format(outside=str(outside), notebook=str(secret))
     notebook = solved()
-    notebook.cells.insert(1, nbformat.v4.new_code_cell(COMPILED.format(outside=str(outside))))
+    notebook.cells.insert(1, nbformat.v4.new_code_cell(source))
     nbformat.write(notebook, tmp_path / "x.ipynb")
     result, executed = grade("x", tmp_path / "x.ipynb", ASSIGNMENT)
     assert not list(outside.iterdir())
     said = executed.cells[position(executed, "soundfile")].outputs[0].text
     assert said.startswith(f"no {outside}") and "wrote inside.wav" in said
-    assert "exit status 0" not in said and "exit status" in said
+    assert "hidden -1" in said and "exit status 0" not in said and "exit status" in said
     assert result.total == 3
 
 
@@ -259,6 +386,3 @@ def test_students_are_named_by_folder_or_file(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert list(find_submissions(tmp_path)) == ["ann", "bob", "çem/a", "çem/b"]
-
-
-# --- the command ----------------------------------------------------------------------------------

@@ -185,7 +185,7 @@ def test_submissions_are_graded(quick, tmp_path, capsys):
     assert list(table.index) == ["ann", "bob"]
     assert table.loc["bob", ["points", "of", "5.1", "5.4", "5.5"]].tolist() == [2, 7, 1, 1, 0]
     assert table.loc["ann", "points"] == 0 and "notebook" in table.loc["ann", "remarks"]
-    pages = {path: path.stat().st_mtime_ns for path in tmp_path.glob("scores_feedback/*.html")}
+    pages = {path: path.stat().st_mtime_ns for path in tmp_path.glob("scores_feedback/**/*.html")}
     assert (
         len(pages) == 3 and "2 of 7 points" in (tmp_path / "scores_feedback/bob.html").read_text()
     )

@@ -105,7 +105,7 @@ class Kernels:
 
 
 def kill(pid):
-    """Kill a process with its children."""
+    """Kill a process with its children; None, one that has not started, is none."""
     for process in _tree(pid):
         try:
             process.kill()
@@ -114,6 +114,8 @@ def kill(pid):
 
 
 def _tree(pid):
+    if pid is None:  # for psutil, that would be this process
+        return []
     try:
         process = psutil.Process(pid)
         return [*process.children(recursive=True), process]

@@ -8,6 +8,10 @@ are put back as they were. scores.csv has a row per student: points, in all and 
 remarks (what did not run, what a submission tried that it may not); scores_feedback/ has a page per
 student. Run again with the same -o, it grades only what is new or changed.
 
+A check runs in the process of what it checks, and whoever is out to fool it can: look at what is
+remarked, and at the code. What it can do to the machine is limited (see tools/guard.py), but grade
+people whom you do not trust in a container.
+
 First our own solution is graded in the same way: if it does not get all points on this machine,
 nobody is graded. Exit status: 0 all graded, 2 nothing was, 130 stopped by Ctrl-C.
 """
@@ -19,6 +23,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, replace
@@ -32,8 +37,8 @@ import nbformat
 from tqdm import tqdm
 
 from helpers import checks, env
-from helpers.exercises import CORRECT
-from tools.execution import fingerprint
+from helpers.exercises import CORRECT, NOT_YET
+from tools.execution import Kernels, fingerprint
 from tools.files import write_atomically
 from tools.grading import Assignment, Grade, Limits, feedback, grade
 from tools.parameters import ParameterError
@@ -46,11 +51,20 @@ from tools.series import (
     resolve_parameters,
     select,
 )
-from tools.submissions import find_submissions
+from tools.submissions import SubmissionError, find_submissions, read_submission
 
 TITLES = {number: exercise.title for number, exercise in checks.EXERCISES.items()}
 SOLUTION = "our own solution"
-HIDDEN = ("notebooks", "tests", "tools")  # where solutions and right answers can be read
+HIDDEN = (
+    "notebooks",
+    "tests",
+    "tools",
+    "runs",
+    "outputs",
+    "build",
+    "dist",
+    ".git",
+)  # where solutions and right answers can be read
 
 
 def open_assignment(name, *, given, profile, limits, hidden, workers, root):
@@ -84,6 +98,7 @@ class Gradebook:
 
     def __init__(self, folder, assignment):
         self.folder, self.assignment = folder, assignment
+        self.kernels = Kernels()
 
     def grade(self, student, path, **options):
         """The `Grade` of a submission: the earlier one if nothing has changed since.
@@ -92,10 +107,15 @@ class Gradebook:
         """
         record = self._file(student, ".json")
         digest = self._digest(path)
-        if earlier := _read_grade(record, digest):
+        earlier = _read_grade(record, digest)
+        if earlier and self.page(student).exists():
             return earlier
-        result, notebook = grade(student, path, self.assignment, **options)
-        page = feedback(result, notebook, self.assignment, titles=TITLES)
+        result, notebook = grade(student, path, self.assignment, kernels=self.kernels, **options)
+        try:
+            page = feedback(result, notebook, self.assignment, titles=TITLES)
+        except Exception as error:  # whatever an output does to the page, the points stay
+            result.remarks.append(f"its notebook cannot be shown: {type(error).__name__}")
+            page = feedback(result, None, self.assignment, titles=TITLES)
         write_atomically(self.page(student), page)
         if result.is_whole:  # what a limit has stopped may do better on another day
             kept = {"fingerprint": digest, "grade": asdict(result)}
@@ -107,7 +127,9 @@ class Gradebook:
 
     def _file(self, student, suffix):
         # Readable, and yet different for names that differ only in what a file name cannot hold.
-        name = re.sub(r"[^\w.-]+", "_", student)
+        if student is SOLUTION:
+            return self.folder / "solution" / f"feedback{suffix}"
+        name = re.sub(r"[^\w.-]+", "_", student)[:50]
         if name != student:
             name += "-" + hashlib.sha256(os.fsencode(student)).hexdigest()[:6]
         return self.folder / f"{name}{suffix}"
@@ -119,13 +141,18 @@ class Gradebook:
             "limits": asdict(assignment.limits),
             "original": nbformat.writes(assignment.original),
         }
+        read_submission(path)  # before it is read whole: its size is no matter of trust
         return fingerprint(path, asked, root=assignment.root, output=self.folder)
 
 
 def _read_grade(path, digest):
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return Grade(**record["grade"]) if record["fingerprint"] == digest else None
+        if record["fingerprint"] != digest:
+            return None
+        result = Grade(**record["grade"])
+        result.verdicts = {number: tuple(told) for number, told in result.verdicts.items()}
+        return result
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -149,12 +176,16 @@ def grade_solution(gradebook, path, *, data):
     model = kept / "output" / "model.keras"
     parameters = assignment.parameters
     if model.exists() and parameters.get("MODEL_PATH") == "":
-        parameters = parameters | {"MODEL_PATH": str(model)}
+        shutil.copy(model, kept / "home")
+        parameters = parameters | {"MODEL_PATH": "home/model.keras"}
     gradebook.assignment = replace(assignment, home=kept / "home", parameters=parameters)
 
 
 def grade_all(submissions, gradebook, *, workers):
-    """Grade submissions, some at a time, with a progress bar. Returns {student: Grade}."""
+    """Grade submissions, some at a time, with a progress bar.
+
+    Returns {student: Grade}: of all, unless it was stopped (Ctrl-C).
+    """
     grades = {}
     with (
         tqdm(
@@ -169,18 +200,39 @@ def grade_all(submissions, gradebook, *, workers):
         try:
             for future in as_completed(futures):
                 student = futures[future]
-                grades[student] = future.result()
+                try:
+                    grades[student] = future.result()
+                except Exception as error:  # it costs this student's points, and nothing else
+                    grades[student] = ungraded(student, gradebook.assignment, error)
                 tqdm.write(_line(grades[student]))
                 bar.update()
-        except BaseException:
+        except KeyboardInterrupt:
+            gradebook.kernels.stop()
             pool.shutdown(cancel_futures=True)
-            raise
-    return {student: grades[student] for student in submissions}
+    return {student: grades[student] for student in submissions if student in grades}
+
+
+def ungraded(student, assignment, error):
+    """The `Grade` of a submission that grading itself has failed on."""
+    reason = str(error) if isinstance(error, SubmissionError) else type(error).__name__
+    numbers = [check.number for check in assignment.checks]
+    return Grade(
+        student,
+        dict.fromkeys(numbers, (NOT_YET, "it could not be graded")),
+        dict.fromkeys(numbers, 0),
+        [reason if isinstance(error, SubmissionError) else f"it could not be graded: {reason}"],
+    )
 
 
 def _line(result):
     remarks = f"  ({'; '.join(result.remarks)})" if result.remarks else ""
-    return f"{env.printable(result.student)}  {result.total:g} points{remarks}"
+    return _cell(f"{result.student}  {result.total:g} points{remarks}")
+
+
+def _cell(text):
+    """Text for a terminal or a spreadsheet, to which no part of it is a command."""
+    text = "".join(c if c.isprintable() else "?" for c in env.printable(text))
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 
 def write_scores(path, grades, assignment):
@@ -193,14 +245,25 @@ def write_scores(path, grades, assignment):
         points = [f"{result.points[number]:g}" for number in numbers]
         writer.writerow(
             [
-                env.printable(result.student),
+                _cell(result.student),
                 f"{result.total:g}",
                 f"{assignment.most_points:g}",
                 *points,
             ]
-            + [result.seconds, result.peak_memory_mib, "; ".join(result.remarks)]
+            + [result.seconds, result.peak_memory_mib, _cell("; ".join(result.remarks))]
         )
     write_atomically(path, text.getvalue())
+
+
+def _above_zero(kind):
+    def number(text):
+        value = kind(text)
+        if not value > 0:
+            raise ValueError
+        return value
+
+    number.__name__ = "positive number"  # argparse's message names it
+    return number
 
 
 def _parser():
@@ -230,7 +293,7 @@ def _parser():
         default = getattr(limits, name)
         parser.add_argument(
             f"--{name.replace('_', '-')}",
-            type=type(default),
+            type=_above_zero(type(default)),
             default=default,
             help=f"most {meaning} ({default:g})",
         )
@@ -257,7 +320,7 @@ def main(argv=None, *, root=ROOT):
             given=arguments.parameters,
             profile=arguments.profile,
             limits=limits,
-            hidden=(os.path.abspath(arguments.submissions),),
+            hidden=(os.path.abspath(arguments.submissions), folder),
             workers=workers,
             root=root,
         )
@@ -268,12 +331,11 @@ def main(argv=None, *, root=ROOT):
     except UsageError as error:
         print(f"grade: {error}", file=sys.stderr)
         return 2
-    try:
-        grades = grade_all(submissions, gradebook, workers=workers)
-    except KeyboardInterrupt:
+    grades = grade_all(submissions, gradebook, workers=workers)
+    write_scores(output, grades, assignment)
+    if len(grades) < len(submissions):
         print("grade: stopped; run again to go on", file=sys.stderr)
         return 130
-    write_scores(output, grades, assignment)
     print(f"{len(grades)} submissions graded: {os.path.relpath(output)}")
     return 0
 

@@ -1,10 +1,12 @@
 """One submission, graded: run in a guarded kernel within limits, and told in an HTML page."""
 
+import copy
 import html
 import json
 import os
 import secrets
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -12,14 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
+import psutil
 from nbclient import NotebookClient
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbconvert import HTMLExporter
 from papermill.translators import PythonTranslator
 
 from helpers import env
-from helpers.exercises import CORRECT, NOT_YET
-from tools.execution import PeakMemory, kernel_environment, kernel_manager, kill
+from helpers.exercises import COLOURS, CORRECT, NOT_YET
+from tools.execution import Kernels, PeakMemory, kernel_environment, kernel_manager, kill
 from tools.scan import first_error
 from tools.submissions import (
     CHECK,
@@ -28,12 +31,13 @@ from tools.submissions import (
     parameters_cell,
     prepare,
     read_submission,
+    suspicions,
 )
 
 MOST_OUTPUT = 30 * 2**20  # characters of all that a notebook shows; the solved one has 5 million
 KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "KERAS_BACKEND")
 REFEREE = '__import__("grading_referee")'  # see tools/guard.py
-COLOURS = {CORRECT: "#2e7d32", NOT_YET: "#b5651d"}
+MOST_CHARACTERS = 8000  # of one text on a page: rendering takes time with their square
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -98,7 +102,7 @@ class Assignment:
 @dataclass
 class Grade:
     """What a submission is worth. verdicts: {number: (status, message)}. points: {number: points}.
-    remarks: what else the teacher should know. is_whole: it ran to its end."""
+    remarks: what else the teacher should know. is_whole: it ran to its end, all checks did."""
 
     student: str
     verdicts: dict = field(default_factory=dict)
@@ -113,11 +117,12 @@ class Grade:
         return sum(self.points.values())
 
 
-def grade(student, path, assignment, *, writable=(), keep=None):
+def grade(student, path, assignment, *, writable=(), keep=None, kernels=None):
     """Run one submission and judge it: whatever it is or does, a `Grade` comes back.
 
     writable: folders that it may write to beside its own (for a notebook of ours only).
     keep: folder for what it leaves behind, "output" (its OUTPUT_DIR) and "home"; None: nowhere.
+    kernels: `execution.Kernels`, by which all that run can be stopped.
     Returns (Grade, executed notebook); the notebook is None if it could not be read.
     """
     result, notebook, events = Grade(student), None, []
@@ -126,26 +131,43 @@ def grade(student, path, assignment, *, writable=(), keep=None):
     except SubmissionError as error:
         result.remarks.append(str(error))
     if notebook is not None:
-        with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as place:
-            events = _run(notebook, result, assignment, Path(place), writable)
+        result.remarks += [f"look at its code: {found}" for found in suspicions(notebook)[:5]]
+        place = Path(tempfile.mkdtemp(prefix="grading-"))
+        try:
+            events = _run(notebook, result, assignment, place, writable, kernels or Kernels())
             if keep:
                 shutil.rmtree(keep, ignore_errors=True)
                 for folder in ("output", "home"):
-                    if (left := Path(place) / "work" / folder).is_dir():
+                    if (left := place / "work" / folder).is_dir():
                         shutil.copytree(left, keep / folder, symlinks=True)
+        finally:
+            _remove(place)
     cells = {cell.metadata.get("check"): cell for cell in notebook.cells} if notebook else {}
-    judged = {event["exercise"]: event for event in events if "exercise" in event}
     for check in assignment.checks:
         verdict = NOT_YET, _why_unjudged(cells.get(check.number), assignment.limits)
-        if event := judged.get(check.number):
-            verdict = event["status"], event["message"]
+        for event in events:
+            if event.get("exercise") == check.number and verdict[0] != CORRECT:
+                verdict = event["status"], event["message"]
         result.verdicts[check.number] = verdict
         result.points[check.number] = check.points if verdict[0] == CORRECT else 0
-    refused = list(dict.fromkeys(event["refused"] for event in events if "refused" in event))
+    judged = {event.get("exercise") for event in events}
+    result.is_whole &= all(check.number in judged for check in assignment.checks)
+    refused = [event["refused"] for event in events if "refused" in event]
     result.remarks += [f"it tried to {what}" for what in refused[:5]]
     if len(refused) > 5:
         result.remarks.append(f"it tried {len(refused) - 5} more things that it may not do")
     return result, notebook
+
+
+def _remove(place):
+    """Remove a submission's folder, and end what it has left running."""
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(place) in part for part in process.info["cmdline"] or ()):
+            kill(process.pid)
+    try:
+        shutil.rmtree(place, ignore_errors=True)
+    except RecursionError:  # folders in folders, as deep as the submission liked
+        subprocess.run(["rm", "-rf", str(place)], check=False)
 
 
 def _why_unjudged(cell, limits):
@@ -158,7 +180,7 @@ def _why_unjudged(cell, limits):
     return f"its check could not be made: {error}" if error else "its check came to no end"
 
 
-def _run(notebook, result, assignment, place, writable):
+def _run(notebook, result, assignment, place, writable, kernels):
     """Execute a prepared notebook in place, and complete the result with what it took.
 
     Returns what the guard has recorded.
@@ -172,16 +194,21 @@ def _run(notebook, result, assignment, place, writable):
     environment = _prepare_place(place, assignment, secret, writable)
     started = time.monotonic()
     with PeakMemory(limit_mib=1.25 * limits.memory_mib) as memory:
+
+        def on_start(pid):
+            memory.pid = pid
+            kernels.add(pid)
+
         client = _Client(
             notebook,
             timeout_func=lambda cell: limits.check_seconds if cell.metadata.get("check") else -1,
             interrupt_on_timeout=True,
             allow_errors=True,
-            store_widget_state=False,
+            skip_cells_with_tag="",
             kernel_manager_class=kernel_manager(
                 cwd=place / "work",
                 environment=environment,
-                on_start=lambda pid: setattr(memory, "pid", pid),
+                on_start=on_start,
                 program=[str(place / "guard.py")],
                 is_alone=True,
             ),
@@ -196,8 +223,9 @@ def _run(notebook, result, assignment, place, writable):
             result.remarks.append(f"it could not be run: {type(error).__name__}")
         finally:
             watch.cancel()
-            if memory.pid is not None:
-                kill(memory.pid)
+            kill(memory.pid)
+            kernels.discard(memory.pid)
+            notebook.metadata.pop("widgets", None)
     result.seconds = round(time.monotonic() - started, 1)
     result.peak_memory_mib = round(memory.peak_mib)
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
@@ -264,10 +292,15 @@ class _Client(NotebookClient):
 
     def process_message(self, msg, cell, cell_index):
         if msg["msg_type"] not in ("status", "execute_input"):  # those tell how far it is
-            self.shown += len(str(msg["content"]))
+            self.shown += len(str(msg["content"])) + sum(map(len, msg.get("buffers", ())))
             if self.is_flooded:
                 return None
-        return super().process_message(msg, cell, cell_index)
+        try:
+            return super().process_message(msg, cell, cell_index)
+        except CellControlSignal:  # the end of the cell
+            raise
+        except Exception:  # an output that is none: the notebook goes on without it
+            return None
 
 
 def _read_record(path, secret):
@@ -282,6 +315,24 @@ def _read_record(path, secret):
             yield event
 
 
+def _shortened(notebook):
+    """A copy in which no text is so long that rendering it would take minutes."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        if len(cell.source) > MOST_CHARACTERS:
+            cell.source = cell.source[:MOST_CHARACTERS] + "\n…"
+        for output in cell.get("outputs", ()):
+            shown = output.get("data", {})
+            for kind in ("text/markdown", "text/latex"):
+                shown.pop(kind, None)
+            for of, key in ((output, "text"), (output, "evalue"), (shown, "text/plain")):
+                if isinstance(of.get(key), str) and len(of[key]) > MOST_CHARACTERS:
+                    of[key] = of[key][:MOST_CHARACTERS] + "\n…"
+            if "traceback" in output:
+                output["traceback"] = [str(line)[:MOST_CHARACTERS] for line in output["traceback"]]
+    return notebook
+
+
 def feedback(result, notebook, assignment, *, titles):
     """A page for a student: the verdicts, and the notebook as it ran. titles: {number: title}.
 
@@ -292,7 +343,7 @@ def feedback(result, notebook, assignment, *, titles):
         status, message = result.verdicts[check.number]
         rows.append(
             f"<tr><td>{check.number}</td><td>{html.escape(titles.get(check.number, ''))}</td>"
-            f'<td style="color: {COLOURS.get(status, "#666")}"><b>{html.escape(status)}</b></td>'
+            f'<td style="color: {COLOURS[status]}"><b>{html.escape(status)}</b></td>'
             f"<td>{result.points[check.number]:g} of {check.points:g}</td>"
             f"<td><pre>{html.escape(message)}</pre></td></tr>"
         )
@@ -300,8 +351,7 @@ def feedback(result, notebook, assignment, *, titles):
     remarks = "".join(f"<li>{html.escape(remark)}</li>" for remark in result.remarks)
     frame = ""
     if notebook is not None:
-        inside, _ = HTMLExporter().from_notebook_node(notebook)
+        inside, _ = HTMLExporter().from_notebook_node(_shortened(notebook))
         frame = f'<iframe sandbox="" title="the notebook" srcdoc="{html.escape(inside)}"></iframe>'
-    return PAGE.format(
-        title=html.escape(env.printable(title)), rows="".join(rows), remarks=remarks, frame=frame
-    )
+    page = PAGE.format(title=html.escape(title), rows="".join(rows), remarks=remarks, frame=frame)
+    return env.printable(page)

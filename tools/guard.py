@@ -45,6 +45,9 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 FREE = {os.devnull}
 
 
+MOST_TOLD = 50  # of different things that a submission tried; the others are refused in silence
+
+
 def fence(*, writable, hidden, refuse):
     """Refuse what leads out of some folders, from now on and for good.
 
@@ -52,6 +55,8 @@ def fence(*, writable, hidden, refuse):
     refuse: called with a description; it raises.
     """
     writable, hidden = ([os.path.realpath(path) for path in paths] for paths in (writable, hidden))
+
+    realpath = os.path.realpath  # as it is now: a submission may put another in its place
 
     def is_within(path, parents):
         return any(path == p or path.startswith(p.rstrip(os.sep) + os.sep) for p in parents)
@@ -63,7 +68,7 @@ def fence(*, writable, hidden, refuse):
         path = os.fsdecode(path)
         if directory != -1 and not os.path.isabs(path):
             path = os.path.join(os.readlink(f"/proc/self/fd/{directory}"), path)
-        return os.path.realpath(path)
+        return realpath(path)
 
     def need_own(path, what):
         if path and path not in FREE and not is_within(path, writable):
@@ -103,12 +108,23 @@ def _is_importing():
     return frame is not None
 
 
-def lock_down(writable):
-    """Have the system itself refuse to write elsewhere, to start programs, and to use TCP.
+def _all_but(hidden):
+    """Files and folders that together are all but some folders: Landlock can only allow."""
+    hidden = {Path(path).resolve() for path in hidden if os.path.exists(path)}
+    parents = {parent for path in hidden for parent in path.parents}
+    try:
+        around = [child for parent in parents for child in parent.iterdir()]
+    except OSError:  # a folder on the way cannot be listed
+        around = []
+    return [child for child in around if child not in parents | hidden] or [Path("/")]
 
-    writable: as in `fence`, which sees Python code only, but can tell what was tried. It holds for
-    the calling thread and what that starts. Returns False where there is no Landlock (Linux since
-    5.13). See https://docs.kernel.org/userspace-api/landlock.html
+
+def lock_down(writable, hidden=()):
+    """Have the system itself refuse to read or write there, to start programs, and to use TCP.
+
+    writable, hidden: as in `fence`, which sees Python code only, but can tell what was tried. It
+    holds for the calling thread and what that starts. Returns False where there is no Landlock
+    (Linux since 5.13). See https://docs.kernel.org/userspace-api/landlock.html
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -117,19 +133,24 @@ def lock_down(writable):
     version = libc.syscall(create, None, 0, 1)
     if version < 1:
         return False
-    execute, write_file, truncate = 1 << 0, 1 << 1, 1 << 14
+    execute, write_file, read_file, truncate = 1 << 0, 1 << 1, 1 << 2, 1 << 14
     in_folders = sum(1 << bit for bit in range(4, 13))  # remove and make files of every kind
     if version >= 2:
         in_folders |= 1 << 13  # move between folders
     writing = write_file | (truncate if version >= 3 else 0)
     # File rights that are refused unless a rule allows them; TCP; signals and sockets to others.
-    handled = [execute | writing | in_folders, 0b11 * (version >= 4), 0b11 * (version >= 6)]
-    handled = (ctypes.c_uint64 * 3)(*handled)
+    files = execute | read_file | writing | in_folders
+    handled = (ctypes.c_uint64 * 3)(files, 0b11 * (version >= 4), 0b11 * (version >= 6))
     size = 8 * (1 + (version >= 4) + (version >= 6))
     rules = libc.syscall(create, ctypes.byref(handled), ctypes.c_size_t(size), 0)
+    rights = dict.fromkeys(map(str, _all_but(hidden)), read_file)
     for path in [*writable, os.devnull]:
-        allowed = writing | in_folders if os.path.isdir(path) else writing
-        folder = os.open(path, os.O_PATH)
+        rights[path] = read_file | (writing | in_folders if os.path.isdir(path) else writing)
+    for path, allowed in rights.items():
+        try:
+            folder = os.open(path, os.O_PATH)
+        except OSError:  # gone, or not for us to see
+            continue
         rule = ctypes.create_string_buffer(struct.pack("=Qi", allowed, folder))
         libc.syscall(add_rule, rules, path_beneath, rule, 0)
         os.close(folder)
@@ -183,13 +204,17 @@ def own_checks(chapter, record):
 
 def main(*, writable, hidden, chapter, memory_mib, record, secret):
     """writable, hidden: see `fence`. chapter: of the exercises. record: file of what happens."""
+    # Bound here, because a submission may put others in their place.
+    encode, write_bytes, told = json.JSONEncoder().encode, os.write, set()
     file = os.open(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def write(**what):
-        os.write(file, (json.dumps({**what, "secret": secret}) + "\n").encode())
+        write_bytes(file, (encode({**what, "secret": secret}) + "\n").encode())
 
     def refuse(what):
-        if not _is_importing():
+        what = what[:300]
+        if what not in told and len(told) < MOST_TOLD and not _is_importing():
+            told.add(what)
             write(refused=what)
         raise PermissionError(f"a submission may not {what}")
 
@@ -200,17 +225,29 @@ def main(*, writable, hidden, chapter, memory_mib, record, secret):
 
     from ipykernel.kernelapp import IPKernelApp
 
+    writable = [path for path in writable if os.path.isdir(path)]
+    connection = json.loads(Path(sys.argv[sys.argv.index("-f") + 1]).read_text(encoding="utf-8"))
+    sockets = os.path.dirname(connection["ip"])
+    # Before the kernel has threads: each thread inherits it from the one that starts it.
+    lock_down([*writable, sockets] if os.path.isdir(sockets) else writable, hidden)
     application = IPKernelApp.instance()
     application.initialize(sys.argv[1:])
-    writable = [path for path in writable if os.path.isdir(path)]
-    lock_down(writable)
+
+    def no_programs(command, **_):
+        print(f"no programs here: {command}")
+        return []
+
+    application.shell.system = application.shell.getoutput = no_programs  # what ! and %pip call
     fence(writable=writable, hidden=hidden, refuse=refuse)
     application.start()
 
 
+def take_settings(path):
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    path.unlink()
+    return settings
+
+
 if __name__ == "__main__":
     sys.path.pop(0)  # this file's folder, where a name could hide a package
-    settings = Path(os.environ.pop("GUARD"))
-    given = json.loads(settings.read_text(encoding="utf-8"))
-    settings.unlink()
-    main(**given)
+    main(**take_settings(Path(os.environ.pop("GUARD"))))

@@ -1,4 +1,4 @@
-"""Submitted notebooks: whose they are, and their checks put back as they were."""
+"""Submitted notebooks: whose they are, what they say, and their checks put back as they were."""
 
 import ast
 import copy
@@ -11,6 +11,16 @@ from tools.parameters import TAG
 
 CHECK = re.compile(r"^checks\.(\w+)\((\w+)\)$", re.MULTILINE)
 MOST_BYTES = 50 * 2**20  # of a submission; one with all its figures has about 5 MB
+MOST_TEXT = 2 * 2**20  # characters of all its cells; the solved notebook has 60,000
+# What a solution has no need of, and what tampering with checks does not do without.
+SUSPICIOUS = re.compile(
+    r"grading_referee|_getframe|currentframe|__closure__|__globals__|__code__|__wrapped__|f_locals"
+    r"|\bgc\.|settrace|checks\._|sys\.modules|__builtins__|\bctypes\b"
+    r"|(?:^|;)\s*(?:np|numpy|pd|pandas|json|os|librosa|builtins|helpers|checks|exercises|augment)"
+    r"(?!\.options)"
+    r"(?:\.\w+)+\s*=[^=]",
+    re.MULTILINE,
+)
 
 
 class SubmissionError(ValueError):
@@ -36,8 +46,9 @@ def find_submissions(folder):
     """
     found = sorted(
         path
-        for path in folder.rglob("*.ipynb")
-        if path.is_file()
+        for path in folder.rglob("*")
+        if path.suffix.lower() == ".ipynb"
+        and path.is_file()
         and not path.is_symlink()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
@@ -50,20 +61,43 @@ def find_submissions(folder):
 
 
 def read_submission(path):
-    """A notebook that somebody else wrote. Raises SubmissionError."""
+    """The cells of a notebook that somebody else wrote, without what they showed.
+
+    Text, tags and nbgrader's marks are taken over; whatever else an editor has put into the file,
+    or left out, does not matter. Raises SubmissionError.
+    """
     try:
         size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise SubmissionError(f"it has {size >> 20} MB: clear its outputs")
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
-    except (OSError, UnicodeError, ValueError, KeyError, AttributeError, TypeError) as error:
-        if isinstance(error, SubmissionError):
-            raise
+    except OSError as error:
+        raise SubmissionError(f"it cannot be opened: {error.strerror}") from None
+    if size > MOST_BYTES:
+        raise SubmissionError(f"it has {size >> 20} MB: clear its outputs")
+    try:
+        found = nbformat.reads(path.read_bytes().decode("utf-8-sig"), as_version=4)
+        cells = [_plain(cell) for cell in found.cells if cell.get("cell_type") in NEW_CELLS]
+    except Exception as error:  # there is no end to what a file may hold
         raise SubmissionError("it cannot be read as a notebook") from error
-    except (nbformat.ValidationError, RecursionError) as error:
-        raise SubmissionError("it is no valid notebook") from error
-    return notebook
+    if sum(len(cell.source) for cell in cells) > MOST_TEXT:
+        raise SubmissionError(f"its cells hold more than {MOST_TEXT >> 20} MB of text")
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+NEW_CELLS = {
+    "code": nbformat.v4.new_code_cell,
+    "markdown": nbformat.v4.new_markdown_cell,
+    "raw": nbformat.v4.new_raw_cell,
+}
+
+
+def _plain(cell):
+    """A new cell with what counts of a cell."""
+    old = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
+    tags = old.get("tags") if isinstance(old.get("tags"), list) else []
+    mark = old.get("nbgrader") if isinstance(old.get("nbgrader"), dict) else {}
+    # What is no Unicode cannot be written, and a picture in an attachment has no business here.
+    source = cell.source.encode(errors="replace").decode().replace("(attachment:", "(")
+    metadata = {"tags": [t for t in tags if isinstance(t, str)], "grade_id": mark.get("grade_id")}
+    return NEW_CELLS[cell.cell_type](source, metadata={**metadata, "was": cell.get("id")})
 
 
 def checks_of(original):
@@ -80,21 +114,33 @@ def checks_of(original):
 def prepare(submission, original):
     """Make a submission ready to be graded: its checks are the original ones, at their places.
 
-    A check that is not where it was is looked for by nbgrader's mark, by the cell's id and by what
-    it calls; if it was deleted, it comes after the function. Its cell then has the exercise's
-    number in its metadata, as `check`. Changes the submission, and returns it.
+    A check is known by nbgrader's mark, by the cell's id or by what it calls. Every copy of it is
+    put back (whoever works on further down may have taken it along); where its cell holds other
+    code as well, it comes after that; and so it does after the last cell that defines the function.
+    Its cells have the exercise's number in their metadata, as `check`. Changes the submission, and
+    returns it.
     """
     cells = submission.cells
-    for cell in cells:
-        cell.metadata.pop("check", None)
     for check in checks_of(original):
-        index = _index_of(check, cells)
-        if index is None:
-            index = _after_function(check.function, cells)
-            cells.insert(index, nbformat.v4.new_code_cell())
-        cells[index] = nbformat.v4.new_code_cell(
-            check.cell.source, metadata={"check": check.number}
-        )
+
+        def restored(check=check):
+            return nbformat.v4.new_code_cell(check.cell.source, metadata={"check": check.number})
+
+        index = last = -1
+        while (index := index + 1) < len(cells):
+            if not _is_of(check, cells[index]):
+                continue
+            if _has_more_than_checks(cells[index]):
+                index += 1
+                cells.insert(index, restored())
+            else:
+                cells[index] = restored()
+            last = index
+        defined = [i for i, cell in enumerate(cells) if check.function in _functions(cell)]
+        if defined and last < defined[-1]:
+            cells.insert(defined[-1] + 1, restored())
+        elif last < 0:
+            cells.append(restored())
     for position, cell in enumerate(cells):
         cell["id"] = f"cell-{position}"  # a copied cell has the id of its model
     submission.metadata = copy.deepcopy(original.metadata)
@@ -102,24 +148,20 @@ def prepare(submission, original):
     return submission
 
 
-def _index_of(check, cells):
-    mark = check.cell.metadata.nbgrader.grade_id
-    signs = (
-        lambda cell: cell.metadata.get("nbgrader", {}).get("grade_id") == mark,
-        lambda cell: cell.get("id") == check.cell.id,
-        lambda cell: any(m[2] == check.function for m in CHECK.finditer(cell.source)),
+def _is_of(check, cell):
+    """True for the cell of a check, and for copies of it."""
+    if cell.cell_type != "code" or cell.metadata.get("check"):
+        return False
+    return (
+        cell.metadata.get("grade_id") == check.cell.metadata.nbgrader.grade_id
+        or cell.metadata.get("was") == check.cell.id
+        or any(match[2] == check.function for match in CHECK.finditer(cell.source))
     )
-    for sign in signs:
-        for index, cell in enumerate(cells):
-            if cell.cell_type == "code" and not cell.metadata.get("check") and sign(cell):
-                return index
-    return None
 
 
-def _after_function(name, cells):
-    """The place after the last cell that defines a function, or after all cells."""
-    places = [i for i, cell in enumerate(cells) if name in _functions(cell)]
-    return places[-1] + 1 if places else len(cells)
+def _has_more_than_checks(cell):
+    lines = CHECK.sub("", cell.source).splitlines()
+    return any(line.strip() and not line.strip().startswith(("#", "%%time")) for line in lines)
 
 
 def _functions(cell):
@@ -130,6 +172,15 @@ def _functions(cell):
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     return [node.name for node in body if isinstance(node, ast.FunctionDef)]
+
+
+def suspicions(submission):
+    """What a teacher should look at: code that solutions do without, one line each."""
+    found = []
+    for cell in submission.cells:
+        if cell.cell_type == "code" and not cell.metadata.get("check"):
+            found += [match[0].strip() for match in SUSPICIOUS.finditer(cell.source)]
+    return list(dict.fromkeys(found))
 
 
 def parameters_cell(notebook):
