@@ -43,8 +43,6 @@ CHANGES = {
 }
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 FREE = {os.devnull}
-
-
 MOST_TOLD = 50  # of different things that a submission tried; the others are refused in silence
 
 
@@ -54,9 +52,8 @@ def fence(*, writable, hidden, refuse):
     writable: the only folders that may be written to. hidden: folders that may not be read.
     refuse: called with a description; it raises.
     """
-    writable, hidden = ([os.path.realpath(path) for path in paths] for paths in (writable, hidden))
-
     realpath = os.path.realpath  # as it is now: a submission may put another in its place
+    writable, hidden = ([realpath(path) for path in paths] for paths in (writable, hidden))
 
     def is_within(path, parents):
         return any(path == p or path.startswith(p.rstrip(os.sep) + os.sep) for p in parents)
