@@ -126,7 +126,7 @@ def _tree(pid):
 class PeakMemory:
     """Samples the memory of a process and its children until closed.
 
-    limit_mib: the processes are killed when they need more; `is_exceeded` tells.
+    limit_mib: the processes are killed when they need more.
     The resident sizes are added up, so pages that the processes share count more than once.
     """
 
@@ -145,16 +145,12 @@ class PeakMemory:
         self._closed.set()
         self._thread.join()
 
-    @property
-    def is_exceeded(self):
-        return self.peak_mib > self._limit_mib
-
     def _sample(self):
         while not self._closed.wait(self._interval_s):
             if self.pid is not None:
                 total = sum(_resident(process) for process in _tree(self.pid))
                 self.peak_mib = max(self.peak_mib, total / 2**20)
-                if self.is_exceeded:
+                if self.peak_mib > self._limit_mib:
                     kill(self.pid)
 
 

@@ -233,7 +233,7 @@ def _run(notebook, result, assignment, place, writable, kernels):
     result.is_whole = not unrun
     if unrun:
         reason = "it ended the interpreter"
-        if memory.is_exceeded:
+        if memory.peak_mib > 0.9 * limits.memory_mib:  # at the limit, libraries give up in any way
             reason = f"it needed more than {limits.memory_mib} MiB"
         elif result.seconds >= limits.seconds:
             reason = f"it ran longer than {limits.seconds:.0f} s"
