@@ -386,3 +386,15 @@ def test_students_are_named_by_folder_or_file(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert list(find_submissions(tmp_path)) == ["ann", "bob", "çem/a", "çem/b"]
+
+
+def test_what_grading_stumbles_over_costs_one_submission(tmp_path, monkeypatch):
+    def stumble(*_, **__):
+        raise RuntimeError
+
+    monkeypatch.setattr("tools.grade.grade", stumble)
+    nbformat.write(solved(), tmp_path / "a.ipynb")
+    book = Gradebook(tmp_path / "feedback", ASSIGNMENT)
+    result = grade_all({"a": tmp_path / "a.ipynb"}, book, workers=1)["a"]
+    assert set(result.points) == set(NUMBERS) and result.total == 0
+    assert "RuntimeError" in result.remarks[0]

@@ -106,7 +106,11 @@ class Gradebook:
         options: of `grading.grade`.
         """
         record = self._file(student, ".json")
-        digest = self._digest(path)
+        try:
+            read_submission(path)  # its size is no matter of trust: before it is read whole
+            digest = self._digest(path)
+        except (SubmissionError, OSError):
+            digest = None  # there is nothing to be known again; its page says why
         earlier = _read_grade(record, digest)
         if earlier and self.page(student).exists():
             return earlier
@@ -117,7 +121,7 @@ class Gradebook:
             result.remarks.append(f"its notebook cannot be shown: {type(error).__name__}")
             page = feedback(result, None, self.assignment, titles=TITLES)
         write_atomically(self.page(student), page)
-        if result.is_whole:  # what a limit has stopped may do better on another day
+        if result.is_whole and digest:  # what a limit has stopped may do better on another day
             kept = {"fingerprint": digest, "grade": asdict(result)}
             write_atomically(record, json.dumps(kept, indent=1) + "\n")
         return result
@@ -141,7 +145,6 @@ class Gradebook:
             "limits": asdict(assignment.limits),
             "original": nbformat.writes(assignment.original),
         }
-        read_submission(path)  # before it is read whole: its size is no matter of trust
         return fingerprint(path, asked, root=assignment.root, output=self.folder)
 
 
@@ -214,13 +217,12 @@ def grade_all(submissions, gradebook, *, workers):
 
 def ungraded(student, assignment, error):
     """The `Grade` of a submission that grading itself has failed on."""
-    reason = str(error) if isinstance(error, SubmissionError) else type(error).__name__
     numbers = [check.number for check in assignment.checks]
     return Grade(
         student,
         dict.fromkeys(numbers, (NOT_YET, "it could not be graded")),
         dict.fromkeys(numbers, 0),
-        [reason if isinstance(error, SubmissionError) else f"it could not be graded: {reason}"],
+        [f"it could not be graded: {type(error).__name__}"],
     )
 
 
