@@ -5,13 +5,10 @@ rates, channels, bit depths and lengths are mixed; and some files and rows are n
 be, on purpose: `defects.csv` lists them (file, defect).
 """
 
-import csv
-from functools import lru_cache
-
 import numpy as np
 
 from helpers import env, everyday
-from helpers.samples import item_rng, shares_of, write_clip
+from helpers.samples import item_rng, shares_of, write_clip, write_csv
 from helpers.sounds import SR, gain, mixture, rms
 
 VERSION = 1  # of the generator: data sets of another version are rebuilt
@@ -28,7 +25,6 @@ RATES = (44100,) * 12 + (48000,) * 6 + (96000, 22050, 11025, 8000)
 SURROUNDINGS = ("hiss", "wind", "rain", "songbird", "chatter")
 
 
-@lru_cache(maxsize=2)
 def _source(seed, name, number, kind, seconds):
     """A recording of one source with its surroundings: (n_samples,), and its salience, 1 or 2."""
     rng = item_rng(seed, name, number)
@@ -70,8 +66,8 @@ def build_urbansound8k(folder, *, size, seed, progress):
     header = ("slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class")
     (folder / "metadata").mkdir()
     order = item_rng(seed, "urban order").permutation(len(rows))
-    _write_csv(folder / "metadata" / "UrbanSound8K.csv", header, [rows[i] for i in order])
-    _write_csv(folder / "defects.csv", ("file", "defect"), sorted(defects))
+    write_csv(folder / "metadata" / "UrbanSound8K.csv", header, [rows[i] for i in order])
+    write_csv(folder / "defects.csv", ("file", "defect"), sorted(defects))
 
 
 def _slices(folder, seed, number, class_id, kind, fold, n_slices):
@@ -171,9 +167,4 @@ def build_esc50(folder, *, size, seed, progress):
                     bar.update()
                 n += takes
     header = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
-    _write_csv(folder / "meta" / "esc50.csv", header, sorted(rows))
-
-
-def _write_csv(path, header, rows):
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    write_csv(folder / "meta" / "esc50.csv", header, sorted(rows))

@@ -14,6 +14,7 @@ from helpers.layouts import (
     SUFFIXES,
     DataError,
     is_litter,
+    read_table,
     sound_files,
 )
 
@@ -329,21 +330,15 @@ def _key_table(path, column, names):
     """clip_name and one column of numbers from a csv file, or None if there is no such file."""
     if not path.is_file():
         return None
-    short = env.short_path(path)
-    try:
-        table = pd.read_csv(path, dtype={"clip_name": str}, skipinitialspace=True)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise DataError(f"{short} cannot be read: {error}") from None
-    if missing := [name for name in ("clip_name", column) if name not in table.columns]:
-        raise DataError(
-            f"{short} has no column {missing[0]!r}: it must begin with the line clip_name,{column}"
-        )
-    table = table[["clip_name", column]].copy()
+    columns = ["clip_name", column]
+    table = read_table(path, columns, dtype={"clip_name": str}, first_line=",".join(columns))
+    table = table[columns].copy()
     table[column] = pd.to_numeric(table[column], errors="coerce")
     bad = table["clip_name"].isna() | ~np.isfinite(table[column]) | (table[column] < 0)
     if bad.any():
         raise DataError(
-            f"{short}, line {2 + int(np.argmax(bad))}: a clip_name and a {column} ≥ 0 are needed"
+            f"{env.short_path(path)}, line {2 + int(np.argmax(bad))}: "
+            f"a clip_name and a {column} ≥ 0 are needed"
         )
     table["clip_name"] = [names.get(Path(name).stem, name) for name in table["clip_name"]]
     return table

@@ -5,7 +5,6 @@ of the real files. Every item draws from a generator of its own, so that no item
 order of the work.
 """
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,7 +12,7 @@ import numpy as np
 from scipy import signal
 
 from helpers import env
-from helpers.samples import item_rng, shares_of, write_clip
+from helpers.samples import item_rng, shares_of, write_clip, write_csv
 from helpers.sounds import SR, Voice, add, call, fade, gain, mixture, rms
 
 VERSION = 2  # of the generator: data sets of another version are rebuilt
@@ -240,5 +239,4 @@ def build(folder, *, size, seed, progress):
         ("counts.csv", ("clip_name", "call_count"), counts),
         ("calls.csv", ("clip_name", "centre_s"), calls),
     ):
-        with open(folder / name, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([header, *rows])
+        write_csv(folder / name, header, rows)

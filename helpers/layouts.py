@@ -4,7 +4,7 @@ Nothing is opened here but folders and csv files.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -64,15 +64,19 @@ def is_litter(path):
     return path.name.startswith(".") or path.name == "__MACOSX"
 
 
-def read_table(path, columns):
-    """A csv file with at least some columns. Raises DataError that says what is wrong with it."""
+def read_table(path, columns, *, dtype=None, first_line=""):
+    """A csv file with at least some columns. Raises DataError that says what is wrong with it.
+
+    dtype: as in `pandas.read_csv`. first_line: what it must begin with, for the message.
+    """
     short = env.short_path(path)
     try:
-        table = pd.read_csv(path, skipinitialspace=True)
+        table = pd.read_csv(path, dtype=dtype, skipinitialspace=True)
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{short} cannot be read: {error}") from None
     if missing := [name for name in columns if name not in table.columns]:
-        raise DataError(f"{short} has no column {missing[0]!r}")
+        advice = f": it must begin with the line {first_line}" if first_line else ""
+        raise DataError(f"{short} has no column {missing[0]!r}{advice}")
     return table
 
 
@@ -175,6 +179,16 @@ def _esc_clips(root, *, only_esc10=False):
     return clips, faults
 
 
+ESC50 = DatasetInfo(
+    name="esc50",
+    title="ESC-50",
+    parts={"clips": [ESC_TABLES]},
+    list_clips=_esc_clips,
+    kaggle="mmoreaux/environmental-sound-classification-50",
+    licence="CC BY-NC 3.0",
+    page="esc50",
+)
+
 DATASETS = {
     entry.name: entry
     for entry in (
@@ -201,23 +215,13 @@ DATASETS = {
             licence="CC BY-NC 3.0",
             page="urbansound8k",
         ),
-        DatasetInfo(
-            name="esc50",
-            title="ESC-50",
-            parts={"clips": [ESC_TABLES]},
-            list_clips=_esc_clips,
-            kaggle="mmoreaux/environmental-sound-classification-50",
-            licence="CC BY-NC 3.0",
-            page="esc50",
-        ),
-        DatasetInfo(
+        ESC50,
+        replace(
+            ESC50,
             name="esc10",
             title="ESC-10, a part of ESC-50",
-            parts={"clips": [ESC_TABLES]},
             list_clips=partial(_esc_clips, only_esc10=True),
-            kaggle="mmoreaux/environmental-sound-classification-50",
             licence="CC BY 3.0",
-            page="esc50",
         ),
     )
 }

@@ -1,5 +1,6 @@
 """What every synthetic data set needs: a generator per item, whole shares, files like real ones."""
 
+import csv
 import math
 import zlib
 
@@ -39,3 +40,9 @@ def write_clip(path, y, rate, channels, spread=0, *, bits=16):
     if channels == 2:
         y = np.stack([y, np.roll(y, spread)], axis=1)
     sf.write(path, y, rate, subtype="PCM_U8" if bits == 8 else f"PCM_{bits}")
+
+
+def write_csv(path, header, rows):
+    """Write a table, with the same line ends on every machine."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])

@@ -41,30 +41,23 @@ from helpers.exercises import CORRECT, NOT_YET
 from tools.execution import Kernels, fingerprint
 from tools.files import write_atomically
 from tools.grading import Assignment, Grade, Limits, feedback, grade
-from tools.parameters import ParameterError
+from tools.parameters import read_parameters
 from tools.series import (
     UsageError,
-    declared_parameters,
+    add_parameter_option,
     find_notebooks,
+    notebook_parameters,
+    positive,
     profile_values,
     read_profiles,
-    resolve_parameters,
     select,
 )
-from tools.submissions import SubmissionError, find_submissions, read_submission
+from tools.submissions import SubmissionError, find_submissions, need_size
 
 TITLES = {number: exercise.title for number, exercise in checks.EXERCISES.items()}
 SOLUTION = "our own solution"
-HIDDEN = (
-    "notebooks",
-    "tests",
-    "tools",
-    "runs",
-    "outputs",
-    "build",
-    "dist",
-    ".git",
-)  # where solutions and right answers can be read
+# Where solutions and right answers can be read.
+HIDDEN = (".git", "build", "dist", "notebooks", "outputs", "runs", "tests", "tools")
 
 
 def open_assignment(name, *, given, profile, limits, hidden, workers, root):
@@ -74,12 +67,7 @@ def open_assignment(name, *, given, profile, limits, hidden, workers, root):
         raise UsageError(f"{name} has no exercises")
     series = find_notebooks(root)
     values = profile_values(profile, profiles=read_profiles(root), series=series).get(name, {})
-    declared = declared_parameters(handed_out)
-    try:
-        parameters = resolve_parameters(declared, from_profile=values, given=given, root=root)
-    except ParameterError as error:
-        raise UsageError(f"{name}: {error}") from None
-    parameters = {n: v for n, v in declared.items() if n == "MODEL_PATH"} | parameters
+    parameters = notebook_parameters(handed_out, from_profile=values, given=given, root=root)
     for parameter, value in parameters.items():  # a submission runs in a folder of its own
         if value and parameter.endswith(("_DIR", "_PATH")):
             parameters[parameter] = os.path.abspath(root / value)
@@ -107,7 +95,7 @@ class Gradebook:
         """
         record = self._file(student, ".json")
         try:
-            read_submission(path)  # its size is no matter of trust: before it is read whole
+            need_size(path)  # the digest reads it whole
             digest = self._digest(path)
         except (SubmissionError, OSError):
             digest = None  # there is nothing to be known again; its page says why
@@ -178,7 +166,8 @@ def grade_solution(gradebook, path, *, data):
     assignment = gradebook.assignment
     model = kept / "output" / "model.keras"
     parameters = assignment.parameters
-    if model.exists() and parameters.get("MODEL_PATH") == "":
+    takes_model = "MODEL_PATH" in read_parameters(assignment.original)
+    if model.exists() and takes_model and not parameters.get("MODEL_PATH"):
         shutil.copy(model, kept / "home")
         parameters = parameters | {"MODEL_PATH": "home/model.keras"}
     gradebook.assignment = replace(assignment, home=kept / "home", parameters=parameters)
@@ -257,17 +246,6 @@ def write_scores(path, grades, assignment):
     write_atomically(path, text.getvalue())
 
 
-def _above_zero(kind):
-    def number(text):
-        value = kind(text)
-        if not value > 0:
-            raise ValueError
-        return value
-
-    number.__name__ = "positive number"  # argparse's message names it
-    return number
-
-
 def _parser():
     parser = argparse.ArgumentParser(
         description="Grade submitted exercise notebooks.",
@@ -277,15 +255,7 @@ def _parser():
     parser.add_argument("--notebook", required=True, metavar="NN", help="number or name")
     parser.add_argument("-o", dest="output", type=Path, default=Path("scores.csv"))
     parser.add_argument("--profile", default="grade", help="sizes from notebooks/runs.yaml (grade)")
-    parser.add_argument(
-        "-p",
-        dest="parameters",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="a parameter of the notebook; VALUE is YAML; repeatable",
-    )
+    add_parameter_option(parser, of="of the notebook")
     limits = Limits()
     for name, meaning in (
         ("seconds", "for one submission"),
@@ -295,7 +265,7 @@ def _parser():
         default = getattr(limits, name)
         parser.add_argument(
             f"--{name.replace('_', '-')}",
-            type=_above_zero(type(default)),
+            type=positive(type(default)),
             default=default,
             help=f"most {meaning} ({default:g})",
         )

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import nbformat
@@ -90,7 +91,7 @@ class Assignment:
     home: Path | None = None
     threads: int | None = None
 
-    @property
+    @cached_property
     def checks(self):
         return checks_of(self.original)
 
@@ -240,10 +241,9 @@ def _run(notebook, result, assignment, place, writable, kernels):
         result.remarks.append(f"{reason}: {len(unrun)} of {len(code)} code cells did not run")
     if client.is_flooded:
         result.remarks.append("it shows too much: not all of it was kept")
-    for check in assignment.checks:  # as the student knows it
-        for cell in notebook.cells:
-            if cell.metadata.get("check") == check.number:
-                cell.source = check.cell.source
+    sources = {check.number: check.cell.source for check in assignment.checks}
+    for cell in notebook.cells:  # as the student knows it
+        cell.source = sources.get(cell.metadata.get("check"), cell.source)
     return list(_read_record(place / "record", secret))
 
 

@@ -40,15 +40,16 @@ from tools.execution import (
     run_notebook,
 )
 from tools.files import write_atomically
-from tools.parameters import ParameterError
 from tools.series import (
     UsageError,
+    add_parameter_option,
     declared_parameters,
     find_notebooks,
+    notebook_parameters,
     path_from_root,
+    positive,
     profile_values,
     read_profiles,
-    resolve_parameters,
     select,
 )
 from tools.summary import human_memory, human_seconds, write_summary
@@ -62,13 +63,9 @@ def plan(names, *, series, profile, given, output, root):
     by_notebook = profile_values(profile, profiles=read_profiles(root), series=series)
     jobs = []
     for name in names:
-        declared = declared_parameters(series[name])
-        try:
-            values = resolve_parameters(
-                declared, from_profile=by_notebook.get(name, {}), given=given, root=root
-            )
-        except ParameterError as error:
-            raise UsageError(f"{name}: {error}") from None
+        values = notebook_parameters(
+            series[name], from_profile=by_notebook.get(name, {}), given=given, root=root
+        )
         folder = output / name
         values["OUTPUT_DIR"] = path_from_root(folder, root=root)
         for parameter, place in input_places(values, root=root).items():
@@ -173,16 +170,6 @@ def show_series(series, profiles):
             print(f"    {parameter} = {default!r}" + (f"  ({', '.join(values)})" * bool(values)))
 
 
-def _positive(text):
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-_positive.__name__ = "positive number"  # argparse's message names it
-
-
 def _parser():
     parser = argparse.ArgumentParser(
         description="Run notebooks of the series as batch jobs.",
@@ -190,17 +177,9 @@ def _parser():
     )
     parser.add_argument("notebooks", nargs="*", metavar="NN", help="number or name; default: all")
     parser.add_argument("--profile", help="sizes from notebooks/runs.yaml, such as smoke or full")
-    parser.add_argument(
-        "-p",
-        dest="parameters",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="a parameter for every notebook selected; VALUE is YAML; repeatable",
-    )
+    add_parameter_option(parser, of="for every notebook selected")
     parser.add_argument("--output", type=Path, help="default: runs/<time>-<profile>")
-    parser.add_argument("--jobs", type=_positive, default=1, help="notebooks at a time (1)")
+    parser.add_argument("--jobs", type=positive(int), default=1, help="notebooks at a time (1)")
     parser.add_argument("--list", action="store_true", help="show notebooks and parameters")
     return parser
 

@@ -64,6 +64,15 @@ def profile_values(profile, *, profiles, series):
     return profiles[profile]
 
 
+def notebook_parameters(path, *, from_profile, given, root):
+    """The values to run a notebook file with, see `resolve_parameters`. Raises UsageError."""
+    declared = declared_parameters(path)
+    try:
+        return resolve_parameters(declared, from_profile=from_profile, given=given, root=root)
+    except ParameterError as error:
+        raise UsageError(f"{path.stem}: {error}") from None
+
+
 def declared_parameters(path):
     """The parameters of a notebook file and their defaults. Raises UsageError."""
     try:
@@ -106,3 +115,29 @@ def path_from_root(path, *, root):
         return absolute.as_posix()
     inside = absolute.is_relative_to(root)
     return relative if inside else min(relative, absolute.as_posix(), key=len)
+
+
+def add_parameter_option(parser, *, of):
+    """The option -p NAME VALUE of a command line. of: what it is a parameter of."""
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help=f"a parameter {of}; VALUE is YAML; repeatable",
+    )
+
+
+def positive(kind):
+    """A type for argparse: int or float, above 0."""
+
+    def number(text):
+        value = kind(text)
+        if not value > 0:
+            raise ValueError
+        return value
+
+    number.__name__ = "positive number"  # argparse's message names it
+    return number

@@ -12,6 +12,11 @@ from tools.parameters import TAG
 CHECK = re.compile(r"^checks\.(\w+)\((\w+)\)$", re.MULTILINE)
 MOST_BYTES = 50 * 2**20  # of a submission; one with all its figures has about 5 MB
 MOST_TEXT = 2 * 2**20  # characters of all its cells; the solved notebook has 60,000
+NEW_CELLS = {
+    "code": nbformat.v4.new_code_cell,
+    "markdown": nbformat.v4.new_markdown_cell,
+    "raw": nbformat.v4.new_raw_cell,
+}
 # What a solution has no need of, and what tampering with checks does not do without.
 SUSPICIOUS = re.compile(
     r"grading_referee|_getframe|currentframe|__closure__|__globals__|__code__|__wrapped__|f_locals"
@@ -60,18 +65,23 @@ def find_submissions(folder):
     }
 
 
-def read_submission(path):
-    """The cells of a notebook that somebody else wrote, without what they showed.
-
-    Text, tags and nbgrader's marks are taken over; whatever else an editor has put into the file,
-    or left out, does not matter. Raises SubmissionError.
-    """
+def need_size(path):
+    """Raises SubmissionError for a file that is not there, or too large to be read whole."""
     try:
         size = path.stat().st_size
     except OSError as error:
         raise SubmissionError(f"it cannot be opened: {error.strerror}") from None
     if size > MOST_BYTES:
         raise SubmissionError(f"it has {size >> 20} MB: clear its outputs")
+
+
+def read_submission(path):
+    """The cells of a notebook that somebody else wrote, without what they showed.
+
+    Text, tags and nbgrader's marks are taken over; whatever else an editor has put into the file,
+    or left out, does not matter. Raises SubmissionError.
+    """
+    need_size(path)
     try:
         found = nbformat.reads(path.read_bytes().decode("utf-8-sig"), as_version=4)
         cells = [_plain(cell) for cell in found.cells if cell.get("cell_type") in NEW_CELLS]
@@ -80,13 +90,6 @@ def read_submission(path):
     if sum(len(cell.source) for cell in cells) > MOST_TEXT:
         raise SubmissionError(f"its cells hold more than {MOST_TEXT >> 20} MB of text")
     return nbformat.v4.new_notebook(cells=cells)
-
-
-NEW_CELLS = {
-    "code": nbformat.v4.new_code_cell,
-    "markdown": nbformat.v4.new_markdown_cell,
-    "raw": nbformat.v4.new_raw_cell,
-}
 
 
 def _plain(cell):
