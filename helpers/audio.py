@@ -58,8 +58,8 @@ def load(path, *, sr, start_s=0.0, duration_s=None):
     Seeking is exact to the sample. In Ogg files that means decoding from the beginning, because
     libsndfile's own seek can land hundreds of samples off.
     """
-    pieces = list(_resampled(path, sr, start_s, duration_s))
-    return np.concatenate(pieces) if pieces else np.empty(0, np.float32)
+    pieces = list(_resampled(path, sr, start_s, duration_s)) or [np.empty(0, np.float32)]
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def stream(path, *, sr, block_s=60.0, start_s=0.0, duration_s=None):
@@ -247,9 +247,9 @@ def _downmix(frames, found, at):
             y += frames[:, channel]
         if frames.shape[1] > 1:
             y *= np.float32(1 / frames.shape[1])
-        level = np.abs(y)
-    if not level.max() <= LOUDEST:  # nor is NaN
-        bad = int(np.argmin(level <= LOUDEST))
+        level = max(y.max(), -y.min())
+    if not level <= LOUDEST:  # nor is NaN
+        bad = int(np.argmin(np.abs(y) <= LOUDEST))
         kind = "NaN" if np.isnan(frames[bad]).any() else "infinite"
         if np.isfinite(frames[bad]).all():
             kind = f"impossible ({y[bad]:.0e} of full scale)"

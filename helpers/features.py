@@ -4,13 +4,10 @@ Everything here agrees with librosa (same definitions, same defaults where they 
 works on whole batches in float32 with `scipy.fft`, several times as fast.
 """
 
-import hashlib
-import io
-import json
 import math
+import threading
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,10 +15,10 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import get_window
 
-from helpers import audio, env
+from helpers import audio, cache
 
-FORMAT = 1  # raise it whenever the numbers in a cache file would change
-SAMPLES_AT_ONCE = 1 << 16  # in the frames of one FFT call: they stay in the processor's cache
+FORMAT = 2  # raise it whenever the numbers in a cache file would change
+SAMPLES_AT_ONCE = 1 << 19  # in the frames of one FFT call: threads seldom wait for each other
 BANDS_AT_ONCE = 16  # mel bands that are multiplied with the bins under them
 
 
@@ -100,7 +97,7 @@ class Frontend:
         y: float32 (..., n_samples), full scale ±1. Returns float32 (..., 1 + n_fft // 2, n_frames).
         Agrees with `np.abs(librosa.stft(y)) ** 2`.
         """
-        return np.swapaxes(self._frames(y, lambda p: p), -1, -2)
+        return np.swapaxes(self._frames(y, np.copy), -1, -2)
 
     def power(self, y):
         """Power per band: mel bands, or the linear bins from fmin to fmax where n_mels is 0.
@@ -109,6 +106,16 @@ class Frontend:
         `librosa.feature.melspectrogram` (Slaney's scale and normalisation).
         """
         return np.swapaxes(self._frames(y, self._to_bands), -1, -2)
+
+    def bands(self, spectrogram):
+        """`power` of a sound whose spectrogram is there already.
+
+        spectrogram: float32 (..., 1 + n_fft // 2, n_frames). Returns (..., n_bands, n_frames).
+        """
+        spectrogram = np.asarray(spectrogram, np.float32)
+        flat = np.ascontiguousarray(spectrogram.reshape(-1, *spectrogram.shape[-2:]).swapaxes(1, 2))
+        rows = np.stack([self._to_bands(row).T for row in flat])
+        return rows.reshape(*spectrogram.shape[:-2], *rows.shape[1:])
 
     def log_power(self, y, *, floor=1e-10, top_db=None):
         """`power` in decibels re full scale². floor: least power. top_db: range below the maximum.
@@ -151,7 +158,7 @@ class Frontend:
     def _to_bands(self, spectrum):
         """Linear power (n_frames, 1 + n_fft // 2) → (n_frames, n_bands)."""
         if not self.n_mels:
-            return spectrum[:, self._bins]
+            return spectrum[:, self._bins].copy()
         # A triangle is zero nearly everywhere: multiply only where the bands have weight.
         mel = np.empty((len(spectrum), self.n_mels), np.float32)
         for bands, bins, weights in _mel_blocks(self):
@@ -163,22 +170,41 @@ class Frontend:
         y = np.asarray(y, np.float32)
         if not y.shape[-1]:
             raise ValueError("a sound without samples has no spectrogram")
-        half = self.n_fft // 2
-        rows = [self._frames_of(np.pad(row, half), to_bands) for row in y.reshape(-1, y.shape[-1])]
-        return np.stack(rows).reshape(*y.shape[:-1], *rows[0].shape)
+        rows = []
+        for row in y.reshape(-1, y.shape[-1]):
+            padded = np.zeros(len(row) + 2 * (self.n_fft // 2), np.float32)
+            padded[self.n_fft // 2 :][: len(row)] = row
+            rows.append(self._frames_of(padded, to_bands))
+        batch = np.stack(rows) if len(rows) > 1 else rows[0]
+        return batch.reshape(*y.shape[:-1], *rows[0].shape)
 
     def _frames_of(self, padded, to_bands):
         """Frames that lie wholly within `padded`: float32 (n_frames, n_bands)."""
         frames = sliding_window_view(padded, self.n_fft)[:: self.hop_length]
-        windowed = np.empty((min(len(frames), self._frames_at_once), self.n_fft), np.float32)
+        windowed, power = _work_space(self._frames_at_once, self.n_fft)
         pieces = []
         for i in range(0, len(frames), self._frames_at_once):
             part = frames[i : i + self._frames_at_once]
             spectrum = scipy.fft.rfft(np.multiply(part, self._window, out=windowed[: len(part)]))
-            power = np.square(spectrum.real)
-            power += np.square(spectrum.imag)
-            pieces.append(to_bands(power))
-        return np.concatenate(pieces) if len(pieces) > 1 else np.ascontiguousarray(pieces[0])
+            squares = spectrum.view(np.float32)  # real and imaginary parts in turn
+            np.square(squares, out=squares)
+            np.add(squares[:, 0::2], squares[:, 1::2], out=power[: len(part)])
+            pieces.append(to_bands(power[: len(part)]))
+        return np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
+
+
+_kept = threading.local()
+
+
+def _work_space(n_frames, n_fft):
+    """Arrays (n_frames, n_fft) and (n_frames, 1 + n_fft // 2) to be used again by this thread.
+
+    Fresh ones would be handed back to the operating system each time, and cost more than the FFT.
+    """
+    if getattr(_kept, "shape", None) != (n_frames, n_fft):
+        _kept.shape = n_frames, n_fft
+        _kept.arrays = [np.empty((n_frames, n), np.float32) for n in (n_fft, 1 + n_fft // 2)]
+    return _kept.arrays
 
 
 def to_db(power, *, floor=1e-10, top_db=None):
@@ -240,76 +266,26 @@ def _mel_weights(frontend):
 # --- a whole data set, once ---------------------------------------------------------------------
 
 
-def extract(paths, frontend, *, cache_dir=None, root=None, progress=True):
-    """Band power of every file, computed once and kept on disk.
+def extract(paths, frontend, *, decibels=False, cache_dir=None, root=None, progress=True):
+    """Band power of every file, computed once and kept on disk, see `cache.compute`.
 
     paths: sequence of paths, or a clip table with a column `path`. frontend: `Frontend`.
-    cache_dir: folder of the cache; None: `cache/features` in the repository. root: folder that the
-    files in errors are named from, see `audio.error_table`. The files are decoded
-    by all cores; a cache file belongs to one file (path, size, time of change) and one front end,
-    and is used only if its checksum is right.
+    decibels: `log_power` instead of `power`.
     Returns (powers, errors): a list with a float32 (n_frames, n_bands) array per path, time first,
     or None where the file cannot be read; and a table `file, reason` of those.
     """
-    paths = [Path(p) for p in (paths["path"] if isinstance(paths, pd.DataFrame) else paths)]
-    folder = Path(cache_dir) if cache_dir else env.repository_root() / "cache" / "features"
-    folder = folder / _frontend_key(frontend)
+    bands = frontend.log_power if decibels else frontend.power
 
-    found = audio.map_files(
-        lambda path: _extract_one(path, frontend, folder),
-        paths,
+    def work(path):
+        return (np.ascontiguousarray(bands(audio.load(path, sr=frontend.sr)).T),)
+
+    found, errors = cache.compute(
+        work,
+        paths["path"] if isinstance(paths, pd.DataFrame) else paths,
+        recipe={"bands": FORMAT, "decibels": decibels, **asdict(frontend)},
         desc="Features",
-        unit="file",
+        cache_dir=cache_dir,
+        root=root,
         progress=progress,
     )
-    errors = [e for e in found if isinstance(e, audio.AudioError)]
-    powers = [None if isinstance(p, audio.AudioError) else p for p in found]
-    return powers, audio.error_table(errors, root=root)
-
-
-def _frontend_key(frontend):
-    text = json.dumps({"format": FORMAT, **asdict(frontend)}, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def _extract_one(path, frontend, folder):
-    try:
-        stat = path.stat()
-    except OSError:
-        stat = None  # let `audio` say what is wrong with it
-    if stat:
-        identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-        name = hashlib.blake2b(
-            identity.encode(errors="surrogateescape"), digest_size=16
-        ).hexdigest()
-        kept = _read_cache(folder / name, frontend)
-        if kept is not None:
-            return kept
-    y = audio.load(path, sr=frontend.sr)
-    power = np.ascontiguousarray(frontend.power(y).T)
-    if stat:
-        _write_cache(folder / name, power)
-    return power
-
-
-def _read_cache(path, frontend):
-    """The array of a cache file, or None if there is none or it is not what was written."""
-    try:
-        content = path.read_bytes()
-        if hashlib.blake2b(content[16:], digest_size=16).digest() != content[:16]:
-            return None
-        power = np.load(io.BytesIO(content[16:]), allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return power if power.ndim == 2 and power.shape[1] == frontend.n_bands else None
-
-
-def _write_cache(path, power):
-    buffer = io.BytesIO()
-    np.save(buffer, power, allow_pickle=False)
-    content = buffer.getvalue()
-    try:
-        with env.atomic_path(path) as temporary:
-            temporary.write_bytes(hashlib.blake2b(content, digest_size=16).digest() + content)
-    except OSError:
-        pass  # a full disk or a read-only folder costs time at the next run, nothing else
+    return [None if arrays is None else arrays[0] for arrays in found], errors

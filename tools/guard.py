@@ -177,8 +177,9 @@ def own_checks(chapter, record):
     from helpers import checks, exercises
 
     for name in ("checks", "exercises"):
-        del sys.modules[f"helpers.{name}"]
         delattr(helpers, name)
+        for module in [m for m in sys.modules if f"{m}.".startswith(f"helpers.{name}.")]:
+            del sys.modules[module]
     exercises.start(chapter)
 
     def recorded(judge):

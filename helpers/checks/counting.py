@@ -1,38 +1,9 @@
-"""The checks of the exercises, one per exercise; in a notebook: `checks.log_mel(log_mel)`.
-
-Each compares with a reference of its own (librosa, SciPy, scikit-learn) or by properties, on seeded
-inputs, and takes every right way for right. How verdicts, hints and progress work: `exercises`.
-"""
+"""The checks of 05_capuchin_call_counter."""
 
 import numpy as np
 import pandas as pd
 
-from helpers.exercises import (
-    EXERCISES,
-    Wrong,
-    call,
-    case,
-    check,
-    hint,
-    need_array,
-    need_numbers,
-    progress,
-    start,
-)
-
-__all__ = [
-    "EXERCISES",
-    "convolution_block",
-    "count_errors",
-    "find_calls",
-    "folds_by_source",
-    "hint",
-    "log_mel",
-    "mix",
-    "progress",
-    "receptive_field",
-    "start",
-]
+from helpers.exercises import Wrong, call, case, check, need_array, need_numbers
 
 
 @check(
