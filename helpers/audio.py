@@ -36,7 +36,9 @@ __all__ = [
     "fix_length",
     "info",
     "load",
+    "load_frames",
     "map_files",
+    "mono",
     "stream",
     "write",
 ]
@@ -60,6 +62,28 @@ def load(path, *, sr, start_s=0.0, duration_s=None):
     """
     pieces = list(_resampled(path, sr, start_s, duration_s)) or [np.empty(0, np.float32)]
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def load_frames(path):
+    """A whole file as it is: every channel, at its own rate.
+
+    Returns (frames, info): float32 (n_samples, channels), full scale ±1, and `AudioInfo`. Raises
+    AudioError.
+    """
+    with open_sound(path) as (file, found, slack):
+        pieces = [f.copy() for f, _ in _frames(file, found, 0, found.n_frames, slack)]
+    return np.concatenate(pieces), found
+
+
+def mono(frames, info, *, sr):
+    """What `load` makes of a file that `load_frames` has decoded: float32 (n_samples,) at sr Hz.
+
+    frames: (n_samples, channels). info: its `AudioInfo`. Raises AudioError.
+    """
+    y = _downmix(frames, info, 0)
+    if sr != info.sample_rate:
+        y = np.concatenate(list(_soxr([y], info.path, info.sample_rate, int(sr))))
+    return y if len(y) else np.zeros(1, np.float32)
 
 
 def stream(path, *, sr, block_s=60.0, start_s=0.0, duration_s=None):
@@ -214,6 +238,12 @@ def _soxr(pieces, path, native, sr):
 
 def _mono(file, found, first, last, slack):
     """Generate frames first … last of an open file as mono float32, at its own rate."""
+    for frames, at in _frames(file, found, first, last, slack):
+        yield _downmix(frames, found, at)
+
+
+def _frames(file, found, first, last, slack):
+    """Generate (frames, at) of an open file; frames: (n, channels), valid until the next."""
     size = max(1, BLOCK // found.channels)
     buffer = np.empty((size, found.channels), np.float32)
     # libsndfile's Vorbis seek can be off by a block for good: https://github.com/libsndfile/
@@ -230,7 +260,7 @@ def _mono(file, found, first, last, slack):
             place += f" and {seconds((at + n) / found.sample_rate)}"
             raise AudioError(found.path, f"damaged {place}: {AGAIN} ({trouble})")
         if len(got) and at >= first:
-            yield _downmix(got, found, at)
+            yield got, at
         at += len(got)
         if len(got) < n:
             if last - at > slack:

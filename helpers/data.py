@@ -230,6 +230,25 @@ def clip_table(dataset, *, max_clips=0, seed=0):
     return table, pd.concat([faults, errors], ignore_index=True)
 
 
+def listed(dataset, table):
+    """What the data set's own table says of the clips of a clip table.
+
+    Returns a DataFrame with the index of `table`: listed_s (length, s; NaN: not said), problem
+    (what is wrong with its entry, or ""). Where a data set has no table, or an entry is not found,
+    nothing is said.
+    """
+    nothing = pd.DataFrame({"listed_s": np.nan, "problem": ""}, index=table.index)
+    entry = DATASETS[dataset.name]
+    if entry.read_entries is None:
+        return nothing
+    paths = [Path(path) for path in table["path"]]
+    keys = [(path.parent.relative_to(dataset.root).as_posix(), path.stem) for path in paths]
+    entries = entry.read_entries(dataset.root).drop_duplicates(["folder", "stem"])
+    entries = entries.set_index(["folder", "stem"]).reindex(keys)
+    entries = entries.set_axis(table.index)
+    return entries.fillna({"problem": ""})
+
+
 def need_all_labels(table, dataset, problem):
     """Raises DataError if a label of the data set has no clips. problem: what its folder has."""
     entry, present = DATASETS[dataset.name], set(table["label"])
@@ -345,6 +364,17 @@ def _key_table(path, column, names):
 
 
 # --- splits -----------------------------------------------------------------------------------
+
+
+def leaked_share(groups, is_test):
+    """Share of the test clips whose source is in training as well. Built in 01_eda.
+
+    groups: (n_clips,). is_test: bool (n_clips,). Returns float, 0 where nothing is tested.
+    """
+    groups, is_test = np.asarray(groups), np.asarray(is_test, bool)
+    if not is_test.any():
+        return 0.0
+    return float(np.isin(groups[is_test], groups[~is_test]).mean())
 
 
 def group_folds(table, *, n_folds, seed):

@@ -28,15 +28,15 @@ CURVES = (*SCALARS, *(name for names in VECTORS.values() for name in names))
 COLUMNS = tuple(f"{name}_{how}" for name in CURVES for how in ("mean", "std"))
 
 
-def over_time(y, frontend):
+def over_time(y, frontend, *, power=None):
     """Every descriptor of every frame.
 
     y: float32 (n_samples,), full scale ±1. frontend: `features.Frontend` with mel bands and a
-    sample rate above 12.8 kHz (for six octaves of contrast from 200 Hz up). Returns a dict: each
-    of SCALARS (n_frames,); "contrast_db" (7, n_frames), "chroma" (12, n_frames), "mfcc"
-    (13, n_frames).
+    sample rate above 12.8 kHz (for six octaves of contrast from 200 Hz up). power: the front
+    end's `spectrogram` of y, where it is there already. Returns a dict: each of SCALARS
+    (n_frames,); "contrast_db" (7, n_frames), "chroma" (12, n_frames), "mfcc" (13, n_frames).
     """
-    power = frontend.spectrogram(y)
+    power = frontend.spectrogram(y) if power is None else power
     f = np.fft.rfftfreq(frontend.n_fft, 1 / frontend.sr).astype(np.float32)
     magnitude = np.sqrt(power)
     centroid_hz = centroid(magnitude, f)
@@ -54,12 +54,12 @@ def over_time(y, frontend):
     }
 
 
-def summary(y, frontend):
+def summary(y, frontend, *, power=None):
     """Mean and standard deviation over time of every descriptor: float32 (len(COLUMNS),).
 
-    y, frontend: see `over_time`. The names are COLUMNS.
+    y, frontend, power: see `over_time`. The names are COLUMNS.
     """
-    curves = over_time(y, frontend)
+    curves = over_time(y, frontend, power=power)
     rows = np.concatenate([np.atleast_2d(curves[name]) for name in (*SCALARS, *VECTORS)])
     return np.stack([rows.mean(axis=1), rows.std(axis=1)], axis=1).ravel().astype(np.float32)
 

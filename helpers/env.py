@@ -1,5 +1,6 @@
 """Where a notebook runs, on what, and with which seed; paths fit to be shown and written to."""
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -69,13 +70,27 @@ def choose_backend(*, gpu=None):
     return next((name for name in order if importlib.util.find_spec(name)), "tensorflow")
 
 
-def setup():
-    """Choose the Keras backend and print what this runs on: a notebook's set-up cell.
+def setup(*, keras=True):
+    """Say what this runs on, and choose the Keras backend: a notebook's set-up cell.
 
-    Must come before Keras is imported; if it has been, its backend stays. Returns a `Setup`.
+    keras: False where no network is trained; Keras then stays unloaded, which saves seconds. Must
+    come before Keras is imported; if it has been, its backend stays. Returns a `Setup`.
     """
     gpu = has_gpu()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    backend = _load_keras(gpu, versions) if keras else ""
+    versions["librosa"] = _version("librosa")
+    found = Setup(where=where(), backend=backend, gpu=gpu, versions=versions)
+    text = " · ".join(f"{name} {version}" for name, version in versions.items())
+    text += f" · Keras on {backend}" if keras else ""
+    cores = f"{cpu_count()} CPU cores, {'a GPU' if gpu else 'no GPU'}"
+    print(textwrap.fill(f"{text} · {found.where} · {cores}", width=100))
+    return found
+
+
+def _load_keras(gpu, versions):
+    """Import Keras with the backend for this machine; adds their versions. Returns its name."""
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = choose_backend(gpu=gpu)
         if not gpu:
@@ -84,16 +99,20 @@ def setup():
         import keras
 
     backend = keras.config.backend()
-    versions = {"python": platform.python_version(), "numpy": np.__version__}
-    versions["keras"] = keras.__version__
-    for name in (backend, "librosa"):
-        versions[name] = _version(name)
-    found = Setup(where=where(), backend=backend, gpu=gpu, versions=versions)
-    text = " · ".join(f"{name} {version}" for name, version in versions.items())
-    cores = f"{cpu_count()} CPU cores, {'a GPU' if gpu else 'no GPU'}"
-    text += f" · Keras on {backend} · {found.where} · {cores}"
-    print(textwrap.fill(text, width=100))
-    return found
+    versions |= {"keras": keras.__version__, backend: _version(backend)}
+    return backend
+
+
+def optional(name, *, package=""):
+    """A module that a part of a notebook can do without, or None and a line on how to get it.
+
+    package: what it is installed by, where that is not its name.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        print(f"{name} is not installed: this part is left out (`pip install {package or name}`).")
+        return None
 
 
 def progress_bar(iterable=None, **kwargs):

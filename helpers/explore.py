@@ -4,13 +4,43 @@ They show pictures and players as values of widgets, not through an `Output` wid
 redirects the kernel's messages, which can leave a batch run waiting for one that never comes.
 """
 
+import base64
+import html
 import io
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
+import numpy as np
 import soundfile as sf
+from IPython.display import HTML
 
 from helpers import audio, plots
+from helpers.features import Frontend
+
+ALL_FFTS = tuple(2**k for k in range(7, 14))  # 128 … 8192
+ALL_HOPS = tuple(2**k for k in range(5, 12))  # 32 … 2048
+
+
+def interactive(figure):
+    """A plotly figure as HTML that brings plotly along: it works offline and in exported pages."""
+    return HTML(figure.to_html(full_html=False, include_plotlyjs=True))
+
+
+def players(sounds, *, sr, titles, columns=4):
+    """Players side by side. sounds: list of float (n_samples,). sr: Hz. Returns HTML to display.
+
+    They play at the level of the files: who turns a faint one up should beware of the next.
+    """
+    cells, columns = [], min(columns, max(1, len(sounds)))
+    for y, title in zip(sounds, titles, strict=True):
+        content = base64.b64encode(_wav(y, sr)).decode()
+        cells.append(
+            f'<figure style="margin: 0"><figcaption>{html.escape(title)}</figcaption>'
+            f'<audio controls preload="metadata" style="width: 100%; height: 2.2em" '
+            f'src="data:audio/wav;base64,{content}"></audio></figure>'
+        )
+    grid = f"display: grid; grid-template-columns: repeat({columns}, 1fr); gap: 0.6em 1em"
+    return HTML(f'<div style="{grid}">{"".join(cells)}</div>')
 
 
 def detections(paths, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
@@ -39,15 +69,110 @@ def detections(paths, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
         axis.set_title(
             f"{recording.value}, call {number.value} of {len(mine)}: {event['score']:.2f}"
         )
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png")
-        plt.close(figure)
-        picture.value = buffer.getvalue()
-        buffer = io.BytesIO()
-        sf.write(buffer, audio.load(path, sr=sr, **part), sr, format="WAV", subtype="PCM_16")
-        player.value = buffer.getvalue()
+        picture.value = _png(figure)
+        player.value = _wav(audio.load(path, sr=sr, **part), sr)
 
     recording.observe(show, "value")
     number.observe(show, "value")
     show()
     return widgets.VBox([widgets.HBox([recording, number]), picture, player])
+
+
+def clips(table, *, sr=22050, seconds=10.0):
+    """A panel to look at any clip through any spectrogram, and to hear it.
+
+    table: clip table, not empty. sr: Hz, of sound and picture. seconds: what is shown of a longer
+    clip. Returns a widget; only what is looked at is decoded.
+    """
+    short = {"layout": widgets.Layout(width="17em"), "style": {"description_width": "6.5em"}}
+    label = widgets.Dropdown(options=sorted(set(table["label"])), description="Class", **short)
+    clip = widgets.Dropdown(description="Clip", **short)
+    n_fft = widgets.SelectionSlider(options=ALL_FFTS, value=2048, description="FFT size", **short)
+    hop = widgets.SelectionSlider(options=ALL_HOPS, value=256, description="Hop length", **short)
+    n_mels = widgets.IntSlider(
+        min=0, max=256, step=8, value=128, description="Mel bands", continuous_update=False, **short
+    )
+    span = widgets.FloatRangeSlider(
+        min=0,
+        max=sr / 2000,
+        step=0.1,
+        value=(0, sr / 2000),
+        readout_format=".1f",
+        description="Band (kHz)",
+        continuous_update=False,
+        **short,
+    )
+    note = widgets.HTML()
+    picture = widgets.Image(format="png")
+    player = widgets.Audio(format="wav", autoplay=False, loop=False)
+    sounds = {}  # of the clip that is shown: a turn of a knob decodes nothing
+
+    def show(*_):
+        if clip.value not in sounds:
+            sounds.clear()
+            try:
+                sounds[clip.value] = audio.load(clip.value, sr=sr, duration_s=seconds)
+            except audio.AudioError as error:
+                note.value = f"This clip cannot be read: {error.reason}"
+                return
+            player.value = _wav(sounds[clip.value], sr)
+        low, high = span.value
+        try:
+            frontend = Frontend(
+                sr=sr,
+                n_fft=n_fft.value,
+                hop_length=hop.value,
+                n_mels=n_mels.value,
+                fmin=1000 * low,
+                fmax=min(1000 * high, sr / 2),
+            )
+        except ValueError:
+            note.value = "No frequency lies in this band: make it wider, or the FFT larger."
+            return
+        note.value = (
+            f"A window of {1000 * n_fft.value / sr:.0f} ms tells frequencies "
+            f"{sr / n_fft.value:.0f} Hz apart; a frame every {1000 * frontend.hop_s:.1f} ms; "
+            f"{frontend.n_bands} {'mel' if n_mels.value else 'linear'} bands."
+        )
+        picture.value = _png(_sound_and_spectrogram(sounds[clip.value], frontend))
+
+    def choose(*_):
+        mine = table.loc[table["label"] == label.value, "path"]
+        # Setting the options chooses the first, which shows it.
+        clip.options = [(str(path).rsplit("/", 1)[-1], path) for path in mine]
+
+    for knob in (clip, n_fft, hop, n_mels, span):
+        knob.observe(show, "value")
+    label.observe(choose, "value")
+    choose()
+    knobs = [widgets.HBox([label, clip]), widgets.HBox([n_fft, hop]), widgets.HBox([n_mels, span])]
+    return widgets.VBox([*knobs, note, picture, player])
+
+
+def _sound_and_spectrogram(y, frontend):
+    """A figure: the waveform above, the spectrogram below."""
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(9, 4.6), sharex=True, height_ratios=(1, 3), layout="constrained"
+    )
+    top.plot(np.arange(len(y)) / frontend.sr, y, lw=0.4, color=plots.OTHER)
+    top.set(ylabel="amplitude", ylim=(-1, 1))
+    power = frontend.power(y).T
+    image = plots.spectrogram(bottom, power / max(power.max(), 1e-12), frontend)
+    bottom.set_xlim(0, len(y) / frontend.sr)
+    figure.colorbar(image, ax=[top, bottom], label="power (dB re maximum)")
+    return figure
+
+
+def _png(figure):
+    """A figure as the bytes of a PNG file; it is closed."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def _wav(y, sr):
+    """A sound as the bytes of a WAV file."""
+    buffer = io.BytesIO()
+    sf.write(buffer, y, sr, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()

@@ -8,12 +8,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from helpers import env
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 LISTED = ("path", "label", "group", "fold")  # of a clip, known before the file is opened
+
+
+# Of a clip, as the data set's own table has it: the folder that it is in (relative to the root),
+# its file's name without the suffix, its length in seconds or NaN, and what is wrong with the row.
+ENTRY = ("folder", "stem", "listed_s", "problem")
 
 
 class DataError(Exception):
@@ -26,8 +32,10 @@ class DatasetInfo:
 
     parts: part ("clips", "recordings") → what must be there, each a tuple of names that it may
     have. list_clips: root → (table with the columns LISTED, list of (file, reason) of what is not
-    as its table says). kaggle: "owner/slug". page: its heading in data_README.md. labels: label →
-    folder, where folders are what labels the clips: then none may be missing. recordings: folder.
+    as its table says). read_entries: root → what its own table says of each clip, see `ENTRY`; None
+    where a data set has no table. kaggle: "owner/slug". page: its heading in data_README.md.
+    labels: label → folder, where folders are what labels the clips: then none may be missing.
+    recordings: folder.
     """
 
     name: str
@@ -37,6 +45,7 @@ class DatasetInfo:
     kaggle: str
     licence: str
     page: str
+    read_entries: Callable | None = None
     labels: dict = field(default_factory=dict)
     recordings: str = ""
 
@@ -139,23 +148,103 @@ def _first(root, names):
 URBAN_TABLES = ("metadata/UrbanSound8K.csv", "UrbanSound8K.csv")
 ESC_TABLES = ("meta/esc50.csv", "esc50.csv")
 ESC_FOLDERS = ("audio/audio", "audio")
+ESC_S = 5.0  # length of every clip, s
 
 
-def _urbansound8k_clips(root):
+def _urbansound8k_table(root):
+    """(its table with a column `folder`, the table's name)."""
     listed_in = _first(root, URBAN_TABLES)
     table = read_table(root / listed_in, ("slice_file_name", "fsID", "fold", "class"))
     prefix = "audio/" if (root / "audio").is_dir() else ""
-    folders = prefix + "fold" + table["fold"].astype(str)
-    table = pd.DataFrame(
+    return table.assign(folder=prefix + "fold" + table["fold"].astype(str)), listed_in
+
+
+def _urbansound8k_clips(root):
+    table, listed_in = _urbansound8k_table(root)
+    clips = pd.DataFrame(
         {
             "name": table["slice_file_name"].astype(str),
-            "folder": folders,
+            "folder": table["folder"],
             "label": table["class"].astype(str),
             "group": table["fsID"].astype(str),
             "fold": table["fold"],
         }
     )
-    return _listed_clips(root, table, listed_in, sorted(set(folders)))
+    return _listed_clips(root, clips, listed_in, sorted(set(clips["folder"])))
+
+
+def _urbansound8k_entries(root):
+    table, _ = _urbansound8k_table(root)
+    stems = table["slice_file_name"].astype(str).map(lambda name: Path(name).stem)
+    problems = _Problems(table)
+    problems.compare(stems, ("fsID", "classID", None, None))
+    if "classID" in table:
+        problems.need_one_name("classID", "class")
+    if "salience" in table:
+        salience = pd.to_numeric(table["salience"], errors="coerce")
+        problems.add(
+            ~salience.isin([1, 2]), lambda row: f"salience is {row['salience']}, not 1 or 2"
+        )
+    lengths = float("nan")
+    if {"start", "end"} <= set(table):
+        lengths = table["end"] - table["start"]
+        problems.add(
+            ~(lengths > 0), lambda row: f"it ends at {row['end']}, begins {row['start']} s"
+        )
+    return _entries(table["folder"], stems, lengths, problems)
+
+
+def _esc_entries(root):
+    listed_in, folder = _first(root, ESC_TABLES), _first(root, ESC_FOLDERS)
+    table = read_table(root / listed_in, ("filename", "fold", "category", "esc10", "src_file"))
+    stems = table["filename"].astype(str).map(lambda name: Path(name).stem)
+    problems = _Problems(table)
+    problems.compare(stems, ("fold", "src_file", "take", "target"))
+    if "target" in table:
+        problems.need_one_name("target", "category")
+    return _entries(folder, stems, ESC_S, problems)
+
+
+def _entries(folder, stems, lengths, problems):
+    texts = ["; ".join(found) for found in problems.found]
+    columns = (folder, stems, lengths, texts)
+    return pd.DataFrame(dict(zip(ENTRY, columns, strict=True)))
+
+
+class _Problems:
+    """What the rows of a data set's table contradict: each other, or their files' names."""
+
+    def __init__(self, table):
+        self.table = table
+        self.found = [[] for _ in range(len(table))]
+
+    def add(self, rows, tell):
+        """rows: bool (n_rows,). tell: row → what is wrong with it."""
+        for i in np.flatnonzero(rows):
+            self.found[i].append(tell(self.table.iloc[i]))
+
+    def compare(self, stems, columns):
+        """Stems are made of fields, a-b-c; columns: what each field is, None: not in the table."""
+        for k, column in enumerate(columns):
+            if column is None or column not in self.table:
+                continue
+            told = stems.str.split("-").str.get(k)
+            self.add(
+                told.notna() & (told != self.table[column].astype(str)),
+                lambda row, k=k, column=column: (
+                    f"{column} is {row[column]}, its file name says "
+                    f"{str(row.iloc[0]).split('-')[k].split('.')[0]}"
+                ),
+            )
+
+    def need_one_name(self, number, name):
+        """Rows whose name is not the one that most rows of the same number have."""
+        usual = self.table.groupby(number)[name].agg(lambda names: names.mode().iloc[0])
+        usual = self.table[number].map(usual)
+        self.add(
+            self.table[name] != usual,
+            lambda row: f"{name} is {row[name]}, {number} {row[number]} means {usual[row.name]}",
+        )
 
 
 def _esc_clips(root, *, only_esc10=False):
@@ -184,6 +273,7 @@ ESC50 = DatasetInfo(
     title="ESC-50",
     parts={"clips": [ESC_TABLES]},
     list_clips=_esc_clips,
+    read_entries=_esc_entries,
     kaggle="mmoreaux/environmental-sound-classification-50",
     licence="CC BY-NC 3.0",
     page="esc50",
@@ -211,6 +301,7 @@ DATASETS = {
             title="UrbanSound8K",
             parts={"clips": [URBAN_TABLES]},
             list_clips=_urbansound8k_clips,
+            read_entries=_urbansound8k_entries,
             kaggle="chrisfilo/urbansound8k",
             licence="CC BY-NC 3.0",
             page="urbansound8k",

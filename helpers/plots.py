@@ -83,6 +83,83 @@ def spectrograms(powers, frontend, *, titles, marks=None, columns=4):
     return figure
 
 
+def gallery(sounds, powers, frontend, *, titles, columns=5):
+    """Small multiples: each sound's waveform with its spectrogram under it.
+
+    sounds: list of float (n_samples,), full scale ±1, at frontend.sr. powers: list of
+    (n_frames, n_bands).
+    """
+    rows = -(-len(sounds) // columns)
+    figure, axes = plt.subplots(
+        2 * rows,
+        columns,
+        figsize=(2.8 * columns, 2.9 * rows),
+        height_ratios=[1, 2.2] * rows,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis in axes.flat:
+        axis.tick_params(labelsize=7)
+        axis.axis("off")
+    image = None
+    for i, (y, power) in enumerate(zip(sounds, powers, strict=True)):
+        top, bottom = axes[2 * (i // columns) : 2 * (i // columns) + 2, i % columns]
+        top.axis("on")
+        bottom.axis("on")
+        seconds = len(y) / frontend.sr
+        top.plot(np.arange(len(y)) / frontend.sr, y, lw=0.3, color=OTHER)
+        top.set(xlim=(0, seconds), xticklabels=[])
+        top.set_title(titles[i], fontsize=9)
+        image = spectrogram(bottom, power / max(power.max(), 1e-12), frontend)
+        bottom.set(xlim=(0, seconds), xlabel="", ylabel="")
+        bottom.set_xlabel("time (s)", fontsize=8)
+        if i % columns == 0:
+            top.set_ylabel("amplitude", fontsize=8)
+            bottom.set_ylabel("frequency (kHz)", fontsize=8)
+    if image is not None:
+        figure.colorbar(image, ax=axes, label="power (dB re maximum)", shrink=0.6, pad=0.01)
+    return figure
+
+
+def spectral_envelopes(levels, labels, frequencies, *, shown, columns=4):
+    """Small multiples: median and quartiles of each class's mean spectrum, over that of all clips.
+
+    levels: float (n_clips, n_bands), dB. labels: (n_clips,). frequencies: Hz (n_bands,). shown:
+    the classes, in order.
+    """
+    columns = min(columns, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(12, 0.6 + 1.9 * rows),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    of_all = np.median(levels, axis=0)
+    for i, axis in enumerate(axes.flat):
+        if i >= len(shown):
+            axis.axis("off")
+            continue
+        low, middle, high = np.percentile(levels[labels == shown[i]], [25, 50, 75], axis=0)
+        axis.fill_between(frequencies, low, high, color=OTHER, alpha=0.3, lw=0)
+        axis.plot(frequencies, middle, color=OTHER, lw=1.4)
+        axis.plot(frequencies, of_all, color="0.6", lw=0.8, ls="--")
+        axis.set_title(shown[i], fontsize=9)
+        axis.set_xscale("log")
+        axis.set_xticks([100, 1000, 10000], ["0.1", "1", "10"])
+        axis.minorticks_off()
+        axis.tick_params(labelsize=8)
+        if i + columns >= len(shown):
+            axis.set_xlabel("frequency (kHz)", fontsize=9)
+            axis.tick_params(labelbottom=True)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("band power (dB)", fontsize=9)
+    return figure
+
+
 def learning_curves(histories, *, title):
     """Training and validation loss per epoch. histories: DataFrame `fold, epoch, loss, …`."""
     figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")

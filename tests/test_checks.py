@@ -1,6 +1,8 @@
 """helpers.checks: every check knows the stub, right answers, and the mistakes people make."""
 
 import attempts_counting  # noqa: F401, for the attempts that it gathers
+import attempts_eda  # noqa: F401
+import attempts_features  # noqa: F401
 import numpy as np
 import pytest
 from attempts import RIGHT, WRONG

@@ -1,0 +1,39 @@
+"""Sounds made alike before they are compared: level, silence at the ends, length.
+
+Built in 02_features. y is float32 (n_samples,), full scale ±1, throughout.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+
+def normalise(y, *, peak=0.95):
+    """The same sound with its largest sample at `peak`; silence stays silence."""
+    loudest = np.abs(y).max(initial=0.0)
+    return y * np.float32(peak / loudest) if loudest > 0 else y
+
+
+def trim_silence(y, *, top_db=40.0):
+    """Cut off what lies more than top_db below the loudest frame, at both ends.
+
+    Returns (y, start, stop): the part kept and its place, in samples. Of silence nothing is cut.
+    """
+    from librosa.effects import trim
+
+    if not np.any(y):
+        return y, 0, len(y)
+    kept, (start, stop) = trim(y, top_db=top_db)
+    return kept, int(start), int(stop)
+
+
+def segments(y, *, length, hop):
+    """Pieces of one length that overlap; the last one is padded with zeros. Built in 02_features.
+
+    length, hop: samples, 0 < hop <= length. Returns (n_segments, length): as many as it takes for
+    every sample to be in one, and one at least.
+    """
+    if not 0 < hop <= length:
+        raise ValueError(f"{hop=}, {length=}: 0 < hop <= length is needed, or samples are lost")
+    n = 1 + -(-max(0, len(y) - length) // hop)
+    padded = np.pad(y, (0, (n - 1) * hop + length - len(y)))
+    return sliding_window_view(padded, length)[::hop].copy()

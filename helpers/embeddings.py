@@ -1,0 +1,124 @@
+"""Deep features: the embedding of YAMNet, a network trained on two million clips of YouTube videos.
+
+The model is not part of this project: get its LiteRT file, a 4 MB download, from the model's page
+(https://www.kaggle.com/models/google/yamnet/tfLite/classification-tflite), or attach it on Kaggle.
+"""
+
+import os
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from helpers import audio, cache, conditioning, env
+from helpers.data import KAGGLE_INPUT
+
+FORMAT = 1  # raise it whenever the numbers in a cache file would change
+SR = 16000
+WINDOW, HOP = 15600, 7680  # samples: what the network takes at a time, and half a window on
+WIDTH = 1024
+NAMES = ("yamnet*.tflite", "*yamnet*/**/*.tflite")
+
+
+class EmbeddingError(Exception):
+    """A model that cannot be used; the message says why and what to do."""
+
+
+def find_yamnet(path=""):
+    """The LiteRT file of YAMNet, or None if there is none.
+
+    Looks at: path · the environment variable YAMNET_PATH · data/models in the repository · what is
+    attached on Kaggle. Raises EmbeddingError where path or YAMNET_PATH names something else.
+    """
+    for given, origin in ((path, "YAMNET_PATH"), (os.environ.get("YAMNET_PATH"), "the variable")):
+        if given:
+            file = Path(given).expanduser()
+            inside = sorted(file.rglob("*.tflite")) if file.is_dir() else [file]
+            if len(inside) == 1 and inside[0].is_file():
+                return inside[0]
+            raise EmbeddingError(
+                f"{origin} is {env.short_path(file)}, which is no .tflite file of YAMNet, nor a "
+                "folder that holds one; leave it empty to go on without"
+            )
+    for folder in (env.repository_root() / "data" / "models", KAGGLE_INPUT):
+        for name in NAMES:
+            if found := sorted(folder.glob(name)) if folder.is_dir() else []:
+                return found[0]
+    return None
+
+
+class Yamnet:
+    """YAMNet's embedding: 1,024 numbers for every 0.96 s of sound, 0.48 s apart."""
+
+    def __init__(self, path):
+        """path: its LiteRT file, see `find_yamnet`. Raises EmbeddingError."""
+        self.path = Path(path)
+        self._local = threading.local()  # an interpreter works for one thread at a time
+        self._interpreter()
+
+    def embed(self, y):
+        """float32 (n_windows, 1024) of a sound at 16 kHz, float32 (n_samples,), full scale ±1."""
+        interpreter, entrance, shape, exit_ = self._interpreter()
+        found = []
+        for piece in conditioning.segments(y, length=WINDOW, hop=HOP):
+            interpreter.set_tensor(entrance, piece.reshape(shape))
+            interpreter.invoke()
+            found.append(interpreter.get_tensor(exit_).reshape(WIDTH))
+        return np.array(found)
+
+    def extract(self, paths, *, root=None, cache_dir=None, progress=True):
+        """The mean embedding of every file, computed once, see `cache.compute`.
+
+        Returns (embeddings, errors): float32 (n_files, 1024), NaN where a file cannot be read; and
+        the table `file, reason` of those.
+        """
+        found, errors = cache.compute(
+            lambda path: (self.embed(audio.load(path, sr=SR)).mean(axis=0),),
+            paths,
+            recipe={"yamnet": FORMAT, "bytes": self.path.stat().st_size},
+            desc="YAMNet",
+            cache_dir=cache_dir,
+            root=root,
+            progress=progress,
+        )
+        empty = np.full(WIDTH, np.nan, np.float32)
+        rows = [empty if arrays is None else arrays[0] for arrays in found]
+        return np.array(rows, np.float32).reshape(-1, WIDTH), errors
+
+    def _interpreter(self):
+        """(interpreter, index and shape of the input, index of the embedding) of this thread."""
+        if hasattr(self._local, "parts"):
+            return self._local.parts
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            try:
+                from tensorflow.lite import Interpreter  # where the successor is not installed
+            except ImportError:
+                raise EmbeddingError("it needs `pip install ai-edge-litert`") from None
+        try:
+            with warnings.catch_warnings():
+                # The embedding is an inner tensor; that keeping those takes memory is known.
+                warnings.filterwarnings("ignore", message=".*preserve_all_tensors")
+                interpreter = Interpreter(
+                    str(self.path), num_threads=1, experimental_preserve_all_tensors=True
+                )
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise EmbeddingError(
+                f"{env.short_path(self.path)} is no LiteRT model: {error}"
+            ) from None
+        (entrance, *others) = interpreter.get_input_details()
+        inner = [
+            tensor["index"]
+            for tensor in interpreter.get_tensor_details()
+            if tensor["dtype"] is np.float32 and tuple(tensor["shape"]) == (1, WIDTH)
+        ]
+        if others or np.prod(entrance["shape"]) != WINDOW or not inner:
+            raise EmbeddingError(
+                f"{env.short_path(self.path)} is another model than YAMNet's classification-tflite,"
+                f" which takes {WINDOW} samples and has an inner tensor of {WIDTH} numbers"
+            )
+        self._local.parts = (interpreter, entrance["index"], entrance["shape"], inner[-1])
+        return self._local.parts
