@@ -11,6 +11,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.fft
 
 from helpers import augment, checks, data, env, events, exercises, features, metrics
 from tools.exercises import BEGIN, END, find_exercises, solved
@@ -40,7 +41,8 @@ def solutions():
 
     found = {}
     for number, (notebook, exercise) in FOUND.items():
-        space = {"np": np, "pd": pd, "layers": layers, "loudness": augment.loudness}
+        space = {"np": np, "pd": pd, "scipy": scipy, "layers": layers}
+        space["loudness"] = augment.loudness
         exec(solved(notebook).cells[exercise.cell].source, space)
         found[number] = space[exercise.function]
     return found

@@ -38,6 +38,7 @@ import librosa
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import scipy.fft
 import seaborn as sns
 import soundfile as sf
 from IPython.display import Markdown, display
@@ -413,9 +414,7 @@ print("only the first is not 0: -20 * sqrt(40)")
 def mfcc(log_mel, *, n_mfcc):
     """MFCC. log_mel: float (n_mels, n_frames), dB. Returns float (n_mfcc, n_frames)."""
     ### BEGIN SOLUTION 2.5: the transform over the bands, then its first rows
-    from scipy.fft import dct
-
-    return dct(log_mel, axis=0, norm="ortho")[:n_mfcc]
+    return scipy.fft.dct(log_mel, axis=0, norm="ortho")[:n_mfcc]
     ### END SOLUTION
 
 
@@ -428,8 +427,6 @@ checks.mfcc(mfcc)
 # with 13 MFCC never sees.
 
 # %%
-import scipy.fft
-
 log_mel = mel.log_power(example)
 coefficients = scipy.fft.dct(log_mel, axis=0, norm="ortho")
 smooth = {}
