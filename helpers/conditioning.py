@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 def normalise(y, *, peak=0.95):
     """The same sound with its largest sample at `peak`; silence stays silence."""
     loudest = np.abs(y).max(initial=0.0)
-    return y * np.float32(peak / loudest) if loudest > 0 else y
+    return y / loudest * np.float32(peak) if loudest > 0 else y
 
 
 def trim_silence(y, *, top_db=40.0):

@@ -18,7 +18,10 @@ FORMAT = 1  # raise it whenever the numbers in a cache file would change
 SR = 16000
 WINDOW, HOP = 15600, 7680  # samples: what the network takes at a time, and half a window on
 WIDTH = 1024
-NAMES = ("yamnet*.tflite", "*yamnet*/**/*.tflite")
+VARIABLE = "YAMNET_PATH"
+# In data/models; and where Kaggle mounts a model: by its name, of late with its owner's before it.
+NAMES = ("yamnet*.tflite", "*yamnet*/**/*.tflite", "models/*/*yamnet*/**/*.tflite")
+_opening = threading.Lock()
 
 
 class EmbeddingError(Exception):
@@ -31,7 +34,7 @@ def find_yamnet(path=""):
     Looks at: path · the environment variable YAMNET_PATH · data/models in the repository · what is
     attached on Kaggle. Raises EmbeddingError where path or YAMNET_PATH names something else.
     """
-    for given, origin in ((path, "YAMNET_PATH"), (os.environ.get("YAMNET_PATH"), "the variable")):
+    for given, origin in ((path, VARIABLE), (os.environ.get(VARIABLE), f"the variable {VARIABLE}")):
         if given:
             file = Path(given).expanduser()
             inside = sorted(file.rglob("*.tflite")) if file.is_dir() else [file]
@@ -98,13 +101,14 @@ class Yamnet:
             except ImportError:
                 raise EmbeddingError("it needs `pip install ai-edge-litert`") from None
         try:
-            with warnings.catch_warnings():
+            # One at a time: what it says on the error output concerns nobody, and is dropped.
+            with _opening, env.silent_stderr(), warnings.catch_warnings():
                 # The embedding is an inner tensor; that keeping those takes memory is known.
                 warnings.filterwarnings("ignore", message=".*preserve_all_tensors")
                 interpreter = Interpreter(
                     str(self.path), num_threads=1, experimental_preserve_all_tensors=True
                 )
-            interpreter.allocate_tensors()
+                interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise EmbeddingError(
                 f"{env.short_path(self.path)} is no LiteRT model: {error}"

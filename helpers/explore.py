@@ -113,7 +113,8 @@ def clips(table, *, sr=22050, seconds=10.0):
             try:
                 sounds[clip.value] = audio.load(clip.value, sr=sr, duration_s=seconds)
             except audio.AudioError as error:
-                note.value = f"This clip cannot be read: {error.reason}"
+                note.value = f"This clip cannot be read: {html.escape(error.reason)}"
+                picture.value = player.value = b""  # not those of the clip before
                 return
             player.value = _wav(sounds[clip.value], sr)
         low, high = span.value
@@ -127,7 +128,9 @@ def clips(table, *, sr=22050, seconds=10.0):
                 fmax=min(1000 * high, sr / 2),
             )
         except ValueError:
-            note.value = "No frequency lies in this band: make it wider, or the FFT larger."
+            frontend = None
+        if frontend is None or frontend.n_bands < 2:
+            note.value = "Too few frequencies lie in this band: make it wider, or the FFT larger."
             return
         note.value = (
             f"A window of {1000 * n_fft.value / sr:.0f} ms tells frequencies "
@@ -138,8 +141,10 @@ def clips(table, *, sr=22050, seconds=10.0):
 
     def choose(*_):
         mine = table.loc[table["label"] == label.value, "path"]
-        # Setting the options chooses the first, which shows it.
+        # Setting the options chooses the first, which shows it; but not where there were none.
         clip.options = [(str(path).rsplit("/", 1)[-1], path) for path in mine]
+        if clip.index is None:
+            clip.index = 0
 
     for knob in (clip, n_fft, hop, n_mels, span):
         knob.observe(show, "value")

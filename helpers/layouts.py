@@ -187,7 +187,8 @@ def _urbansound8k_entries(root):
         )
     lengths = float("nan")
     if {"start", "end"} <= set(table):
-        lengths = table["end"] - table["start"]
+        start, end = (pd.to_numeric(table[name], errors="coerce") for name in ("start", "end"))
+        lengths = end - start
         problems.add(
             ~(lengths > 0), lambda row: f"it ends at {row['end']}, begins {row['start']} s"
         )
@@ -229,20 +230,20 @@ class _Problems:
             if column is None or column not in self.table:
                 continue
             told = stems.str.split("-").str.get(k)
+            stated = self.table[column].convert_dtypes()  # whole numbers, also where one is missing
             self.add(
-                told.notna() & (told != self.table[column].astype(str)),
-                lambda row, k=k, column=column: (
-                    f"{column} is {row[column]}, its file name says "
-                    f"{str(row.iloc[0]).split('-')[k].split('.')[0]}"
+                told.notna() & (told != stated.astype(str)),
+                lambda row, told=told, column=column: (
+                    f"{column} is {row[column]}, its file name says {told[row.name]}"
                 ),
             )
 
     def need_one_name(self, number, name):
         """Rows whose name is not the one that most rows of the same number have."""
-        usual = self.table.groupby(number)[name].agg(lambda names: names.mode().iloc[0])
-        usual = self.table[number].map(usual)
+        names = self.table.groupby(number)[name]
+        usual = self.table[number].map(names.agg(lambda x: x.mode(dropna=False).iloc[0]))
         self.add(
-            self.table[name] != usual,
+            usual.notna() & (self.table[name] != usual),
             lambda row: f"{name} is {row[name]}, {number} {row[number]} means {usual[row.name]}",
         )
 

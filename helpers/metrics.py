@@ -36,9 +36,12 @@ def cohens_d(a, b):
     """Effect size: difference of the means in units of the pooled standard deviation.
 
     a, b: float (n,), two each at least. Returns float, positive where a is larger; 0.2 is called
-    small, 0.5 medium, 0.8 large. Cohen, Statistical power analysis, 1988. Built in 01_eda.
+    small, 0.5 medium, 0.8 large; where nothing varies it is 0. Cohen, Statistical power analysis,
+    1988. Built in 01_eda.
     """
     a, b = np.asarray(a, float), np.asarray(b, float)
+    if np.ptp(a) == np.ptp(b) == 0:  # rounding could leave constants a variance
+        return 0.0
     n = len(a) + len(b) - 2
     pooled = (np.var(a, ddof=1) * (len(a) - 1) + np.var(b, ddof=1) * (len(b) - 1)) / n
     return float((a.mean() - b.mean()) / np.sqrt(pooled)) if pooled > 0 else 0.0

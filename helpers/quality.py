@@ -4,9 +4,12 @@ Built in 01_eda.
 """
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from helpers import env
 
 # What `measure` finds in one file. Levels: dB re full scale; shares: 0 … 1.
 MEASURES = np.dtype(
@@ -122,6 +125,8 @@ def faults(table, *, errors, listed=None, root=None):
     add("offset", table["offset"] > OFFSET, lambda row: f"mean of its samples {row.offset:.3f}")
     for same in duplicates(table["content"]):
         first = table.iloc[same[0]]
+        if first.peak == 0:  # zeros are like any others: these files are silent, not copied
+            continue
         for i in same[1:]:
             again, notes = table.iloc[i], [f"the same sound as {names[same[0]]}"]
             notes += [f"which is {first.label}"] if again.label != first.label else []
@@ -145,8 +150,10 @@ def _kind(reason):
 
 
 def _name(path, root):
-    path = str(path)
-    return path.removeprefix(f"{root}/").replace("\\", "/") if root is not None else path
+    path = Path(path)
+    if root is not None and path.is_relative_to(root):
+        path = path.relative_to(root)
+    return env.printable(path.as_posix())
 
 
 def _db(amplitude):

@@ -505,7 +505,7 @@ for said, options in {
 for said, text in {
     "its columns are label, count_star()": "SELECT label, count(*) FROM clips GROUP BY label",
     "the query is empty": "-- nothing yet",
-    "DuckDB says: Parser Error": "SELEC label FROM clips",
+    "the database says: Parser Error": "SELEC label FROM clips",
 }.items():
     wrong("clips_per_class", said)(lambda text=text: text)
 

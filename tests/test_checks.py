@@ -1,5 +1,7 @@
 """helpers.checks: every check knows the stub, right answers, and the mistakes people make."""
 
+import sys
+
 import attempts_counting  # noqa: F401, for the attempts that it gathers
 import attempts_eda  # noqa: F401
 import attempts_features  # noqa: F401
@@ -118,3 +120,14 @@ def test_a_verdict_shows_itself_and_hides_no_markup():
     verdict = checks.receptive_field(lambda layers: "<b>")
     assert "not yet" in str(verdict) and "&lt;" not in str(verdict)
     assert "<b>Exercise 5.5" in verdict._repr_html_()
+
+
+def test_a_query_is_checked_without_duckdb_too(monkeypatch):
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    plain = """
+        SELECT label, count(*) AS clips, count(DISTINCT "group") AS sources,
+        sum(duration_s) / 60 AS minutes FROM clips GROUP BY label ORDER BY minutes DESC
+    """
+    assert checks.clips_per_class(lambda: plain).status == CORRECT
+    verdict = checks.clips_per_class(lambda: "SELECT count(DISTINCT group) FROM clips")
+    assert "the database says" in verdict.message and "double quotes" in verdict.message

@@ -307,6 +307,62 @@ def test_recordings_in_order(dataset):
     assert all(isinstance(p, Path) for p in data.recordings(dataset))
 
 
+# --- what its own table says ------------------------------------------------------------------
+
+
+@pytest.fixture
+def urban(tmp_path):
+    """A data set with a table, that lists .wav where the files are .ogg, some longer than others."""
+    root, rows = tmp_path / "urban", []
+    for i in range(6):
+        name, fold = f"{10 + i}-3-0-0", 1 + i % 2
+        sound_file(root / f"audio/fold{fold}/{name}.ogg")
+        salience = 3 if i == 4 else 1
+        rows.append((f"{name}.wav", 10 + i, 2.0, 3.0 + i, salience, fold, 3, "dog_bark"))
+    columns = ["slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class"]
+    (root / "metadata").mkdir()
+    table = pd.DataFrame(rows, columns=columns).sample(frac=1, random_state=0)
+    table.to_csv(root / "metadata" / "UrbanSound8K.csv", index=False)
+    return data.Dataset("urbansound8k", root, "local")
+
+
+def test_what_is_listed_stands_beside_its_clip(urban):
+    table, errors = data.clip_table(urban)
+    assert len(table) == 6 and errors.empty
+    for clips in (
+        table,
+        table[table["fold"] == 2],
+        table.sample(frac=1, random_state=1),
+        table.set_index(table["path"].map(lambda path: f"clip {path}")),
+        data.clip_table(urban, max_clips=3)[0],
+        table.iloc[:0],
+    ):
+        listed = data.listed(urban, clips)
+        assert listed.index.equals(clips.index)
+        assert list(listed.columns) == ["listed_s", "problem"]
+        numbers = clips["group"].astype(int) - 10
+        np.testing.assert_array_equal(listed["listed_s"], 1.0 + numbers)
+        assert ((listed["problem"] != "") == (numbers == 4)).all()
+
+
+def test_what_is_not_listed_or_twice(urban):
+    table, _ = data.clip_table(urban)
+    path = urban.root / "metadata" / "UrbanSound8K.csv"
+    rows = pd.read_csv(path).sort_values("fsID")
+    twice = rows.iloc[[1]].assign(end=99)
+    pd.concat([rows.iloc[1:], twice]).to_csv(path, index=False)
+    listed = data.listed(urban, table).set_axis(table["group"])
+    assert np.isnan(listed["listed_s"]["10"]) and listed["problem"]["10"] == ""
+    assert listed["listed_s"]["11"] == 2 and listed["listed_s"].notna().sum() == 5
+
+
+def test_a_data_set_without_a_table_has_nothing_to_say(dataset):
+    table = data.clip_table(dataset)[0].iloc[::-1]
+    listed = data.listed(dataset, table)
+    assert listed.index.equals(table.index) and list(listed.columns) == ["listed_s", "problem"]
+    assert listed["listed_s"].isna().all() and (listed["problem"] == "").all()
+
+
 # --- the answer key ---------------------------------------------------------------------------
 
 
@@ -349,6 +405,25 @@ def test_answer_key(dataset):
 def test_a_wrong_key(dataset, counts, calls, match):
     with pytest.raises(data.DataError, match=match):
         key(dataset, counts, calls)
+
+
+# --- leaks ------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans()), max_size=30))
+def test_a_test_clip_leaks_if_its_source_is_trained_on(clips):
+    groups, is_test = [group for group, _ in clips], [test for _, test in clips]
+    trained = {group for group, test in clips if not test}
+    tested = [group for group, test in clips if test]
+    expected = sum(group in trained for group in tested) / max(1, len(tested))
+    assert data.leaked_share(groups, is_test) == pytest.approx(expected)
+    as_series = pd.Series(groups, range(len(groups))[::-1], dtype=object)
+    assert data.leaked_share(as_series, np.array(is_test, bool)) == pytest.approx(expected)
+
+
+@given(st.lists(st.integers(0, 9), max_size=40), st.sets(st.integers(0, 9)))
+def test_a_split_by_source_leaks_nothing(groups, tested):
+    assert data.leaked_share(groups, np.isin(groups, list(tested))) == 0
 
 
 # --- folds ------------------------------------------------------------------------------------

@@ -1,10 +1,13 @@
 """helpers.env: where, backend, seeds, paths."""
 
+import importlib
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from helpers import env
@@ -58,6 +61,34 @@ assert "tensorflow" not in sys.modules
     out = python(code, KERAS_BACKEND=None, CUDA_VISIBLE_DEVICES="", KERAS_HOME=str(tmp_path))
     assert "Keras on jax" in " ".join(out.split()) and "librosa" in out
     assert max(map(len, out.splitlines())) <= 100
+
+
+def test_setup_without_keras_loads_no_framework():
+    code = """
+import sys
+from helpers import env
+found = env.setup(keras=False)
+assert found.backend == "" and set(found.versions) == {"python", "numpy", "librosa"}, found
+assert not {"keras", "tensorflow", "jax", "torch", "librosa"} & set(sys.modules)
+"""
+    out = python(code)
+    words = " ".join(out.split())
+    for version in (f"python {platform.python_version()}", f"numpy {np.__version__}", "librosa "):
+        assert version in words
+    assert "Keras" not in words and "CPU cores" in words
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_an_optional_module_is_there_or_the_reader_learns_how_to_get_it(capsys):
+    assert env.optional("wave") is importlib.import_module("wave")
+    assert env.optional("xml.dom") is importlib.import_module("xml.dom")
+    assert capsys.readouterr() == ("", "")
+    for package, expected in (("", "no_such_module"), ("its-package", "its-package")):
+        assert env.optional("no_such_module", package=package) is None
+        (line,) = capsys.readouterr().out.splitlines()
+        assert line.startswith("no_such_module is not installed")
+        assert f"`pip install {expected}`" in line and len(line) <= 100
+    assert env.optional("wave.no_such_part") is None
 
 
 def test_where(monkeypatch):

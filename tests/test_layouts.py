@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import audio, data
+from helpers import audio, data, layouts
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -16,10 +16,12 @@ def sound(path):
     audio.write(path, np.full(800, 0.1, np.float32), sr=8000)
 
 
-def urbansound8k(root, *, prefix="audio/", table="metadata/UrbanSound8K.csv", suffix=".wav"):
+def urbansound8k(
+    root, *, prefix="audio/", table="metadata/UrbanSound8K.csv", suffix=".wav", parts=2
+):
     rows = []
     for fold, number, class_id, kind in ((1, 10, 3, "dog_bark"), (2, 20, 8, "siren")):
-        for part in range(2):
+        for part in range(parts):
             name = f"{number}-{class_id}-0-{part}.wav"
             sound((root / f"{prefix}fold{fold}" / name).with_suffix(suffix))
             rows.append((name, number, 0.0, 0.1, 1, fold, class_id, kind))
@@ -29,12 +31,12 @@ def urbansound8k(root, *, prefix="audio/", table="metadata/UrbanSound8K.csv", su
     return root
 
 
-def esc50(root, *, folder="audio", table="meta/esc50.csv"):
+def esc50(root, *, folder="audio", table="meta/esc50.csv", takes="AB"):
     rows = []
     for fold, number, target, category, esc10 in (
         *((1, 7, 0, "dog", True), (2, 8, 41, "chainsaw", True), (1, 9, 42, "siren", False)),
     ):
-        for take in "AB":
+        for take in takes:
             name = f"{fold}-{number}-{take}-{target}.wav"
             sound(root / folder / name)
             rows.append((name, fold, target, category, esc10, number, take))
@@ -106,6 +108,128 @@ def test_a_wrong_table_says_what_is_wrong(tmp_path):
         clips("urbansound8k", root)
     with pytest.raises(data.DataNotFoundError, match="'metadata/UrbanSound8K.csv' or 'Urban"):
         data.resolve("urbansound8k", root / "audio")
+
+
+# --- what their tables say ------------------------------------------------------------------------
+
+URBAN_TABLE, ESC_TABLE = "metadata/UrbanSound8K.csv", "meta/esc50.csv"
+
+
+def entries(name, root):
+    found = data.DATASETS[name].read_entries(root)
+    assert tuple(found.columns) == layouts.ENTRY
+    return found
+
+
+def change(path, row=None, *, without=(), **values):
+    """Write other values into a row of a csv file, or leave columns out."""
+    table = pd.read_csv(path).astype(object)
+    for column, value in values.items():
+        table.loc[row, column] = value
+    table.drop(columns=list(without)).to_csv(path, index=False)
+
+
+@pytest.mark.parametrize(("prefix", "table"), [("audio/", URBAN_TABLE), ("", "UrbanSound8K.csv")])
+def test_entries_of_urbansound8k(tmp_path, prefix, table):
+    root = urbansound8k(tmp_path / "set", prefix=prefix, table=table)
+    change(root / table, 1, start=58.5, end=62.5)
+    found = entries("urbansound8k", root)
+    assert found["folder"].tolist() == [f"{prefix}fold1"] * 2 + [f"{prefix}fold2"] * 2
+    assert found["stem"].tolist() == ["10-3-0-0", "10-3-0-1", "20-8-0-0", "20-8-0-1"]
+    np.testing.assert_allclose(found["listed_s"], [0.1, 4, 0.1, 0.1])
+    assert (found["problem"] == "").all()
+
+
+@pytest.mark.parametrize("name", ["esc50", "esc10"])
+@pytest.mark.parametrize(("folder", "table"), [("audio", ESC_TABLE), ("audio/audio", "esc50.csv")])
+def test_entries_of_esc50(tmp_path, name, folder, table):
+    found = entries(name, esc50(tmp_path / "set", folder=folder, table=table))
+    assert len(found) == 6 and found["stem"].tolist()[:2] == ["1-7-A-0", "1-7-B-0"]
+    assert set(found["folder"]) == {folder} and set(found["listed_s"]) == {5.0}
+    assert (found["problem"] == "").all()
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"fsID": 11}, "fsID is 11, its file name says 10"),
+        ({"fsID": None}, "fsID is nan, its file name says 10"),
+        ({"classID": 4}, "classID is 4, its file name says 3"),
+        ({"classID": None}, "classID is nan, its file name says 3"),
+        ({"class": "siren"}, "class is siren, classID 3 means dog_bark"),
+        ({"class": None}, "class is nan, classID 3 means dog_bark"),
+        ({"salience": None}, "salience is nan, not 1 or 2"),
+        ({"salience": 3}, "salience is 3, not 1 or 2"),
+        ({"start": 0.5}, "it ends at 0.1, begins 0.5 s"),
+        ({"start": 0.1}, "it ends at 0.1, begins 0.1 s"),
+        ({"end": None}, "it ends at nan, begins 0.0 s"),
+        ({"end": "?"}, "it ends at ?, begins 0.0 s"),
+        (
+            {"fsID": 11, "class": "siren", "salience": 3},
+            "fsID is 11, its file name says 10; class is siren, classID 3 means dog_bark; "
+            "salience is 3, not 1 or 2",
+        ),
+    ],
+)
+def test_what_urbansound8ks_table_contradicts_is_told(tmp_path, values, told):
+    root = urbansound8k(tmp_path / "set", parts=3)
+    change(root / URBAN_TABLE, 1, **values)
+    found = entries("urbansound8k", root)
+    assert found["problem"].tolist() == ["", told, "", "", "", ""]
+    np.testing.assert_allclose(found["listed_s"].drop(1), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"fold": 2}, "fold is 2, its file name says 1"),
+        ({"src_file": 8}, "src_file is 8, its file name says 7"),
+        ({"take": "A"}, "take is A, its file name says B"),
+        ({"target": 5}, "target is 5, its file name says 0"),
+        ({"category": "cat"}, "category is cat, target 0 means dog"),
+    ],
+)
+def test_what_esc50s_table_contradicts_is_told(tmp_path, values, told):
+    root = esc50(tmp_path / "set", takes="ABC")
+    change(root / ESC_TABLE, 1, **values)
+    found = entries("esc50", root)
+    assert found["problem"].tolist() == ["", told, *[""] * 7]
+
+
+def test_what_a_table_does_not_have_is_not_missed(tmp_path):
+    root = urbansound8k(tmp_path / "urban")
+    for column in ("salience", "classID", "start", "end"):
+        change(root / URBAN_TABLE, without=[column])
+        found = entries("urbansound8k", root)
+        assert len(found) == 4 and (found["problem"] == "").all()
+        assert found["listed_s"].isna().all() == (column in ("start", "end"))
+    root = esc50(tmp_path / "esc")
+    change(root / ESC_TABLE, without=["take", "target"])
+    assert (entries("esc50", root)["problem"] == "").all()
+
+
+def test_a_table_may_have_its_columns_in_any_order(tmp_path):
+    root = urbansound8k(tmp_path / "set")
+    table = pd.read_csv(root / URBAN_TABLE)
+    table.loc[2, "fsID"] = 21
+    table[sorted(table.columns)].to_csv(root / URBAN_TABLE)
+    told = ["", "", "fsID is 21, its file name says 20", ""]
+    assert entries("urbansound8k", root)["problem"].tolist() == told
+
+
+def test_file_names_that_say_nothing_contradict_nothing(tmp_path):
+    root = urbansound8k(tmp_path / "set")
+    change(root / URBAN_TABLE, 0, slice_file_name="10.wav")
+    assert (entries("urbansound8k", root)["problem"] == "").all()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["urbansound8k", "esc10"])
+def test_the_tables_of_the_real_sets_contradict_nothing(name):
+    if not (SHARED / name).is_dir():
+        pytest.skip("the real data set is not here")
+    found = entries(name, SHARED / name)
+    assert len(found) > 300 and (found["problem"] == "").all() and (found["listed_s"] > 0).all()
 
 
 @pytest.mark.real

@@ -98,6 +98,43 @@ def test_resamples_without_a_value_are_left_out():
     assert found == (0.5, 0.5)
 
 
+# --- effect size ----------------------------------------------------------------------------------
+
+SAMPLE = st.lists(st.integers(-50, 50), min_size=2, max_size=20)
+
+
+def test_cohens_d_by_hand():
+    # Variances 1 and 5/3 of 3 and 4 values: pooled (2 · 1 + 3 · 5/3) / 5 = 7/5; means 2 and 3.5.
+    d = metrics.cohens_d([1, 2, 3], [2, 3, 4, 5])
+    assert type(d) is float and d == pytest.approx(-1.5 / np.sqrt(7 / 5))
+    assert metrics.cohens_d([0, 2], [0, 2]) == 0
+
+
+def test_cohens_d_weighs_each_group_by_its_size():
+    # Squares around the means: 2000 of 2000 values, and 72 of 2.
+    assert metrics.cohens_d([0, 2] * 1000, [-6, 6]) == pytest.approx(1 / np.sqrt(2072 / 2000))
+    assert metrics.cohens_d([0, 2], [-6, 6]) == pytest.approx(1 / np.sqrt(74 / 2))
+
+
+@given(a=SAMPLE, b=SAMPLE, shift=st.integers(-100, 100), scale=st.floats(0.01, 100))
+def test_cohens_d_has_a_sign_and_no_unit(a, b, shift, scale):
+    a, b = np.array(a), np.array(b)
+    d = metrics.cohens_d(a, b)
+    assert np.isfinite(d)
+    assert metrics.cohens_d(b, a) == pytest.approx(-d)
+    assert metrics.cohens_d(a + shift, b + shift) == pytest.approx(d, abs=1e-9)
+    assert metrics.cohens_d(scale * a, scale * b) == pytest.approx(d, abs=1e-9)
+    assert metrics.cohens_d(-a, -b) == pytest.approx(-d)
+    if np.ptp(a) or np.ptp(b):
+        assert np.sign(d) == np.sign(a.mean() - b.mean())
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.1, 0.1), (0.1, 0.7), (0, 3), (-100, -100)])
+def test_where_nothing_varies_there_is_no_effect_size(a, b):
+    for n in range(2, 9):
+        assert metrics.cohens_d(np.full(n, a), np.full(7, b)) == 0
+
+
 # --- clips ----------------------------------------------------------------------------------------
 
 

@@ -24,6 +24,7 @@ from tools.run import main
 ROOT = Path(__file__).resolve().parent.parent
 SERIES = sorted(path.stem for path in (ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
 COUNTER = "05_capuchin_call_counter"
+FIRST_TWO = ("01_eda", "02_features")
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +54,21 @@ def sample(tmp_path_factory):
 def smoke_run(tmp_path_factory, sample):
     """The folder of one run over the whole series."""
     output = tmp_path_factory.mktemp("smoke") / "run"
-    main(["--profile", "smoke", "-p", "DATA_DIR", str(sample), "--output", str(output)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDIO_DATA", str(sample.parent))  # what is not there is made
+        patch.setenv("AUDIO_SAMPLE_DIR", str(output.parent))
+        main(["--profile", "smoke", "--output", str(output)])
     return output
+
+
+def run_notebook(name, output, *, folder=".", **parameters):
+    """Run a notebook by papermill alone, as in a batch that knows nothing of tools/run.py."""
+    return papermill.execute_notebook(
+        ROOT / "notebooks" / folder / f"{name}.ipynb",
+        output / "out.ipynb",
+        parameters={**parameters, "OUTPUT_DIR": str(output)},
+        progress_bar=False,
+    )
 
 
 def rows(run):
@@ -66,6 +80,57 @@ def rows(run):
 def test_notebook_runs(smoke_run, name):
     row = rows(smoke_run)[name]
     assert row["status"] == "ok", row["reason"]
+
+
+def test_eda_finds_the_faults_of_the_sample_and_writes_them_down(smoke_run):
+    folder = smoke_run / "01_eda"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["source"] == "synthetic" and metrics["classes"] == 10
+    assert metrics["planted_faults_found"] == metrics["planted_faults"] > 10
+    assert metrics["lazy_accuracy_random_split"] > metrics["lazy_accuracy_by_source"] + 0.1
+    clips, faults, classes = (
+        pd.read_csv(folder / f"{name}.csv") for name in ("clips", "faults", "classes")
+    )
+    assert len(clips) == metrics["clips"] == classes["clips"].sum()
+    assert not clips["file"].str.startswith("/").any()
+    counted = faults["fault"].value_counts()
+    assert all(metrics[f"faults_{f.replace(' ', '_')}"] == n for f, n in counted.items())
+    assert (folder / "gallery.png").stat().st_size > 10_000
+
+
+def test_features_writes_a_table_that_other_programs_can_read(smoke_run):
+    folder = smoke_run / "02_features"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    table = pd.read_parquet(folder / "features.parquet")
+    assert len(table) == metrics["clips"] and metrics["duplicates"] > 0
+    assert not table["file"].duplicated().any() and not table.isna().any(axis=None)
+    assert list(table.columns[:5]) == ["file", "label", "target", "group", "fold"]
+    assert len(table.columns) == 5 + metrics["features"]
+    assert abs(metrics["db_per_bit"] - 6.02) < 0.6
+    # Far above chance (0.1), on sources that were not heard; and scaling matters.
+    assert metrics["logistic_accuracy"] > 0.5
+    assert metrics["neighbours_accuracy"] > metrics["neighbours_accuracy_unscaled"]
+    assert len(pd.read_csv(folder / "errors.csv")) == metrics["files_in_error"] > 0
+
+
+@pytest.mark.parametrize("dataset", ["capuchin", "esc50"])
+@pytest.mark.parametrize("name", FIRST_TWO)
+def test_the_first_two_run_on_other_data_sets(sample, tmp_path, name, dataset, monkeypatch):
+    monkeypatch.setenv("AUDIO_DATA", str(sample.parent))
+    monkeypatch.setenv("AUDIO_SAMPLE_DIR", str(sample.parent))
+    run_notebook(name, tmp_path, DATASET=dataset, MAX_CLIPS=80)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["dataset"] == dataset and 70 <= metrics["clips"] <= 80
+
+
+@pytest.mark.parametrize("name", FIRST_TWO)
+def test_the_untouched_exercises_of_the_first_two_run_to_the_end(sample, tmp_path, name):
+    notebook = run_notebook(
+        name, tmp_path, folder="exercises", DATASET="capuchin", DATA_DIR=str(sample), MAX_CLIPS=60
+    )
+    shown = json.dumps([cell.get("outputs", []) for cell in notebook.cells])
+    assert shown.count("not attempted") >= 8 and "NotImplementedError" not in shown
+    assert (tmp_path / "metrics.json").is_file()
 
 
 def test_the_counter_writes_what_it_promises(smoke_run):
@@ -98,7 +163,6 @@ def test_the_counter_writes_what_it_promises(smoke_run):
 
 
 def test_counting_with_a_trained_model_in_a_folder_with_bad_files(smoke_run, sample, tmp_path):
-    """By papermill alone, as in a batch that knows nothing of tools/run.py."""
     recordings = tmp_path / "own recordings, été"
     recordings.mkdir()
     whole = sorted((sample / "Forest Recordings").glob("*.flac"))[2]
@@ -115,16 +179,8 @@ def test_counting_with_a_trained_model_in_a_folder_with_bad_files(smoke_run, sam
     model = tmp_path / "a model.keras"
     shutil.copy(smoke_run / COUNTER / "model.keras", model)
     output = tmp_path / "counted"
-    papermill.execute_notebook(
-        ROOT / "notebooks" / f"{COUNTER}.ipynb",
-        tmp_path / "out.ipynb",
-        parameters={
-            "MODEL_PATH": str(model),
-            "DATA_DIR": str(recordings),
-            "OUTPUT_DIR": str(output),
-        },
-        progress_bar=False,
-    )
+    output.mkdir()
+    run_notebook(COUNTER, output, MODEL_PATH=str(model), DATA_DIR=str(recordings))
     results = pd.read_csv(output / "results.csv").set_index("clip_name")["call_count"]
     expected = pd.read_csv(smoke_run / COUNTER / "results.csv").set_index("clip_name")["call_count"]
     assert abs(results["forêt 1.wav"] - expected[whole.name]) <= 1  # 22 kHz against 48 kHz
@@ -146,15 +202,10 @@ def quick(smoke_run, sample, tmp_path_factory):
 
 
 def test_the_untouched_exercises_run_to_the_end(quick, tmp_path):
-    notebook = papermill.execute_notebook(
-        ROOT / "notebooks" / "exercises" / f"{COUNTER}.ipynb",
-        tmp_path / "out.ipynb",
-        parameters={**quick, "OUTPUT_DIR": str(tmp_path / "counted")},
-        progress_bar=False,
-    )
+    notebook = run_notebook(COUNTER, tmp_path, folder="exercises", **quick)
     shown = json.dumps([cell.get("outputs", []) for cell in notebook.cells])
     assert shown.count("not attempted") >= 7 and "NotImplementedError" not in shown
-    assert (tmp_path / "counted" / "results.csv").is_file()
+    assert (tmp_path / "results.csv").is_file()
 
 
 def partly_solved(functions):

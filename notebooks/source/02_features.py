@@ -213,7 +213,8 @@ slope = np.polyfit(depths[6:], ratios[6:], 1)[0]
 coarse = [np.round(loud * 2.0 ** (b - 1)) / 2.0 ** (b - 1) for b in (3, 6, 8)]
 display(
     Markdown(
-        f"Each bit is worth **{slope:.2f} dB** (theory: 20 log10 2 = 6.02 dB). At 16 bits the "
+        f"Each bit is worth **{slope:.2f} dB** (theory: 20 log10 2 = 6.02 dB, for a sound "
+        "that is never fainter than a step). At 16 bits the "
         f"noise lies {ratios[-1]:.0f} dB below this clip."
     ),
     explore.players([*coarse, loud], sr=SR, titles=["3 bits", "6 bits", "8 bits", "all"]),

@@ -1,0 +1,105 @@
+"""helpers.conditioning: sounds of one level, without silence at the ends, in pieces of a length."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+from helpers import conditioning
+
+FRAME = 2048  # samples of librosa's frames, to which silence is found
+SOUNDS = arrays_of.arrays(
+    np.float32,
+    st.integers(0, 20),
+    elements=st.floats(width=32, allow_nan=False, allow_infinity=False),
+)
+
+
+# --- segments -------------------------------------------------------------------------------------
+
+
+@given(n=st.integers(0, 300), length=st.integers(1, 60), data=st.data())
+def test_every_sample_is_in_a_segment_at_its_place(n, length, data):
+    hop = data.draw(st.integers(1, length))
+    y = np.arange(1, n + 1, dtype=np.float32)
+    found = conditioning.segments(y, length=length, hop=hop)
+    assert found.shape == (1 + np.ceil(max(0, n - length) / hop), length)
+    assert found.dtype == y.dtype
+    for k, piece in enumerate(found):
+        inside = y[k * hop : k * hop + length]
+        np.testing.assert_array_equal(piece[: len(inside)], inside)
+        assert not piece[len(inside) :].any(), "padded with zeros"
+    assert set(y) <= set(found.ravel())
+    assert (found[-1] != 0).any() or n == 0, "none is padding alone"
+
+
+@given(n=st.integers(1, 300), length=st.integers(1, 60))
+def test_segments_end_to_end_are_the_sound(n, length):
+    y = np.random.default_rng(n).normal(size=n).astype(np.float32)
+    joined = conditioning.segments(y, length=length, hop=length).ravel()
+    np.testing.assert_array_equal(joined[:n], y)
+    assert not joined[n:].any() and len(joined) < n + length
+
+
+def test_segments_share_no_memory_with_the_sound():
+    y = np.ones(10, np.float32)
+    conditioning.segments(y, length=4, hop=2)[:] = 0
+    assert y.all()
+
+
+@pytest.mark.parametrize(("length", "hop"), [(4, 5), (4, 0), (4, -1), (0, 0)])
+def test_a_hop_that_loses_samples_is_refused(length, hop):
+    with pytest.raises(ValueError, match=f"hop={hop}, length={length}"):
+        conditioning.segments(np.ones(10, np.float32), length=length, hop=hop)
+
+
+# --- level ----------------------------------------------------------------------------------------
+
+
+@given(y=SOUNDS, peak=st.sampled_from([0.1, 0.95, 1.0]))
+def test_the_largest_sample_is_at_the_peak_and_the_shape_stays(y, peak):
+    before = y.copy()
+    found = conditioning.normalise(y, peak=peak)
+    np.testing.assert_array_equal(y, before)
+    assert found.dtype == np.float32 and found.shape == y.shape
+    loudest = np.abs(y.astype(float)).max(initial=0)
+    if loudest:
+        assert np.abs(found).max() == np.float32(peak)
+        np.testing.assert_allclose(found, peak * (y / loudest), rtol=1e-6, atol=1e-37)
+    else:
+        assert not found.any()
+
+
+# --- silence at the ends --------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    before=st.integers(0, 9000),
+    n=st.integers(1, 9000),
+    after=st.integers(0, 9000),
+    noise=st.sampled_from([0, 1e-5]),
+)
+def test_a_burst_is_found_within_a_frame(before, n, after, noise):
+    y = np.random.default_rng(n).uniform(-noise, noise, before + n + after).astype(np.float32)
+    end = before + n
+    y[before:end] = 0.5 * (-1) ** np.arange(n)
+    kept, start, stop = conditioning.trim_silence(y)
+    assert 0 <= before - start <= FRAME and 0 <= stop - end <= FRAME
+    np.testing.assert_array_equal(kept, y[start:stop])
+
+
+def test_the_larger_the_range_the_more_of_a_fading_sound_is_kept():
+    y = (0.9 * np.exp(-np.arange(40000) / 4000) * (-1) ** np.arange(40000)).astype(np.float32)
+    stops = [conditioning.trim_silence(y, top_db=top_db)[2] for top_db in (10, 20, 40, 200)]
+    assert stops == sorted(set(stops)) and stops[-1] == len(y)
+    # It falls by 20 dB in 4000 ln 10 samples.
+    np.testing.assert_allclose(stops[:3], np.array([0.5, 1, 2]) * 4000 * np.log(10), atol=FRAME)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5000])
+def test_of_silence_nothing_is_cut(n):
+    y = np.zeros(n, np.float32)
+    kept, start, stop = conditioning.trim_silence(y)
+    assert (start, stop) == (0, n) and len(kept) == n
