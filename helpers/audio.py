@@ -132,13 +132,7 @@ def map_files(work, paths, *, desc, unit, n_threads=None, progress=True):
 
 def error_table(errors, *, root=None):
     """AudioErrors as the table `file, reason`. root: folder that files in it are named from."""
-    rows = []
-    for error in errors:
-        if root is not None and error.path.is_relative_to(root):
-            name = env.printable(error.path.relative_to(root).as_posix())
-        else:
-            name = env.short_path(error.path)
-        rows.append((name, error.reason))
+    rows = [(env.short_path(error.path, root=root), error.reason) for error in errors]
     return pd.DataFrame(rows, columns=["file", "reason"])
 
 

@@ -192,14 +192,18 @@ def printable(text):
     return text.encode(errors="backslashreplace").decode()
 
 
-def short_path(path):
-    """A path as people should read it: relative to the repository or the working folder.
+def short_path(path, *, root=None):
+    """A path as people should read it: relative to root, the repository or the working folder.
 
-    Any other becomes "…/" and its last three parts, so that no output shows where a home folder
-    lies. Returns str with forward slashes, see `printable`.
+    The first of these that it lies in counts; root None: only the others. Any other path becomes
+    "…/" and its last three parts, so that no output shows where a home folder lies. Returns str
+    with forward slashes, see `printable`.
     """
     path = Path(os.path.abspath(path))
-    for base in (repository_root(), Path.cwd()):
+    bases = [repository_root(), Path.cwd()]
+    if root is not None:
+        bases.insert(0, Path(os.path.abspath(root)))
+    for base in bases:
         if path.is_relative_to(base) and base != Path(base.anchor):
             short = path.relative_to(base).as_posix()
             break

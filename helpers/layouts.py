@@ -89,6 +89,12 @@ def read_table(path, columns, *, dtype=None, first_line=""):
     return table
 
 
+def _paths(paths, index=None):
+    """A column of paths, as str that need not be Unicode; None stays None."""
+    texts = [None if path is None else str(path) for path in paths]
+    return pd.Series(texts, index=index, dtype=object)
+
+
 # --- capuchin -------------------------------------------------------------------------------------
 
 CAPUCHIN_CLIPS = {
@@ -101,9 +107,14 @@ def _capuchin_clips(root):
     paths = [
         (p, label) for label, place in CAPUCHIN_CLIPS.items() for p in sound_files(root / place)
     ]
-    table = pd.DataFrame([(str(p), label) for p, label in paths], columns=["path", "label"])
+    table = pd.DataFrame(
+        {
+            "path": _paths(p for p, _ in paths),
+            "label": [label for _, label in paths],
+        }
+    )
     # Clips are numbered within their source: XC16803-4.wav, crickets-chirping-noise-12.wav.
-    stems = pd.Series([p.stem for p, _ in paths], dtype=str)
+    stems = pd.Series([env.printable(p.stem) for p, _ in paths], dtype=str)
     return table.assign(group=stems.str.replace(r"-\d+$", "", regex=True), fold=-1), []
 
 
@@ -131,11 +142,11 @@ def _listed_clips(root, table, listed_in, folders):
         if path is None
     ]
     faults += [
-        (f"{folder}/{path.name}", f"not listed in {listed_in}")
+        (f"{folder}/{env.printable(path.name)}", f"not listed in {listed_in}")
         for folder, paths in present.items()
         for path in paths.values()
     ]
-    table = table.assign(path=[None if path is None else str(path) for path in found])
+    table = table.assign(path=_paths(found, table.index))
     return table.dropna(subset="path")[list(LISTED)].reset_index(drop=True), faults
 
 

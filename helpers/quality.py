@@ -4,7 +4,6 @@ Built in 01_eda.
 """
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,6 +26,8 @@ FLOOR = 1e-5  # amplitude that stands for nothing: -100 dB
 SILENCE = 1e-4  # amplitude below which 16 bits have only noise: -80 dB
 WINDOW_S = 0.05  # in which silence is looked for
 
+FINE_STEP = 0.05  # of the peak: what is rounded more finely than that draws a crest
+
 # When a measure is a fault.
 CLIPPED = 0.002
 SILENT = 0.001  # peak: -60 dB
@@ -45,6 +46,8 @@ def measure(frames, *, sr):
     dtype MEASURES.
     """
     level = np.abs(frames).max(axis=1)
+    content = hashlib.blake2b(f"{sr} {frames.shape}".encode(), digest_size=16)
+    content.update(np.ascontiguousarray(frames))
     rms = np.sqrt(np.mean(np.square(frames, dtype=np.float64)))
     n = max(1, round(WINDOW_S * sr))
     loudest = np.maximum.reduceat(level, np.arange(0, len(level), n))
@@ -58,7 +61,7 @@ def measure(frames, *, sr):
             np.mean(loudest < SILENCE),
             padding / sr,
             np.abs(frames.mean(axis=0)).max(),
-            hashlib.blake2b(np.ascontiguousarray(frames), digest_size=16).hexdigest(),
+            content.hexdigest(),
         ),
         MEASURES,
     )
@@ -68,17 +71,24 @@ def clipped_share(y, *, run=3):
     """Share of samples in flat tops: runs of at least `run` samples at the sound's own maximum.
 
     y: float (n_samples,). A sound that was clipped and turned down afterwards is clipped too, so
-    full scale does not matter. Copies in a lossy format lose their flat tops; there, samples at or
-    beyond full scale count. Returns float; 0 in silence.
+    full scale does not matter. The crest of a low tone is flat as well, in whole numbers; but then
+    the next step down is about as full as the top. Copies in a lossy format lose their flat tops;
+    there, samples at or beyond full scale count. Returns float; 0 in silence.
     """
     level = np.abs(y)
     peak = level.max(initial=0.0)
     if peak < FLOOR:
         return 0.0
-    is_top = np.concatenate([[False], level >= peak * (1 - 1e-6), [False]])
+    top = level >= peak * (1 - 1e-6)
+    is_top = np.concatenate([[False], top, [False]])
     edges = np.flatnonzero(is_top[1:] != is_top[:-1])
     lengths = edges[1::2] - edges[::2]
     flat = lengths[lengths >= run].sum()
+    if flat and not top.all():
+        step = peak - level[~top].max()
+        on_next = np.count_nonzero(level >= peak - 1.5 * step) - np.count_nonzero(top)
+        if step < FINE_STEP * peak and flat <= 4 * on_next:
+            flat = 0
     beyond = np.count_nonzero(level >= 1.0) if peak > 1.0 else 0
     return float(max(flat, beyond) / len(y))
 
@@ -103,7 +113,7 @@ def faults(table, *, errors, listed=None, root=None):
     wrong with its entry, or ""); None: there is no such table. root: folder that files are named
     from. Returns a DataFrame FAULTS, sorted.
     """
-    names = [_name(path, root) for path in table["path"]]
+    names = [env.short_path(path, root=root) for path in table["path"]]
     found = [(file, _kind(reason), reason) for file, reason in errors.itertuples(index=False)]
 
     def add(fault, rows, detail):
@@ -147,13 +157,6 @@ def _kind(reason):
     if reason.endswith("but not there"):
         return "missing"
     return "not listed" if reason.startswith("not listed") else "damaged"
-
-
-def _name(path, root):
-    path = Path(path)
-    if root is not None and path.is_relative_to(root):
-        path = path.relative_to(root)
-    return env.printable(path.as_posix())
 
 
 def _db(amplitude):

@@ -30,8 +30,9 @@ class Survey:
 def survey(table, *, frontend=FRONTEND, root=None, cache_dir=None, progress=True):
     """Measure, describe and transform every clip of a table; kept for the next time.
 
-    table: clip table, see `data.clip_table`. frontend: `Frontend` with mel bands. root: folder that
-    the files in errors are named from. cache_dir: see `cache.compute`.
+    table: clip table, see `data.clip_table`. frontend: as in `descriptors.over_time`, with 13 mel
+    bands at least. root: folder that the files in errors are named from. cache_dir: see
+    `cache.compute`.
     Returns (Survey, errors): errors is the table `file, reason` of clips that cannot be decoded to
     their end; they are not in the survey.
     """

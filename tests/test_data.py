@@ -312,7 +312,7 @@ def test_recordings_in_order(dataset):
 
 @pytest.fixture
 def urban(tmp_path):
-    """A data set with a table, that lists .wav where the files are .ogg, some longer than others."""
+    """A data set with a table, which lists .wav where the files are .ogg, and odd lengths."""
     root, rows = tmp_path / "urban", []
     for i in range(6):
         name, fold = f"{10 + i}-3-0-0", 1 + i % 2
@@ -410,6 +410,7 @@ def test_a_wrong_key(dataset, counts, calls, match):
 # --- leaks ------------------------------------------------------------------------------------
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans()), max_size=30))
 def test_a_test_clip_leaks_if_its_source_is_trained_on(clips):
     groups, is_test = [group for group, _ in clips], [test for _, test in clips]
@@ -421,6 +422,7 @@ def test_a_test_clip_leaks_if_its_source_is_trained_on(clips):
     assert data.leaked_share(as_series, np.array(is_test, bool)) == pytest.approx(expected)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 9), max_size=40), st.sets(st.integers(0, 9)))
 def test_a_split_by_source_leaks_nothing(groups, tested):
     assert data.leaked_share(groups, np.isin(groups, list(tested))) == 0

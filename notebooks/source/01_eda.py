@@ -88,7 +88,8 @@ checks.start("1", strict=True)
 
 # %%
 clips, errors = data.clip_table(dataset, max_clips=MAX_CLIPS, seed=SEED)
-shown = clips.assign(path=clips["path"].str.removeprefix(f"{dataset.root}/"))
+shown = clips.drop(columns="path")
+shown.insert(0, "file", [env.short_path(path, root=dataset.root) for path in clips["path"]])
 display(shown.sample(min(6, len(shown)), random_state=SEED).sort_index())
 display(
     Markdown(
@@ -791,7 +792,8 @@ QUERIES = {
         ) WHERE place = 1 ORDER BY rms_db DESC LIMIT 12
     """,
 }
-rows = table.assign(file=table["path"].str.removeprefix(f"{dataset.root}/")).drop(columns="path")
+rows = table.drop(columns="path")
+rows.insert(0, "file", [env.short_path(path, root=dataset.root) for path in table["path"]])
 report.write_table(rows, OUTPUT / "clips.csv")
 if duckdb := env.optional("duckdb"):
     database = duckdb.connect()

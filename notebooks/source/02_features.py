@@ -751,12 +751,13 @@ display(
 from sklearn.preprocessing import LabelEncoder
 
 whole = pd.concat([table[["label", "group", "fold", "content"]], found.features], axis=1)
-whole.insert(0, "file", table["path"].str.removeprefix(f"{dataset.root}/"))
+whole.insert(0, "file", [env.short_path(path, root=dataset.root) for path in table["path"]])
 is_copy = np.zeros(len(whole), bool)
 for same in quality.duplicates(whole["content"]):
     is_copy[same[1:]] = True
 is_missing = whole[list(descriptors.COLUMNS)].isna().any(axis=1).to_numpy()
-ready = whole[~is_copy & ~is_missing].drop(columns="content").reset_index(drop=True)
+is_used = ~is_copy & ~is_missing
+ready = whole[is_used].drop(columns="content").reset_index(drop=True)
 encoder = LabelEncoder()
 ready.insert(2, "target", encoder.fit_transform(ready["label"]))
 with env.atomic_path(OUTPUT / "features.parquet") as temporary:
@@ -925,8 +926,7 @@ deep = {}
 if yamnet_file := embeddings.find_yamnet(YAMNET_PATH):
     yamnet = embeddings.Yamnet(yamnet_file)
     begun = time.perf_counter()
-    paths = [f"{dataset.root}/{file}" for file in ready["file"]]
-    embedded, _ = yamnet.extract(paths, root=dataset.root)
+    embedded, _ = yamnet.extract(table["path"][is_used], root=dataset.root)
     seconds = time.perf_counter() - begun
     scores["YAMNet"] = by_source(embedded, StandardScaler(), logistic)
     scores["both"] = by_source(np.hstack([X, embedded]), StandardScaler(), logistic)
