@@ -84,13 +84,13 @@ def clips(table, *, sr=22050, seconds=10.0):
     table: clip table, not empty. sr: Hz, of sound and picture. seconds: what is shown of a longer
     clip. Returns a widget; only what is looked at is decoded.
     """
-    short = {"layout": widgets.Layout(width="17em"), "style": {"description_width": "6.5em"}}
-    label = widgets.Dropdown(options=sorted(set(table["label"])), description="Class", **short)
-    clip = widgets.Dropdown(description="Clip", **short)
-    n_fft = widgets.SelectionSlider(options=ALL_FFTS, value=2048, description="FFT size", **short)
-    hop = widgets.SelectionSlider(options=ALL_HOPS, value=256, description="Hop length", **short)
+    wide = {"layout": widgets.Layout(width="27em"), "style": {"description_width": "6.5em"}}
+    label = widgets.Dropdown(options=sorted(set(table["label"])), description="Class", **wide)
+    clip = widgets.Dropdown(description="Clip", **wide)
+    n_fft = widgets.SelectionSlider(options=ALL_FFTS, value=2048, description="FFT size", **wide)
+    hop = widgets.SelectionSlider(options=ALL_HOPS, value=256, description="Hop length", **wide)
     n_mels = widgets.IntSlider(
-        min=0, max=256, step=8, value=128, description="Mel bands", continuous_update=False, **short
+        min=0, max=256, step=8, value=128, description="Mel bands", continuous_update=False, **wide
     )
     span = widgets.FloatRangeSlider(
         min=0,
@@ -100,7 +100,7 @@ def clips(table, *, sr=22050, seconds=10.0):
         readout_format=".1f",
         description="Band (kHz)",
         continuous_update=False,
-        **short,
+        **wide,
     )
     note = widgets.HTML()
     picture = widgets.Image(format="png")

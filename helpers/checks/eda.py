@@ -79,6 +79,7 @@ def clipped_share(attempt):
         ("a clipped tone, turned down to a peak of 0.3", np.float32(0.3) * (2 * tone).clip(-1, 1)),
         ("a tone that is clipped below zero only", lower),
         ("a tone that is not clipped", 0.9 * np.sin(2 * np.pi * (np.arange(200) + 0.3) / 100)),
+        ("a low tone that is not clipped", 0.9 * np.sin(2 * np.pi * np.arange(2400) / 800 + 0.3)),
         ("a sound that has its maximum in one or two samples at a time", alone),
         ("runs of 1, 2, 3, 4 and 3 samples at the maximum", runs),
         ("a flat part that is lower than the maximum", plateau),
@@ -153,6 +154,8 @@ def duplicates(attempt):
         (rng.integers(-3000, 3000, n) / 32768).astype(np.float32) for n in (40, 40, 60, 9)
     )
     last, silence = a.copy(), np.zeros(12, np.float32)
+    long = (rng.integers(-3000, 3000, 3000) / 32768).astype(np.float32)
+    middle = np.where(np.arange(3000) == 1500, long + 1 / 32768, long).astype(np.float32)
     last[-1] += np.float32(1 / 32768)
     cases = [
         ("four different sounds, two of one length", [a, b, c, d]),
@@ -162,6 +165,8 @@ def duplicates(attempt):
         ("a sound, and the same with silence after it", [a, c, np.concatenate([a, silence])]),
         ("silence of two lengths, one of them twice", [silence, a, silence[:5], silence]),
         ("two sounds that differ in their last sample only", [b, last, a, b]),
+        ("two long sounds that differ in one sample", [long, middle, c, long]),
+        ("a sound, the same upside down, and the same half as loud", [a, -a, a / 2, b, a]),
     ]
     for name, sounds in cases:
         sounds = [y.copy() for y in sounds]
@@ -169,7 +174,7 @@ def duplicates(attempt):
         right = [group for i, group in enumerate(same) if len(group) > 1 and group[0] == i]
         with case(name):
             found = _index_lists(call(attempt, sounds), n=len(sounds))
-            if found == right:
+            if sorted(map(sorted, found)) == right:
                 continue
             told = f"it returns {found}"
             if any(len(group) < 2 for group in found):
@@ -187,8 +192,6 @@ def duplicates(attempt):
                     f"{told}: sound {i} is in {times[i]} groups. All sounds that are the same are "
                     f"one group: {same[i]}"
                 )
-            if sorted(map(sorted, found)) == right:
-                raise Wrong(f"{told}: the groups are right, but not in order; {right} is")
             missing = next(group for group in right if sorted(group) not in map(sorted, found))
             raise Wrong(f"{told}, but sounds {_some(missing)} have the same samples")
 
@@ -249,6 +252,7 @@ def wrong_length(attempt):
         ("files of very different lengths", lengths, 0.5),
         ("differences of just the tolerance, and one of more", at_limit, 0.5),
         ("a table whose index is in another order", missing.iloc[order], 0.25),
+        ("a table whose index has gaps", missing.iloc[::2], 0.125),
     ]
     for name, given, tolerance_s in cases:
         rows = {row.file: (row.listed_s, row.duration_s) for row in given.itertuples()}
@@ -330,7 +334,7 @@ def class_weights(attempt):
         right = dict(zip(classes, balanced.tolist(), strict=True))
         with case(name):
             found = _weights(call(attempt, pd.Series(labels).to_numpy()), classes, n=n)
-            if all(np.isclose(found[label], right[label]) for label in classes):
+            if all(np.isclose(found[label], right[label], rtol=2e-3) for label in classes):
                 continue
             total = {label: found[label] * counts[label] for label in classes}
             mean = sum(total.values()) / n
@@ -451,16 +455,19 @@ def guess_by_container(attempt):
     usual = {"wav 16 bit": {"rain": 9, "siren": 2}, "ogg": {"siren": 4, "rain": 2},
              "wav 24 bit": {"siren": 3, "rain": 1, "bark": 2}}  # fmt: skip
     other = {"mp3": {"siren": 2, "bark": 5}, "flac": {"rain": 2}, "ogg": {"siren": 1}}
+    spread = {"mp3": {"bark": 5, "rain": 1}, "ogg": {"siren": 4}, "flac": {"siren": 3, "rain": 2}}
     cases = [
         ("containers that are all in training", usual, ["ogg", "wav 16 bit", "wav 24 bit", "ogg"]),
         ("a test set with a new container", usual, ["mp3", "ogg", "wav 16 bit", "mp3", "ogg"]),
         ("other labels and containers", other, ["flac", "mp3", "ogg", "wav", "flac", "flac"]),
+        ("a label spread over containers", spread, ["wav", "mp3", "ogg", "aiff", "flac"]),
     ]
     for name, table, test in cases:
         pairs = [(c, label) for c, of in table.items() for label, n in of.items() for _ in range(n)]
         pairs = [pairs[i] for i in rng.permutation(len(pairs))]
+        overall = pd.Series([label for _, label in pairs]).mode()[0]
+        pairs.sort(key=lambda pair: pair[1] == overall)  # the first is not the most frequent
         containers, labels = (list(column) for column in zip(*pairs, strict=True))
-        overall = pd.Series(labels).mode()[0]
         right = [max(table[c], key=table[c].get) if c in table else overall for c in test]
         with case(name):
             found = call(attempt, *(np.array(x, object) for x in (containers, labels, test)))
@@ -584,11 +591,11 @@ def clips_per_class(attempt):
         n = len(labels)
         table = pd.DataFrame(
             {
-                "path": [f"audio/{i:03d}.wav" for i in range(n)],
+                "file": [f"audio/{i:03d}.wav" for i in range(n)],
                 "label": labels,
                 "group": [f"source_{i}" for i in rng.integers(0, 5, n)],
-                "fold": rng.integers(1, 6, n),
-                "duration_s": [classes[label][1] * rng.uniform(0.8, 1.2) for label in labels],
+                "fold": rng.choice([-1, 1, 2, 3], n),
+                "duration_s": [classes[label][1] * rng.choice([0.77, 1.03]) for label in labels],
                 "sample_rate": 44100,
                 "channels": rng.integers(1, 3, n),
             }

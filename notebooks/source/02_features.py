@@ -898,6 +898,7 @@ if express := env.optional("plotly.express", package="plotly"):
         color="label",
         symbol="part",
         symbol_map={"training": "circle", "unheard": "x"},
+        category_orders={"label": sorted(encoder.classes_)},
         hover_data={"file": True, "group": True, "x": False, "y": False, "part": False},
         labels={"x": "first direction", "y": "second direction"},
         opacity=0.7,
@@ -905,6 +906,7 @@ if express := env.optional("plotly.express", package="plotly"):
         template="plotly_white",
     )
     map_.update_traces(marker_size=6)
+    map_.for_each_trace(lambda trace: trace.update(legendgroup=trace.name.split(",")[0]))
     display(explore.interactive(map_))
 display(
     Markdown(
