@@ -205,18 +205,29 @@ def hint(number):
     print(f"Hint {given + 1} of {len(hints)}{last}: {hints[given]}")
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How many of a notebook's exercises are correct; a bar, where a notebook shows it."""
+
+    value: int
+    max: int
+    description: str
+
+    def __str__(self):
+        return self.description
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        bar = f'<progress value="{self.value}" max="{self.max}" style="width: 16em"></progress>'
+        return f"{bar} {html.escape(self.description)}"
+
+
 def progress():
-    """A bar of this notebook's exercises; a line of text where there are no widgets."""
+    """`Progress` of this notebook."""
     mine = [n for n in EXERCISES if n.split(".")[0] == _session.chapter]
     done = [n for n in mine if n in _session.verdicts and _session.verdicts[n].status == CORRECT]
     text = f"{len(done)} of {len(mine)} exercises correct"
     if left := [n for n in mine if n not in done]:
         text += f"; to do: {', '.join(left)}"
-    try:
-        from ipywidgets import IntProgress
-    except ImportError:
-        print(text)
-        return None
-    return IntProgress(
-        len(done), 0, len(mine), description=text, style={"description_width": "auto"}
-    )
+    return Progress(len(done), len(mine), text)

@@ -131,12 +131,18 @@ def clips(table, *, sr=22050, seconds=10.0):
             frontend = None
         if frontend is None or frontend.n_bands < 2:
             note.value = "Too few frequencies lie in this band: make it wider, or the FFT larger."
+            picture.value = b""
             return
         note.value = (
             f"A window of {1000 * n_fft.value / sr:.0f} ms tells frequencies "
             f"{sr / n_fft.value:.0f} Hz apart; a frame every {1000 * frontend.hop_s:.1f} ms; "
             f"{frontend.n_bands} {'mel' if n_mels.value else 'linear'} bands."
         )
+        if frontend.n_empty_bands:
+            note.value += (
+                f" <b>{frontend.n_empty_bands} of them are empty</b>, too narrow for this FFT: "
+                "black stripes that are no harmonics. Take fewer bands."
+            )
         picture.value = _png(_sound_and_spectrogram(sounds[clip.value], frontend))
 
     def choose(*_):

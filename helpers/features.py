@@ -87,6 +87,11 @@ class Frontend:
         """Bands of `power`: n_mels, or the number of linear bins between fmin and fmax."""
         return self.n_mels or self._bins.stop - self._bins.start
 
+    @property
+    def n_empty_bands(self):
+        """Mel bands narrower than the distance of two bins, which have none and stay empty."""
+        return int((~_mel_weights(self).any(axis=0)).sum()) if self.n_mels else 0
+
     def n_frames(self, n_samples):
         """Frames of a sound of n_samples: frame k is centred on sample k * hop_length."""
         return 1 + (n_samples - self.n_fft % 2) // self.hop_length

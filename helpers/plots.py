@@ -83,13 +83,16 @@ def spectrograms(powers, frontend, *, titles, marks=None, columns=4):
     return figure
 
 
-def gallery(sounds, powers, frontend, *, titles, columns=5):
+def gallery(sounds, powers, frontend, *, titles, columns=5, alike=False):
     """Small multiples: each sound's waveform with its spectrogram under it.
 
     sounds: list of float (n_samples,), full scale ±1, at frontend.sr. powers: list of
-    (n_frames, n_bands).
+    (n_frames, n_bands). alike: all in the same scales, to be compared; else each in its own.
     """
     rows = -(-len(sounds) // columns)
+    largest = max(np.abs(y).max() for y in sounds)
+    longest = max(len(y) for y in sounds) / frontend.sr
+    strongest = max(power.max() for power in powers)
     figure, axes = plt.subplots(
         2 * rows,
         columns,
@@ -106,18 +109,25 @@ def gallery(sounds, powers, frontend, *, titles, columns=5):
         top, bottom = axes[2 * (i // columns) : 2 * (i // columns) + 2, i % columns]
         top.axis("on")
         bottom.axis("on")
-        seconds = len(y) / frontend.sr
+        seconds = longest if alike else len(y) / frontend.sr
+        loudest = largest if alike else np.abs(y).max()
+        loudest = 1.05 * loudest if loudest > 0 else 1.0
         top.plot(np.arange(len(y)) / frontend.sr, y, lw=0.3, color=OTHER)
-        top.set(xlim=(0, seconds), xticklabels=[])
+        top.set(xlim=(0, seconds), xticklabels=[], ylim=(-loudest, loudest))
         top.set_title(titles[i], fontsize=9)
-        image = spectrogram(bottom, power / max(power.max(), 1e-12), frontend)
+        reference = strongest if alike else power.max()
+        image = spectrogram(bottom, power / max(reference, 1e-12), frontend)
+        image.set_clim(-60, 0)
+        bottom.set_facecolor("black")
         bottom.set(xlim=(0, seconds), xlabel="", ylabel="")
         bottom.set_xlabel("time (s)", fontsize=8)
         if i % columns == 0:
             top.set_ylabel("amplitude", fontsize=8)
             bottom.set_ylabel("frequency (kHz)", fontsize=8)
     if image is not None:
-        figure.colorbar(image, ax=axes, label="power (dB re maximum)", shrink=0.6, pad=0.01)
+        bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.01)
+        bar.set_label("power (dB re maximum)", fontsize=8)
+        bar.ax.tick_params(labelsize=7)
     return figure
 
 

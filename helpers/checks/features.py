@@ -547,6 +547,7 @@ def segments(attempt):
         ("a rest, with overlap", 32, 10, 5),
         ("one sample more than fits", 11, 10, 10),
         ("a hop that is no part of the length", 33, 10, 4),
+        ("much shorter than a segment", 3, 10, 5),
         ("small hops, and a rest", 31, 10, 3),
         ("just one segment", 10, 10, 5),
         ("shorter than a segment", 6, 10, 5),
@@ -636,7 +637,7 @@ def standardise(attempt):
         ("four features of different scales", []),
         ("a feature that is constant in training", [2]),
     ):
-        centre, width = np.array([0.0, 40.0, 3.0, -1000.0]), np.array([1.0, 5.0, 0.2, 400.0])
+        centre, width = np.array([0.0, 40.0, 3.0, -1000.0]), np.array([1.0, 5.0, 2e-4, 400.0])
         train = centre + width * rng.normal(size=(50, 4))
         test = centre + width * (1 + 2 * rng.normal(size=(20, 4)))
         train[:, constant] = centre[constant]

@@ -232,7 +232,7 @@ report.write_table(faults, OUTPUT / "faults.csv")
 per_fault = faults["fault"].value_counts()
 if len(faults):
     examples = faults.groupby("fault", sort=False).head(3)
-    with pd.option_context("display.max_colwidth", 90):
+    with pd.option_context("display.max_colwidth", None):
         display(examples.set_index("fault"))
 display(
     Markdown(
@@ -623,7 +623,7 @@ report.write_figure(figure, OUTPUT / "gallery.png")
 plt.show()
 
 # %%
-explore.players(sounds, sr=frontend.sr, titles=list(chosen["label"]), columns=5)
+explore.players(sounds, sr=frontend.sr, titles=list(chosen["label"]))
 
 # %% [markdown]
 # Go through them with three questions. Is the sound that the label names really the loudest thing?
@@ -813,16 +813,12 @@ def clips_per_class():
 checks.clips_per_class(clips_per_class)
 
 # %% [markdown]
-# On our table: your question once more, for the largest classes; sources whose clips have more
+# Three more questions to our table: sources whose clips have more
 # than one label (no answer is a good one); the share of quiet clips in each fold; and the loudest
 # clip of every class (a window function).
 
 # %%
 QUERIES = {
-    "minutes of the largest classes": """
-        SELECT label, count(*) AS clips, round(sum(duration_s) / 60, 1) AS minutes FROM clips
-        GROUP BY label ORDER BY minutes DESC LIMIT 3
-    """,
     "sources with several labels": """
         SELECT "group", count(DISTINCT label) AS labels, string_agg(DISTINCT label, ', ') AS which
         FROM clips GROUP BY "group" HAVING count(DISTINCT label) > 1 ORDER BY labels DESC, "group"
@@ -854,8 +850,8 @@ if duckdb := env.optional("duckdb"):
 # ## 12 Explore
 #
 # Choose a class and a clip, and turn the knobs (this needs a running kernel). Make the FFT larger:
-# the harmonics part, and the clicks smear. Make it smaller: the other way round. You cannot have
-# both; 02 tells why.
+# the harmonics part, and the clicks smear. Make it smaller, with fewer mel bands or none: the
+# other way round. You cannot have both; 02 tells why.
 
 # %%
 display(explore.clips(table))
