@@ -62,8 +62,10 @@ def resolve(
     entry, passed = DATASETS[name], []
     require = tuple(entry.parts) if require is None else tuple(require)
     found = _given(entry, data_dir, require) or _mounted(entry, require, passed)
-    if not found and download:
+    if not found and download and entry.kaggle:
         found = _downloaded(entry, require)
+    if not found and name not in synthesis.MAKERS:
+        raise DataNotFoundError(f"{entry.title}: no folder is given.\n{_advice(entry)}")
     if not found:
         root = synthesis.default_root(name, sample_size)
         synthesis.write(name, root, size=sample_size)
@@ -114,12 +116,12 @@ def _given(entry, data_dir, require):
 
 def _mounted(entry, require, passed):
     """(root, source) on Kaggle or in the repository, or None; fills `passed` with the unfit."""
-    owner, slug = entry.kaggle.split("/")
-    for folder, source in (
-        (KAGGLE_INPUT / slug, "kaggle"),
-        (KAGGLE_INPUT / "datasets" / owner / slug, "kaggle"),
-        (env.repository_root() / "data" / entry.name, "local"),
-    ):
+    places = [(env.repository_root() / "data" / entry.name, "local")]
+    if entry.kaggle:
+        owner, slug = entry.kaggle.split("/")
+        mounts = (KAGGLE_INPUT / slug, KAGGLE_INPUT / "datasets" / owner / slug)
+        places = [*((folder, "kaggle") for folder in mounts), *places]
+    for folder, source in places:
         roots = _roots(folder, entry, require)
         if len(roots) == 1:
             return roots[0], source
@@ -153,6 +155,8 @@ def _downloaded(entry, require):
 
 
 def _advice(entry):
+    if not entry.kaggle:
+        return f"Give DATA_DIR (see data_README.md, {entry.page})."
     return (
         f"Get it with `kaggle datasets download {entry.kaggle} --unzip -p data/{entry.name}` (see "
         f"data_README.md, {entry.page}), or leave DATA_DIR empty for the synthetic sample."

@@ -3,6 +3,7 @@
 Nothing is opened here but folders and csv files.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -33,7 +34,7 @@ class DatasetInfo:
     parts: part ("clips", "recordings") → what must be there, each a tuple of names that it may
     have. list_clips: root → (table with the columns LISTED, list of (file, reason) of what is not
     as its table says). read_entries: root → what its own table says of each clip, see `ENTRY`; None
-    where a data set has no table. kaggle: "owner/slug". page: its heading in data_README.md.
+    where a data set has no table. kaggle: "owner/slug", or "". page: its heading in data_README.md.
     labels: label → folder, where folders are what labels the clips: then none may be missing.
     recordings: folder.
     """
@@ -280,6 +281,33 @@ def _esc_clips(root, *, only_esc10=False):
     return clips, faults
 
 
+# --- a folder for each class ----------------------------------------------------------------------
+
+
+def _folder_clips(root):
+    """<class>/**/<clip>: what lies in one folder below the class is of one source; so are clips
+    directly in it whose names differ in a last -N only, unless that leaves the class one source."""
+    rows = []
+    for place in sorted(p for p in root.iterdir() if p.is_dir() and not is_litter(p)):
+        inside = [place, *sorted(p for p in place.rglob("*") if p.is_dir() and not is_litter(p))]
+        direct = [re.sub(r"-\d+$", "", path.stem) for path in sound_files(place)]
+        for folder in inside:
+            for path in sound_files(folder):
+                source = folder.relative_to(place).as_posix()
+                if folder == place:
+                    stem = re.sub(r"-\d+$", "", path.stem)
+                    source = stem if len(set(direct)) > 1 or len(inside) > 1 else path.stem
+                rows.append((path, env.printable(place.name), env.printable(source)))
+    table = pd.DataFrame(
+        {
+            "path": _paths(row[0] for row in rows),
+            "label": [row[1] for row in rows],
+            "group": [row[2] for row in rows],
+        }
+    )
+    return table.assign(fold=-1), []
+
+
 ESC50 = DatasetInfo(
     name="esc50",
     title="ESC-50",
@@ -325,6 +353,15 @@ DATASETS = {
             title="ESC-10, a part of ESC-50",
             list_clips=partial(_esc_clips, only_esc10=True),
             licence="CC BY 3.0",
+        ),
+        DatasetInfo(
+            name="folders",
+            title="Your own clips, a folder for each class",
+            parts={"clips": []},
+            list_clips=_folder_clips,
+            kaggle="",
+            licence="your own",
+            page="folders",
         ),
     )
 }

@@ -244,3 +244,32 @@ def test_the_real_sets(name, n_clips, n_labels, n_faults):
     assert (len(found), found["label"].nunique(), len(errors)) == (n_clips, n_labels, n_faults)
     if name != "capuchin":
         assert (found.groupby("group")["fold"].nunique() == 1).all()
+
+
+def test_own_clips_lie_in_a_folder_for_each_class(tmp_path):
+    names = ["dog/rex-1.wav", "dog/rex-2.wav", "dog/lassie.wav", "dog/farm/a.wav", "dog/farm/b.wav"]
+    names += ["cat/1.wav", "cat/2.flac", "mew/x-1.ogg", "mew/x-2.ogg", ".trash/a.wav", "notes.txt"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    table, faults = layouts.DATASETS["folders"].list_clips(tmp_path)
+    found = {
+        Path(path).relative_to(tmp_path).as_posix(): (label, group)
+        for path, label, group in table[["path", "label", "group"]].itertuples(index=False)
+    }
+    assert faults == [] and len(found) == 9 and (table["fold"] == -1).all()
+    assert found["dog/rex-1.wav"] == found["dog/rex-2.wav"] == ("dog", "rex")
+    assert found["dog/farm/a.wav"] == found["dog/farm/b.wav"] == ("dog", "farm")
+    assert found["cat/1.wav"] == ("cat", "1") and found["cat/2.flac"] == ("cat", "2")
+    # One name for the whole class says nothing of sources.
+    assert found["mew/x-1.ogg"] != found["mew/x-2.ogg"]
+
+
+def test_own_clips_need_a_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(data.env, "repository_root", lambda: tmp_path)
+    monkeypatch.delenv("AUDIO_DATA", raising=False)
+    with pytest.raises(data.DataNotFoundError, match="DATA_DIR"):
+        data.resolve("folders")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(data.DataError, match="no clips"):
+        data.clip_table(data.resolve("folders", tmp_path / "empty"))

@@ -547,10 +547,10 @@ def segments(attempt):
         ("a rest, with overlap", 32, 10, 5),
         ("one sample more than fits", 11, 10, 10),
         ("a hop that is no part of the length", 33, 10, 4),
-        ("much shorter than a segment", 3, 10, 5),
         ("small hops, and a rest", 31, 10, 3),
         ("just one segment", 10, 10, 5),
         ("shorter than a segment", 6, 10, 5),
+        ("much shorter than a segment", 3, 10, 5),
     ):
         y = rng.uniform(0.1, 1, n) * rng.choice([-1, 1], n)  # no zeros but those of the padding
         begins = [at for at in range(0, n, hop) if at == 0 or at - hop + length < n]

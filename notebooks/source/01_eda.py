@@ -22,7 +22,8 @@
 #
 # **Data contract**
 #
-# - *reads* the clips of `DATASET`: `"urbansound8k"`, `"esc50"`, `"esc10"` or `"capuchin"`
+# - *reads* the clips of `DATASET`: `"urbansound8k"`, `"esc50"`, `"esc10"`, `"capuchin"`, or
+#   `"folders"`, your own, by class
 # - *writes* to `OUTPUT_DIR`: `clips.csv` (a row per clip, with all that was measured), `faults.csv`
 #   (a row per fault), `classes.csv`, `gallery.png`, `metrics.json`
 # - *without data* a synthetic data set of the same layout is made, with faults on purpose
@@ -63,7 +64,7 @@ from helpers import (
 # Everything that you may want to change is here; a batch job sets the same names from outside.
 
 # %% tags=["parameters"]
-DATASET = "urbansound8k"  # or "esc50", "esc10", "capuchin"
+DATASET = "urbansound8k"  # or "esc50", "esc10", "capuchin"; "folders": your own, by class
 DATA_DIR = ""  # folder of the data set; "": look for it
 OUTPUT_DIR = ""  # "": outputs/01_eda
 SEED = 0

@@ -23,7 +23,8 @@
 #
 # **Data contract**
 #
-# - *reads* the clips of `DATASET`: `"urbansound8k"`, `"esc50"`, `"esc10"` or `"capuchin"`; YAMNet's
+# - *reads* the clips of `DATASET`: `"urbansound8k"`, `"esc50"`, `"esc10"`, `"capuchin"`, or
+#   `"folders"`, your own, by class; YAMNet's
 #   LiteRT file, if there
 # - *writes* to `OUTPUT_DIR`: `features.parquet` (a row per clip), `mutual_information.csv`,
 #   `errors.csv`, `spectrograms.png`, `metrics.json`
@@ -69,7 +70,7 @@ from helpers import (
 # Everything that you may want to change is here; a batch job sets the same names from outside.
 
 # %% tags=["parameters"]
-DATASET = "urbansound8k"  # or "esc50", "esc10", "capuchin"
+DATASET = "urbansound8k"  # or "esc50", "esc10", "capuchin"; "folders": your own, by class
 DATA_DIR = ""  # folder of the data set; "": look for it
 OUTPUT_DIR = ""  # "": outputs/02_features
 SEED = 0
