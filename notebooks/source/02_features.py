@@ -443,17 +443,17 @@ plt.show()
 #
 # A spectrogram has no phase, so there is no straight way back to sound. Griffin and Lim's method
 # guesses one: begin with any phase, go to sound and back, keep the magnitudes, take over the
-# phase, again and again. How well does it do? The mean squared error of the *waveform* says
-# little, because the ear cares little about phase; that of the log-mel spectrogram says more.
-# (What lies more than 60 dB below the maximum is left out of it.)
+# phase, again and again. (From mel bands there is one step before it: the least squares answer to
+# which bins could have summed to them.) How well does it do? The mean squared error of the
+# *waveform* says little, because the ear cares little about phase; that of the log-mel spectrogram
+# says more. (What lies more than 60 dB below the maximum is left out of it.)
 
 # %%
 magnitude = np.sqrt(linear.spectrogram(example))
 powers = {"magnitudes": magnitude}
+back = np.linalg.pinv(librosa.filters.mel(sr=SR, n_fft=2048, n_mels=64))  # from bands to bins
 for name, log in (("64 mel bands", log_mel), ("20 MFCC", smooth[20])):
-    # Its solver stops early on small numbers: scaled up before, and down again after.
-    scaled = librosa.feature.inverse.mel_to_stft(1e3 * 10 ** (log / 10), sr=SR, n_fft=2048)
-    powers[name] = scaled / np.sqrt(1e3)
+    powers[name] = np.sqrt(np.maximum(back @ 10 ** (log / 10), 0))
 floor = log_mel.max() - 60
 
 
