@@ -163,10 +163,29 @@ def _last_frame(error, attempt):
     return f"it stops in line {last.lineno} of {last.name}:\n    {last.line}\n{what}"
 
 
-def need_numbers(value, *, axes):
-    """`value` as a float array of any shape, or Wrong. axes: what they are, for the message."""
+def need_value(value):
+    """Wrong, where an attempt returns nothing."""
     if value is None:
         raise Wrong("it returns None: does it end with `return`?")
+
+
+def need_number(value, *, what):
+    """`value` as a float, or Wrong. what: what it is, for the message."""
+    need_value(value)
+    try:
+        number = np.asarray(value, float)
+    except (TypeError, ValueError):
+        raise Wrong(f"it returns a {type(value).__name__}; a number is needed: {what}") from None
+    if number.ndim:
+        raise Wrong(f"it returns {number.size} values, where one number is needed: {what}")
+    if not np.isfinite(number):
+        raise Wrong(f"it returns {number}; a number is needed: {what}")
+    return float(number)
+
+
+def need_numbers(value, *, axes):
+    """`value` as a float array of any shape, or Wrong. axes: what they are, for the message."""
+    need_value(value)
     try:
         return np.asarray(value, float)
     except (TypeError, ValueError):

@@ -90,6 +90,16 @@ def read_table(path, columns, *, dtype=None, first_line=""):
     return table
 
 
+def _source(path):
+    """The source that a file's name tells: clips are numbered within it, XC16803-4.wav."""
+    return env.printable(re.sub(r"-\d+$", "", path.stem))
+
+
+def _stems(names):
+    """A column of files' names without their suffixes."""
+    return names.map(lambda name: Path(name).stem)
+
+
 def _paths(paths, index=None):
     """A column of paths, as str that need not be Unicode; None stays None."""
     texts = [None if path is None else str(path) for path in paths]
@@ -114,9 +124,7 @@ def _capuchin_clips(root):
             "label": [label for _, label in paths],
         }
     )
-    # Clips are numbered within their source: XC16803-4.wav, crickets-chirping-noise-12.wav.
-    stems = pd.Series([env.printable(p.stem) for p, _ in paths], dtype=str)
-    return table.assign(group=stems.str.replace(r"-\d+$", "", regex=True), fold=-1), []
+    return table.assign(group=[_source(p) for p, _ in paths], fold=-1), []
 
 
 # --- data sets with a table of their clips --------------------------------------------------------
@@ -134,8 +142,7 @@ def _listed_clips(root, table, listed_in, folders):
         if (root / folder).is_dir():
             present[folder] = {path.stem: path for path in sound_files(root / folder)}
     table = table[table["folder"].isin(list(present))]
-    stems = [Path(name).stem for name in table["name"]]
-    places = list(zip(table["folder"], stems, strict=True))
+    places = list(zip(table["folder"], _stems(table["name"]), strict=True))
     found = [present[folder].pop(stem, None) for folder, stem in places]
     faults = [
         (f"{folder}/{name}", f"listed in {listed_in}, but not there")
@@ -187,7 +194,7 @@ def _urbansound8k_clips(root):
 
 def _urbansound8k_entries(root):
     table, _ = _urbansound8k_table(root)
-    stems = table["slice_file_name"].astype(str).map(lambda name: Path(name).stem)
+    stems = _stems(table["slice_file_name"].astype(str))
     problems = _Problems(table)
     problems.compare(stems, ("fsID", "classID", None, None))
     if "classID" in table:
@@ -207,10 +214,36 @@ def _urbansound8k_entries(root):
     return _entries(table["folder"], stems, lengths, problems)
 
 
-def _esc_entries(root):
+def _esc_table(root):
+    """(its table, the table's name, the clips' folder)."""
     listed_in, folder = _first(root, ESC_TABLES), _first(root, ESC_FOLDERS)
-    table = read_table(root / listed_in, ("filename", "fold", "category", "esc10", "src_file"))
-    stems = table["filename"].astype(str).map(lambda name: Path(name).stem)
+    columns = ("filename", "fold", "category", "esc10", "src_file")
+    return read_table(root / listed_in, columns), listed_in, folder
+
+
+def _esc_clips(root, *, only_esc10=False):
+    table, listed_in, folder = _esc_table(root)
+    chosen = pd.DataFrame(
+        {
+            "name": table["filename"].astype(str),
+            "folder": folder,
+            "label": table["category"].astype(str),
+            "group": table["src_file"].astype(str),
+            "fold": table["fold"],
+        }
+    )
+    clips, faults = _listed_clips(root, chosen, listed_in, [folder])
+    if only_esc10:
+        in_esc10 = set(chosen["label"][table["esc10"].astype(str).str.lower() == "true"])
+        clips = clips[clips["label"].isin(in_esc10)].reset_index(drop=True)
+        names = set(chosen["name"][chosen["label"].isin(in_esc10)])
+        faults = [fault for fault in faults if Path(fault[0]).name in names]
+    return clips, faults
+
+
+def _esc_entries(root):
+    table, _, folder = _esc_table(root)
+    stems = _stems(table["filename"].astype(str))
     problems = _Problems(table)
     problems.compare(stems, ("fold", "src_file", "take", "target"))
     if "target" in table:
@@ -260,27 +293,6 @@ class _Problems:
         )
 
 
-def _esc_clips(root, *, only_esc10=False):
-    listed_in, folder = _first(root, ESC_TABLES), _first(root, ESC_FOLDERS)
-    table = read_table(root / listed_in, ("filename", "fold", "category", "esc10", "src_file"))
-    chosen = pd.DataFrame(
-        {
-            "name": table["filename"].astype(str),
-            "folder": folder,
-            "label": table["category"].astype(str),
-            "group": table["src_file"].astype(str),
-            "fold": table["fold"],
-        }
-    )
-    clips, faults = _listed_clips(root, chosen, listed_in, [folder])
-    if only_esc10:
-        in_esc10 = set(chosen["label"][table["esc10"].astype(str).str.lower() == "true"])
-        clips = clips[clips["label"].isin(in_esc10)].reset_index(drop=True)
-        names = set(chosen["name"][chosen["label"].isin(in_esc10)])
-        faults = [fault for fault in faults if Path(fault[0]).name in names]
-    return clips, faults
-
-
 # --- a folder for each class ----------------------------------------------------------------------
 
 
@@ -289,15 +301,14 @@ def _folder_clips(root):
     directly in it whose names differ in a last -N only, unless that leaves the class one source."""
     rows = []
     for place in sorted(p for p in root.iterdir() if p.is_dir() and not is_litter(p)):
-        inside = [place, *sorted(p for p in place.rglob("*") if p.is_dir() and not is_litter(p))]
-        direct = [re.sub(r"-\d+$", "", path.stem) for path in sound_files(place)]
-        for folder in inside:
-            for path in sound_files(folder):
-                source = folder.relative_to(place).as_posix()
-                if folder == place:
-                    stem = re.sub(r"-\d+$", "", path.stem)
-                    source = stem if len(set(direct)) > 1 or len(inside) > 1 else path.stem
-                rows.append((path, env.printable(place.name), env.printable(source)))
+        below = sorted(p for p in place.rglob("*") if p.is_dir() and not is_litter(p))
+        label, direct = env.printable(place.name), sound_files(place)
+        names_tell = len({_source(path) for path in direct}) > 1 or below
+        for path in direct:
+            rows.append((path, label, _source(path) if names_tell else env.printable(path.stem)))
+        for folder in below:
+            source = env.printable(folder.relative_to(place).as_posix())
+            rows += [(path, label, source) for path in sound_files(folder)]
     table = pd.DataFrame(
         {
             "path": _paths(row[0] for row in rows),

@@ -9,31 +9,15 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from helpers.exercises import Wrong, call, case, check, need_array
+from helpers.exercises import Wrong, call, case, check, need_array, need_number, need_value
 
 UNQUOTED = r"""(?<!["'\w])group(?!["'\w]|\s+by\b)"""  # the word of SQL, as if it were a column
 ONE_SIDE = "it sees flat tops on one side of zero only; |y| has those on the other as well"
 
 
-def _need_number(value, *, what):
-    """`value` as a float, or Wrong. what: what it is, for the message."""
-    if value is None:
-        raise Wrong("it returns None: does it end with `return`?")
-    try:
-        number = np.asarray(value, float)
-    except (TypeError, ValueError):
-        raise Wrong(f"it returns a {type(value).__name__}; a number is needed: {what}") from None
-    if number.ndim:
-        raise Wrong(f"it returns {number.size} values, where one number is needed: {what}")
-    if not np.isfinite(number):
-        raise Wrong(f"it returns {number}; a number is needed: {what}")
-    return float(number)
-
-
 def _listed(value, *, what):
     """`value` as a list, or Wrong. what: what is in it, for the message."""
-    if value is None:
-        raise Wrong("it returns None: does it end with `return`?")
+    need_value(value)
     if isinstance(value, (str, Mapping, pd.DataFrame)) or not hasattr(value, "__iter__"):
         raise Wrong(f"it returns a {type(value).__name__}; a list is needed: {what}")
     return value.tolist() if isinstance(value, np.ndarray) else list(value)
@@ -92,7 +76,7 @@ def clipped_share(attempt):
         in_runs = sum(length for length in lengths if length >= 3)
         right = in_runs / n
         with case(name):
-            found = _need_number(call(attempt, y), what="a share, 0 … 1")
+            found = need_number(call(attempt, y), what="a share, 0 … 1")
         if np.isclose(found, right):
             continue
         told, peak = f"{name}: it returns {found:.4g}", np.abs(y).max()
@@ -366,8 +350,7 @@ def _weights(value, classes, *, n):
     """`value` as a dict label → float, or Wrong."""
     if isinstance(value, pd.Series):
         value = value.to_dict()
-    if value is None:
-        raise Wrong("it returns None: does it end with `return`?")
+    need_value(value)
     if not isinstance(value, Mapping):
         size = len(value) if isinstance(value, (list, tuple)) else getattr(value, "size", 0)
         per_clip = " for every clip" if size == n else ""
@@ -379,7 +362,7 @@ def _weights(value, classes, *, n):
                     f"{_some(map(repr, value)) or 'none'}")  # fmt: skip
     if more := [label for label in value if label not in classes]:
         raise Wrong(f"there is a weight for {_some(map(repr, more))}, which is no label here")
-    return {label: _need_number(value[label], what=f"the weight of {label!r}") for label in classes}
+    return {label: need_number(value[label], what=f"the weight of {label!r}") for label in classes}
 
 
 @check(
@@ -408,7 +391,7 @@ def leaked_share(attempt):
         groups = np.array([f"freesound_{ord(source):03d}" for source in sources])
         with case(name):
             found = call(attempt, groups, np.array(is_test))
-            found = _need_number(found, what="a share, 0 … 1")
+            found = need_number(found, what="a share, 0 … 1")
         if np.isclose(found, right):
             continue
         told = f"{name}: it returns {found:.4g}"
@@ -525,7 +508,7 @@ def cohens_d(attempt):
         t = stats.ttest_ind(a, b).statistic
         right = t * np.sqrt(1 / len(a) + 1 / len(b))
         with case(name):
-            found = _need_number(call(attempt, a, b), what="one effect size")
+            found = need_number(call(attempt, a, b), what="one effect size")
         if np.isclose(found, right):
             continue
         told, away = f"{name}: it returns {found:.4g}", a.mean() - b.mean()
@@ -574,8 +557,7 @@ def cohens_d(attempt):
 def clips_per_class(attempt):
     """clips_per_class() → SQL query as str: label, clips, sources, minutes; most minutes first."""
     query = call(attempt)
-    if query is None:
-        raise Wrong("it returns None: does it end with `return`?")
+    need_value(query)
     if not isinstance(query, str):
         raise Wrong(f"it returns a {type(query).__name__}: return the query itself, as a str")
     rng = np.random.default_rng(18)

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from helpers.exercises import Wrong, call, case, check, need_array, need_numbers
+from helpers.exercises import (
+    Wrong,
+    call,
+    case,
+    check,
+    need_array,
+    need_number,
+    need_numbers,
+    need_value,
+)
 
 
 @check(
@@ -31,7 +40,7 @@ def heard_frequency(attempt):
         where = f"a tone of {f:g} Hz, sampled at {sr} Hz"
         with case(where):
             found = call(attempt, f, sr=sr)
-            found = float(_need_single(found, "frequency in Hz"))
+            found = need_number(found, what="a frequency in Hz")
         if abs(found - right) < 1e-6 * sr:
             continue
         told = f"{where}: it returns {found:g} Hz, where {right:g} Hz is heard"
@@ -733,20 +742,9 @@ def _is_like(found, right):
     return np.abs(found - right).max() < 1e-4 * np.abs(right).max()
 
 
-def _need_single(value, what):
-    """`value` as one finite number, or Wrong. what: of what, for the message."""
-    number = need_numbers(value, axes=(what,))
-    if number.ndim:
-        raise Wrong(f"it returns shape {number.shape}, where one number, a {what}, is needed")
-    if not np.isfinite(number):
-        raise Wrong(f"it returns {number}")
-    return number
-
-
 def _need_pair(value, first, second):
     """Both parts of a pair, or Wrong."""
-    if value is None:
-        raise Wrong("it returns None: does it end with `return`?")
+    need_value(value)
     told = f"two arrays, ({first}, {second}), are needed"
     if isinstance(value, np.ndarray) and len(np.atleast_1d(value)) != 2:
         raise Wrong(f"it returns one array of shape {value.shape}: {told}")

@@ -89,9 +89,9 @@ checks.start("1", strict=True)
 
 # %%
 listed, errors = data.clip_table(dataset, max_clips=MAX_CLIPS, seed=SEED)
-shown = listed.drop(columns="path")
-shown.insert(0, "file", [env.short_path(path, root=dataset.root) for path in listed["path"]])
-display(shown.sample(min(6, len(shown)), random_state=SEED).sort_index())
+shown = listed.sample(min(6, len(listed)), random_state=SEED).sort_index()
+shown["path"] = [env.short_path(path, root=dataset.root) for path in shown["path"]]
+display(shown.rename(columns={"path": "file"}))
 display(
     Markdown(
         f"**{len(listed)} clips** of **{listed['label'].nunique()} classes**, cut from "
@@ -114,6 +114,7 @@ found, undecodable = survey.survey(listed, root=dataset.root)
 survey_s = time.perf_counter() - begun
 errors = pd.concat([errors, undecodable], ignore_index=True)
 table, powers, frontend = found.table, found.powers, found.frontend
+table.insert(0, "file", [env.short_path(path, root=dataset.root) for path in table["path"]])
 hours = table["duration_s"].sum() / 3600
 print(f"{len(table)} clips, {hours:.2f} hours of sound, in {survey_s:.1f} s")
 
@@ -307,8 +308,7 @@ plt.show()
 # %%
 LEFT_OUT = ("silent", "duplicate", "metadata")
 left_out = set(faults.loc[faults["fault"].isin(LEFT_OUT), "file"])
-names = [env.short_path(path, root=dataset.root) for path in table["path"]]
-used = np.array([name not in left_out for name in names])
+used = ~table["file"].isin(left_out).to_numpy()
 table = table[used].reset_index(drop=True)
 described = found.features[used].reset_index(drop=True)
 powers = [power for power, is_used in zip(powers, used, strict=True) if is_used]
@@ -837,7 +837,6 @@ QUERIES = {
     """,
 }
 rows = table.drop(columns="path")
-rows.insert(0, "file", [env.short_path(path, root=dataset.root) for path in table["path"]])
 rows["rms_db"] = rows["rms_db"].astype(float)
 report.write_table(rows, OUTPUT / "clips.csv")
 if duckdb := env.optional("duckdb"):

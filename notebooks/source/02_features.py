@@ -199,24 +199,27 @@ checks.quantise(quantise)
 # %%
 loud = conditioning.normalise(example)
 depths = np.arange(2, 17)
-steps = 2.0 ** (depths - 1)
-ratios = []
-for step in steps:
-    error = loud - np.clip(np.round(loud * step), -step, step - 1) / step
-    ratios.append(10 * np.log10(np.mean(loud**2) / np.mean(error**2)))
+rounded, ratios = {}, []
+for bits in depths:
+    step = 2.0 ** (bits - 1)
+    rounded[bits] = np.clip(np.round(loud * step), -step, step - 1) / step
+    ratios.append(10 * np.log10(np.mean(loud**2) / np.mean((loud - rounded[bits]) ** 2)))
 figure, axis = plt.subplots(figsize=(8, 3.2), layout="constrained")
 axis.plot(depths, ratios, "o-", color=plots.OTHER)
 axis.set(xlabel="bit depth", ylabel="signal-to-noise ratio (dB)", xticks=depths)
 plt.show()
 slope = np.polyfit(depths[6:], ratios[6:], 1)[0]
-coarse = [np.clip(np.round(loud * s), -s, s - 1) / s for s in (4, 32, 128)]
 display(
     Markdown(
         f"Each bit is worth **{slope:.2f} dB** (theory: 20 log10 2 = 6.02 dB, for a sound "
         "that is never fainter than a step). At 16 bits the "
         f"noise lies {ratios[-1]:.0f} dB below this clip."
     ),
-    explore.players([*coarse, loud], sr=SR, titles=["3 bits", "6 bits", "8 bits", "all"]),
+    explore.players(
+        [rounded[3], rounded[6], rounded[8], loud],
+        sr=SR,
+        titles=["3 bits", "6 bits", "8 bits", "all"],
+    ),
 )
 
 # %% [markdown]
