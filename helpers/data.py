@@ -17,6 +17,7 @@ from helpers.layouts import (
     read_table,
     sound_files,
 )
+from helpers.samples import item_rng
 
 KAGGLE_INPUT = Path("/kaggle/input")  # where Kaggle mounts the data sets attached to a notebook
 CLIP_COLUMNS = [*LISTED, "duration_s", "sample_rate", "channels"]
@@ -156,7 +157,8 @@ def _downloaded(entry, require):
 
 def _advice(entry):
     if not entry.kaggle:
-        return f"Give DATA_DIR (see data_README.md, {entry.page})."
+        sample = ", or leave it empty for the synthetic sample" * (entry.name in synthesis.MAKERS)
+        return f"Give DATA_DIR{sample} (see data_README.md, {entry.page})."
     return (
         f"Get it with `kaggle datasets download {entry.kaggle} --unzip -p data/{entry.name}` (see "
         f"data_README.md, {entry.page}), or leave DATA_DIR empty for the synthetic sample."
@@ -258,7 +260,8 @@ def need_all_labels(table, dataset, problem):
     entry, present = DATASETS[dataset.name], set(table["label"])
     where = env.short_path(dataset.root)
     if not present and problem.startswith("has no sound files"):
-        folders = " and ".join(entry.labels.values()) or "the folders that its table names"
+        elsewhere = "the folders that its table names" if entry.read_entries else "a folder each"
+        folders = " and ".join(entry.labels.values()) or elsewhere
         raise DataError(
             f"{entry.title}: no clips in {where}. Put sound files ({' '.join(SUFFIXES)}) into "
             f"{folders}, or see data_README.md, {entry.page}."
@@ -425,3 +428,46 @@ def _fold_numbers(table, n_folds, seed):
     per_fold = pd.Series(labels).groupby(folds).nunique()
     complete = len(per_fold) == n_folds and (per_fold == len(set(labels))).all()
     return folds if complete else None
+
+
+def hold_out(table, *, share=0.3, seed=0):
+    """Divide the clips of each label into training and test, whole sources at a time.
+
+    For labels that are to be found again, as speakers are: each is on both sides, and no source is.
+    share: of a label's clips that are tested, between 0 and 1; met as nearly as its sources allow.
+    What is tested of a label depends on it and the seed, not on other labels or the rows' order.
+    Returns (table, errors). table: a copy, index from 0, with a bool column `held_out`, without the
+    labels that have one source only. errors: file (the label), reason, of those. Raises DataError
+    if no label is left.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"{share=}: it lies between 0 and 1")
+    table = table.reset_index(drop=True)
+    tested, alone = [], []
+    for label, rows in table.groupby("label", sort=True):
+        sizes = rows["group"].value_counts().sort_index()
+        if len(sizes) < 2:
+            alone.append(label)
+            continue
+        sizes = sizes.iloc[item_rng(seed, f"hold out {label}").permutation(len(sizes))]
+        chosen = sizes.index[_nearest_part(sizes.tolist(), share * len(rows))]
+        tested += rows.index[rows["group"].isin(chosen)].tolist()
+    reason = "a single recording: it cannot be both trained on and tested, add another"
+    errors = pd.DataFrame([(label, reason) for label in alone], columns=["file", "reason"])
+    if not tested:
+        raise DataError(f"nothing can be held out: each of {len(alone)} labels has {reason}")
+    table = table.assign(held_out=table.index.isin(tested))
+    return table[~table["label"].isin(alone)].reset_index(drop=True), errors
+
+
+def _nearest_part(sizes, total):
+    """Which of some sizes add up to nearly a total: their places; at least one, and not all."""
+    sums = {0: []}  # a sum that can be made → of what; what comes first goes in first
+    best = min(max(round(total), 1), sum(sizes) - 1)
+    for i, size in enumerate(sizes):
+        if best in sums:
+            break
+        sums |= {made + size: [*of, i] for made, of in sums.items() if made + size not in sums}
+    del sums[0]
+    sums.pop(sum(sizes), None)
+    return sums[min(sums, key=lambda made: abs(made - total))]

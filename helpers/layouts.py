@@ -293,22 +293,20 @@ class _Problems:
         )
 
 
-# --- a folder for each class ----------------------------------------------------------------------
+# --- a folder for each label ----------------------------------------------------------------------
 
 
-def _folder_clips(root):
-    """<class>/**/<clip>: what lies in one folder below the class is of one source; so are clips
-    directly in it whose names differ in a last -N only, unless that leaves the class one source."""
+def _clips_in_folders(root, groups_of):
+    """<label>/**/<clip>, and no faults.
+
+    groups_of: (label's folder, {folder, itself or below it: the clips in it}) → a group for each.
+    """
     rows = []
-    for place in sorted(p for p in root.iterdir() if p.is_dir() and not is_litter(p)):
-        below = sorted(p for p in place.rglob("*") if p.is_dir() and not is_litter(p))
-        label, direct = env.printable(place.name), sound_files(place)
-        names_tell = len({_source(path) for path in direct}) > 1 or below
-        for path in direct:
-            rows.append((path, label, _source(path) if names_tell else env.printable(path.stem)))
-        for folder in below:
-            source = env.printable(folder.relative_to(place).as_posix())
-            rows += [(path, label, source) for path in sound_files(folder)]
+    for top in sorted(p for p in root.iterdir() if p.is_dir() and not is_litter(p)):
+        places = {place: clips for place in _folders(top) if (clips := sound_files(place))}
+        paths = [path for clips in places.values() for path in clips]
+        groups = groups_of(top, places)
+        rows += [(p, env.printable(top.name), g) for p, g in zip(paths, groups, strict=True)]
     table = pd.DataFrame(
         {
             "path": _paths(row[0] for row in rows),
@@ -317,6 +315,36 @@ def _folder_clips(root):
         }
     )
     return table.assign(fold=-1), []
+
+
+def _folders(top):
+    """A folder and those below it, at any depth, without litter and what lies in it."""
+    below = sorted(p for p in top.rglob("*") if p.is_dir())
+    parts = [path.relative_to(top).parts for path in below]
+    litter = [any(is_litter(Path(part)) for part in inside) for inside in parts]
+    return [top, *(path for path, bad in zip(below, litter, strict=True) if not bad)]
+
+
+def _class_groups(top, places):
+    """What lies in one folder below the class is of one source; so are clips directly in it whose
+    names differ in a last -N only, unless that leaves the class one source."""
+    names_tell = len(places) > 1 or len({_source(path) for path in places.get(top, [])}) > 1
+    groups = []
+    for place, paths in places.items():
+        if place != top:
+            groups += [env.printable(place.relative_to(top).as_posix())] * len(paths)
+        else:
+            groups += [_source(p) if names_tell else env.printable(p.stem) for p in paths]
+    return groups
+
+
+def _speaker_groups(top, places):
+    """Two folders with clips and more are sessions; in a single one each clip is for itself."""
+    groups = []
+    for place, paths in places.items():
+        session = place.relative_to(top.parent)
+        groups += [session if len(places) > 1 else session / path.stem for path in paths]
+    return [env.printable(group.as_posix()) for group in groups]
 
 
 ESC50 = DatasetInfo(
@@ -369,10 +397,19 @@ DATASETS = {
             name="folders",
             title="Your own clips, a folder for each class",
             parts={"clips": []},
-            list_clips=_folder_clips,
+            list_clips=partial(_clips_in_folders, groups_of=_class_groups),
             kaggle="",
             licence="your own",
             page="folders",
+        ),
+        DatasetInfo(
+            name="speakers",
+            title="Speakers (a folder of recordings for each)",
+            parts={"clips": []},
+            list_clips=partial(_clips_in_folders, groups_of=_speaker_groups),
+            kaggle="",
+            licence="your own",
+            page="speakers",
         ),
     )
 }

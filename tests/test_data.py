@@ -1,5 +1,6 @@
-"""helpers.data: finding a data set, its clip table, its key, its folds."""
+"""helpers.data: finding a data set, its clip table, its key, its folds, what is held out."""
 
+import itertools
 import os
 import sys
 import types
@@ -476,6 +477,90 @@ def test_different_seeds_give_different_folds():
     table = table_of({"capuchin": [3] * 12, "other": [5] * 12})
     draws = {tuple(data.group_folds(table, n_folds=3, seed=s)["fold"]) for s in range(4)}
     assert len(draws) > 1
+
+
+# --- a part held out of each label ------------------------------------------------------------
+
+
+speakers = st.dictionaries(st.sampled_from("abcdef"), sizes, min_size=1)
+shares = st.floats(0.05, 0.95)
+
+
+@settings(max_examples=100, deadline=None)
+@given(speakers, shares, st.integers(0, 3))
+def test_each_label_is_on_both_sides_and_no_source_is(groups, share, seed):
+    table = table_of(groups)
+    split, errors = data.hold_out(table, share=share, seed=seed)
+    assert errors.empty and list(errors.columns) == ["file", "reason"]
+    pd.testing.assert_frame_equal(split.drop(columns="held_out"), table)
+    assert split["held_out"].dtype == bool
+    assert (split.groupby("group")["held_out"].nunique() == 1).all()
+    assert (split.groupby("label")["held_out"].nunique() == 2).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 20), min_size=2, max_size=8), shares, st.integers(0, 3))
+def test_no_choice_of_sources_comes_nearer_to_the_share(groups, share, seed):
+    split, _ = data.hold_out(table_of({"a": groups}), share=share, seed=seed)
+    choices = itertools.product((0, 1), repeat=len(groups))
+    tested = [np.dot(c, groups) for c in choices if 0 < sum(c) < len(groups)]
+    nearest = min(abs(n - share * len(split)) for n in tested)
+    assert abs(split["held_out"].sum() - share * len(split)) == pytest.approx(nearest)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(2, 200), shares)
+def test_single_clips_meet_the_share(n, share):
+    split, _ = data.hold_out(table_of({"a": [1] * n}), share=share)
+    wanted = np.clip(share * n, 1, n - 1)
+    assert abs(split["held_out"].sum() - wanted) <= 0.5 + 1e-9
+
+
+@settings(max_examples=50, deadline=None)
+@given(speakers, st.integers(0, 3), st.integers(0, 3))
+def test_neither_the_order_nor_the_others_matter(groups, seed, order):
+    table = table_of(groups)
+    split = data.hold_out(table, seed=seed)[0].set_index("path")["held_out"]
+    mixed = table.sample(frac=1, random_state=order)
+    again = data.hold_out(mixed, seed=seed)[0]
+    assert again["path"].tolist() == mixed["path"].tolist()
+    assert again.set_index("path")["held_out"].to_dict() == split.to_dict()
+    for label in groups:
+        alone = data.hold_out(table[table["label"] == label], seed=seed)[0]
+        assert alone.set_index("path")["held_out"].equals(split[alone["path"]])
+
+
+def test_another_seed_holds_out_others():
+    table = table_of({label: [1] * 12 for label in "ab"})
+    draws = [data.hold_out(table, seed=seed)[0] for seed in range(4)]
+    assert len({tuple(split["held_out"]) for split in draws}) == 4
+    first = draws[0].groupby("label")["held_out"].apply(tuple)
+    assert first["a"] != first["b"]  # nor are the same places of every label drawn
+
+
+def test_of_two_sessions_the_nearer_one_is_held_out():
+    table = table_of({f"speaker {k}": [8, 4] if k % 2 else [4, 8] for k in range(10)})
+    split, _ = data.hold_out(table)
+    assert (split.groupby("label")["held_out"].sum() == 4).all()
+    split, _ = data.hold_out(table, share=0.7)
+    assert (split.groupby("label")["held_out"].sum() == 8).all()
+
+
+def test_a_single_source_can_be_on_neither_side():
+    table = table_of({"anna": [3, 2], "ben": [5], "cleo": [1, 1], "dan": [1]})
+    split, errors = data.hold_out(table)
+    assert set(split["label"]) == {"anna", "cleo"} and split.index.tolist() == list(range(7))
+    assert errors["file"].tolist() == ["ben", "dan"]
+    assert errors["reason"].str.contains("add another").all()
+    with pytest.raises(data.DataError, match="nothing can be held out: each of 1 labels"):
+        data.hold_out(table_of({"ben": [5]}))
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        data.hold_out(table, share=1)
+
+
+def test_many_clips_of_a_label_are_divided_quickly():
+    split, _ = data.hold_out(table_of({"a": [1] * 5000, "b": [7, 11] * 300}))
+    assert abs(split.groupby("label")["held_out"].mean() - 0.3).max() < 1e-3
 
 
 # --- the real one -----------------------------------------------------------------------------

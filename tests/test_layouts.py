@@ -1,4 +1,4 @@
-"""UrbanSound8K and ESC-50 as they come: published, from Kaggle, in part, and not quite right."""
+"""The data sets as they come: published, from Kaggle, in part, one's own, and not quite right."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import audio, data, layouts
+from helpers import audio, crowd, data, layouts
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -235,7 +235,10 @@ def test_the_tables_of_the_real_sets_contradict_nothing(name):
 @pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "n_clips", "n_labels", "n_faults"),
-    [("urbansound8k", 2148, 10, 538), ("esc10", 320, 10, 0), ("capuchin", 810, 2, 0)],
+    [
+        *(("urbansound8k", 2148, 10, 538), ("esc10", 320, 10, 0), ("capuchin", 810, 2, 0)),
+        ("speakers", 640, 32, 0),
+    ],
 )
 def test_the_real_sets(name, n_clips, n_labels, n_faults):
     if not (SHARED / name).is_dir():
@@ -271,5 +274,80 @@ def test_own_clips_need_a_folder(monkeypatch, tmp_path):
     with pytest.raises(data.DataNotFoundError, match="DATA_DIR"):
         data.resolve("folders")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(data.DataError, match="no clips"):
+    with pytest.raises(data.DataError, match="no clips.* into a folder each"):
         data.clip_table(data.resolve("folders", tmp_path / "empty"))
+
+
+# --- speakers -------------------------------------------------------------------------------------
+
+
+def speakers(root, *names):
+    """{file: (label, group)} of a folder of speakers that holds empty files of some names."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    table, faults = layouts.DATASETS["speakers"].list_clips(root)
+    assert faults == [] and list(table.columns) == list(layouts.LISTED)
+    assert (table["fold"] == -1).all()
+    rows = table[["path", "label", "group"]].itertuples(index=False)
+    return {Path(path).relative_to(root).as_posix(): tuple(told) for path, *told in rows}
+
+
+def test_the_folders_of_a_speaker_are_the_sessions(tmp_path):
+    found = speakers(
+        tmp_path,
+        *("84/121123/84-121123-0000.flac", "84/121123/84-121123-0001.flac"),
+        *("84/121550/84-121550-0000.flac", "84/121550/84-121550.trans.txt"),
+        *("85/home/phone/a.wav", "85/home/desk/a.wav", "85/office/b.MP3"),
+        *("SPEAKERS.TXT", "sessions.csv", "__MACOSX/84/a.wav", "84/.trash/old/a.wav"),
+    )
+    assert found == {
+        "84/121123/84-121123-0000.flac": ("84", "84/121123"),
+        "84/121123/84-121123-0001.flac": ("84", "84/121123"),
+        "84/121550/84-121550-0000.flac": ("84", "84/121550"),
+        "85/home/desk/a.wav": ("85", "85/home/desk"),
+        "85/home/phone/a.wav": ("85", "85/home/phone"),
+        "85/office/b.MP3": ("85", "85/office"),
+    }
+
+
+def test_in_a_single_folder_each_file_is_for_itself(tmp_path):
+    found = speakers(
+        tmp_path,
+        *("SPEAKER0001/000010011.WAV", "SPEAKER0001/000010035.WAV", "SPEAKER0001/notes/a.txt"),
+        *("anna/only/one-1.ogg", "anna/only/one-2.ogg", "anna/empty/readme.md"),
+    )
+    assert found == {
+        "SPEAKER0001/000010011.WAV": ("SPEAKER0001", "SPEAKER0001/000010011"),
+        "SPEAKER0001/000010035.WAV": ("SPEAKER0001", "SPEAKER0001/000010035"),
+        "anna/only/one-1.ogg": ("anna", "anna/only/one-1"),
+        "anna/only/one-2.ogg": ("anna", "anna/only/one-2"),
+    }
+
+
+def test_files_beside_a_session_are_a_session(tmp_path):
+    found = speakers(tmp_path, "anna/a.wav", "anna/b.wav", "anna/phone/c.wav")
+    assert [group for _, group in found.values()] == ["anna", "anna", "anna/phone"]
+
+
+def test_alike_named_sessions_of_two_speakers_are_two(tmp_path):
+    found = speakers(tmp_path, *(f"{who}/{day}/a.wav" for who in "ab" for day in ("mon", "tue")))
+    assert len({group for _, group in found.values()}) == 4
+
+
+def test_speakers_are_found_or_made(monkeypatch, tmp_path):
+    monkeypatch.setattr(data.env, "repository_root", lambda: tmp_path)
+    monkeypatch.delenv("AUDIO_DATA", raising=False)
+    monkeypatch.setenv("AUDIO_SAMPLE_DIR", str(tmp_path / "samples"))
+    monkeypatch.setitem(crowd.SIZES, "small", dict(speakers=2, utterances=(1, 1)))
+    made = data.resolve("speakers")
+    assert made.source == "synthetic" and data.clip_table(made)[0]["group"].nunique() == 4
+    with pytest.raises(data.DataNotFoundError, match="does not exist.*\n.*empty for the synthetic"):
+        data.resolve("speakers", tmp_path / "nowhere")
+    (tmp_path / "mine").mkdir()
+    sound(tmp_path / "mine" / "a.wav")  # a file without a folder is nobody's
+    with pytest.raises(data.DataError, match="no clips in mine.* into a folder each.*speakers"):
+        data.clip_table(data.resolve("speakers", tmp_path / "mine"))
+    sound(tmp_path / "mine" / "anna" / "a.wav")
+    assert data.resolve("speakers", tmp_path / "mine").source == "local"
+    assert clips("speakers", tmp_path / "mine")[0]["label"].tolist() == ["anna"]

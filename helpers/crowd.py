@@ -1,0 +1,72 @@
+"""Synthetic speakers: people who babble, in the layout of LibriSpeech.
+
+Each is recorded in two sessions, and each session has a channel of its own, drawn whoever speaks:
+room, noise and microphone tell the sessions apart, and within one session the speakers as well.
+"""
+
+from dataclasses import fields
+
+import numpy as np
+
+from helpers import env, voices
+from helpers.samples import item_rng, write_clip, write_csv
+from helpers.sounds import SR, gain
+
+VERSION = 1  # of the generator: data sets of another version are rebuilt
+SIZES = {  # utterances: of each session
+    "small": dict(speakers=24, utterances=(8, 4)),
+    "full": dict(speakers=40, utterances=(14, 6)),
+}
+MEDIAN_S, SHORTEST_S, LONGEST_S = 3.4, 1.6, 7.0  # of the utterances' lengths
+
+
+def build_speakers(folder, *, size, seed, progress):
+    """Fill an empty folder with speakers, sessions, utterances. size: key of SIZES. seed: int.
+
+    With them go the answer key, speakers.csv and sessions.csv, and one file that is cut off, as by
+    a download that stopped.
+    """
+    n_speakers, plan = SIZES[size]["speakers"], SIZES[size]["utterances"]
+    rng = item_rng(seed, "speakers")
+    speakers = np.sort(rng.choice(np.arange(19, 9000), n_speakers, replace=False)).tolist()
+    numbers = rng.choice(np.arange(100, 300_000), (n_speakers, len(plan)), replace=False)
+    speaker_rows, session_rows = [], []
+    with env.progress_bar(
+        total=n_speakers * sum(plan), desc=f"Synthesising speakers ({size})", disable=not progress
+    ) as bar:
+        for speaker, sessions in zip(speakers, np.sort(numbers).tolist(), strict=True):
+            talker = voices.Talker.draw(item_rng(seed, "talker", speaker))
+            speaker_rows.append([speaker, *_key(talker).values()])
+            for session, n_utterances in zip(sessions, plan, strict=True):
+                channel = voices.Channel.draw(item_rng(seed, "channel", session))
+                session_rows.append([speaker, session, *_key(channel).values()])
+                place = folder / str(speaker) / str(session)
+                place.mkdir(parents=True)
+                for k in range(n_utterances):
+                    y = _utterance(item_rng(seed, "utterance", session, k), talker, channel)
+                    write_clip(place / f"{place.parent.name}-{place.name}-{k:04}.flac", y, SR, 1)
+                    bar.update()
+    write_csv(folder / "speakers.csv", ("speaker", *_key(talker)), speaker_rows)
+    write_csv(folder / "sessions.csv", ("speaker", "session", *_key(channel)), session_rows)
+    _add_cut_off(sorted(folder.rglob("*.flac"))[rng.integers(n_speakers * sum(plan))])
+
+
+def _utterance(rng, talker, channel):
+    """An utterance as it is recorded: (n_samples,)."""
+    seconds = MEDIAN_S * np.exp(rng.normal(0, 0.4))
+    y = voices.utterance(rng, talker, seconds=np.clip(seconds, SHORTEST_S, LONGEST_S))
+    return voices.record(rng, y, channel=channel) * gain(rng.normal(0, 1.5))  # nearer, or farther
+
+
+def _key(drawn):
+    """What the answer key tells of a talker or a channel: {name: number}."""
+    numbers = {f.name: getattr(drawn, f.name) for f in fields(drawn) if f.type is float}
+    return {name: float(f"{number:.4g}") for name, number in numbers.items()}
+
+
+def _add_cut_off(path):
+    """Add a file to a session whose second half is missing."""
+    content = path.read_bytes()
+    number = len(list(path.parent.iterdir()))
+    cut_off = path.with_name(f"{path.stem.rpartition('-')[0]}-{number:04}.flac")
+    cut_off.write_bytes(content[: len(content) // 2])
