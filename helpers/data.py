@@ -13,6 +13,7 @@ from helpers.layouts import (
     LISTED,
     SUFFIXES,
     DataError,
+    folders_below,
     is_litter,
     read_table,
     sound_files,
@@ -312,6 +313,22 @@ def _recordings_folder(dataset):
     entry = DATASETS[dataset.name]
     folder = dataset.root / entry.recordings
     return dataset.root if _is_plain(dataset.root, entry) else folder
+
+
+def sounds_below(folder):
+    """The sound files in a folder and those below it, sorted: list of Path.
+
+    Raises DataNotFoundError if there is no such folder, or no sound file in it.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise DataNotFoundError(f"{env.short_path(folder)} is no folder: give one with recordings")
+    paths = sorted(path for place in folders_below(folder) for path in sound_files(place))
+    if not paths:
+        raise DataNotFoundError(
+            f"no sound files ({' '.join(SUFFIXES)}) in {env.short_path(folder)} or below it"
+        )
+    return paths
 
 
 # --- the answer key ---------------------------------------------------------------------------

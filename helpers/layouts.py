@@ -303,7 +303,7 @@ def _clips_in_folders(root, groups_of):
     """
     rows = []
     for top in sorted(p for p in root.iterdir() if p.is_dir() and not is_litter(p)):
-        places = {place: clips for place in _folders(top) if (clips := sound_files(place))}
+        places = {place: clips for place in folders_below(top) if (clips := sound_files(place))}
         paths = [path for clips in places.values() for path in clips]
         groups = groups_of(top, places)
         rows += [(p, env.printable(top.name), g) for p, g in zip(paths, groups, strict=True)]
@@ -317,7 +317,7 @@ def _clips_in_folders(root, groups_of):
     return table.assign(fold=-1), []
 
 
-def _folders(top):
+def folders_below(top):
     """A folder and those below it, at any depth, without litter and what lies in it."""
     below = sorted(p for p in top.rglob("*") if p.is_dir())
     parts = [path.relative_to(top).parts for path in below]

@@ -14,8 +14,9 @@ def bootstrap_interval(statistic, *arrays, groups, n_resamples=1000, level=0.95,
     """Percentile bootstrap interval of a statistic, resampling whole groups.
 
     Clips of one recording stand or fall together: resampling them one by one would promise a
-    precision that is not there. statistic: function of the arrays → float. arrays: (n, …) each.
-    groups: (n,) labels. Returns (low, high). Raises ValueError with fewer than two groups.
+    precision that is not there. statistic: function of the arrays → float, or several of them as
+    an array. arrays: (n, …) each. groups: (n,) labels. Returns (low, high), each of the statistic's
+    shape. Raises ValueError with fewer than two groups.
     """
     groups = np.asarray(groups)  # a list would compare as a whole
     members = [np.flatnonzero(groups == g) for g in pd.unique(groups)]
@@ -28,8 +29,8 @@ def bootstrap_interval(statistic, *arrays, groups, n_resamples=1000, level=0.95,
         rows = np.concatenate([members[i] for i in drawn])
         values.append(statistic(*(np.asarray(a)[rows] for a in arrays)))
     tail = (1 - level) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
-    return float(low), float(high)
+    low, high = np.nanquantile(values, [tail, 1 - tail], axis=0)
+    return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
 
 
 def cohens_d(a, b):
@@ -74,6 +75,35 @@ def clip_scores(truth, score, *, threshold, groups, seed=0):
         )
         rows[name] = {"value": value, "low": low, "high": high}
     return pd.DataFrame(rows).T
+
+
+def class_scores(truth, guess, *, groups, n_resamples=1000, seed=0):
+    """Accuracy and macro precision, recall and F1 of many classes, each with its 95 % interval.
+
+    truth, guess: int (n,), classes from 0. groups: (n,), see `bootstrap_interval`. Macro: the mean
+    over the classes, so that a rare one counts as much as any; over those that occur in truth or
+    guess, and where there is nothing to divide by the score is 0. Returns a DataFrame with rows
+    accuracy, precision, recall, f1 and columns value, low, high.
+    """
+    truth, guess = np.asarray(truth), np.asarray(guess)
+    value = _macro(truth, guess)
+    low, high = bootstrap_interval(
+        _macro, truth, guess, groups=groups, n_resamples=n_resamples, seed=seed
+    )
+    rows = ["accuracy", "precision", "recall", "f1"]
+    return pd.DataFrame({"value": value, "low": low, "high": high}, index=rows)
+
+
+def _macro(truth, guess):
+    """The four of `class_scores`: float (4,). scikit-learn's are the same, and slow."""
+    n = 1 + max(truth.max(), guess.max())
+    hits = np.bincount(truth[truth == guess], minlength=n)
+    of_truth, of_guess = np.bincount(truth, minlength=n), np.bincount(guess, minlength=n)
+    here = (of_truth + of_guess) > 0
+    hits, of_truth, of_guess = hits[here], of_truth[here], of_guess[here]
+    precision, recall = hits / np.maximum(of_guess, 1), hits / np.maximum(of_truth, 1)
+    f1 = 2 * hits / (of_truth + of_guess)
+    return np.array([hits.sum() / len(truth), precision.mean(), recall.mean(), f1.mean()])
 
 
 def _ratio(a, b):

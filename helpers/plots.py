@@ -4,8 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from scipy.special import logit
+from scipy.stats import norm
 
-from helpers import features
+from helpers import features, verification
 
 CALL, OTHER, KEY = "#c8553d", "#3d6b8c", "#2a9d4a"  # one colour for one thing, in all figures
 
@@ -47,7 +48,12 @@ def waveforms(sounds, *, sr, titles, colours=None, columns=4):
         if i >= len(sounds):
             axis.axis("off")
             continue
-        axis.plot(np.arange(len(sounds[i])) / sr, sounds[i], lw=0.4, color=(colours or [OTHER])[i])
+        axis.plot(
+            np.arange(len(sounds[i])) / sr,
+            sounds[i],
+            lw=0.4,
+            color=colours[i] if colours else OTHER,
+        )
         axis.set_title(titles[i], fontsize=9)
         axis.tick_params(labelsize=8)
     for axis in axes[-1]:
@@ -217,6 +223,98 @@ def confusion_matrix(truth, guess, *, labels, title):
         ax=axis,
     )
     axis.set(xlabel="predicted class", ylabel="true class", title=title)
+    return figure
+
+
+def confusions(truth, guess, *, labels, title):
+    """Share of each true class that is taken for each other one, for many classes.
+
+    truth, guess: int (n,). labels: name of each class; more than 60 are not written.
+    """
+    n = len(labels)
+    table = np.zeros((n, n))
+    np.add.at(table, (np.asarray(truth, int), np.asarray(guess, int)), 1)
+    table /= np.maximum(table.sum(axis=1, keepdims=True), 1)
+    size = min(12.0, 3.0 + 0.18 * n)
+    figure, axis = plt.subplots(figsize=(size + 0.8, size), layout="constrained")
+    names = labels if n <= 60 else False
+    sns.heatmap(
+        table,
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        square=True,
+        xticklabels=names,
+        yticklabels=names,
+        cbar_kws={"label": "share of the true class", "shrink": 0.7},
+        ax=axis,
+    )
+    axis.tick_params(labelsize=8)
+    axis.set(xlabel="predicted class", ylabel="true class", title=title)
+    return figure
+
+
+def network_curves(histories, *, columns=4):
+    """Loss in training and validation over the epochs, a panel for each network.
+
+    histories: {name: DataFrame epoch, loss, validation_loss, …}. All panels share their axes.
+    """
+    rows = -(-len(histories) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3.2 * columns, 2.3 * rows), squeeze=False, layout="constrained",
+        sharex=True, sharey=True,
+    )  # fmt: skip
+    for axis, name in zip(axes.flat, histories, strict=False):
+        history = histories[name]
+        axis.plot(history["epoch"], history["loss"], color=OTHER, lw=1.4, label="training")
+        axis.plot(
+            history["epoch"],
+            history["validation_loss"],
+            color=CALL,
+            lw=1.4,
+            ls="--",
+            label="validation",
+        )
+        axis.set_title(name, fontsize=10)
+        axis.set_yscale("log")
+    for axis in axes.flat[len(histories) :]:
+        axis.axis("off")
+    for k in range(min(columns, len(histories))):  # the lowest panel that there is of each column
+        low = axes[(len(histories) - 1 - k) // columns, k]
+        low.set_xlabel("epoch")
+        low.tick_params(labelbottom=True)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("cross-entropy (nats)")
+    axes[0, 0].legend(fontsize=8)
+    return figure
+
+
+def detection_error_tradeoff(curves):
+    """Misses over false alarms at every threshold, on axes that make normal scores a line.
+
+    curves: {name: (scores, is_target)}. The dot on each curve is its equal error rate.
+    """
+    from sklearn.metrics import det_curve
+
+    figure, axis = plt.subplots(figsize=(6.2, 5.4), layout="constrained")
+    ticks = np.array([0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8])
+    limits = norm.ppf([0.0008, 0.85])
+    for colour, (name, (scores, is_target)) in zip(
+        sns.color_palette("deep"), curves.items(), strict=False
+    ):
+        false_alarm, miss, _ = det_curve(is_target, scores)
+        rate, _ = verification.equal_error_rate(scores, is_target)
+        x, y = norm.ppf(np.clip([false_alarm, miss], 1e-4, 1 - 1e-4))
+        axis.plot(x, y, color=colour, lw=1.6, label=f"{name}: EER {rate:.1%}")
+        axis.plot(*[norm.ppf(np.clip(rate, 1e-4, 1 - 1e-4))] * 2, "o", color=colour)
+    axis.plot(limits, limits, color="0.7", lw=0.8, ls=":")
+    labels = [f"{100 * tick:g}" for tick in ticks]
+    axis.set_xticks(norm.ppf(ticks), labels)
+    axis.set_yticks(norm.ppf(ticks), labels)
+    axis.set(xlim=limits, ylim=limits)
+    axis.set(xlabel="false alarms (% of pairs of two speakers)")
+    axis.set(ylabel="misses (% of pairs of one speaker)")
+    axis.legend(fontsize=9)
     return figure
 
 

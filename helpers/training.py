@@ -1,4 +1,4 @@
-"""Training: batches of freshly mixed scenes, the fit, and its history."""
+"""Training: batches of freshly mixed scenes, the fit of a network, and its history."""
 
 import time
 from dataclasses import dataclass
@@ -73,17 +73,36 @@ def fit(network, mixer, *, epochs, steps_per_epoch=100, validation=None, seed=0,
     held_out = None
     if validation is not None:
         held_out = SceneBatches(validation, network, n_batches=6, seed=seed + 1, fixed=True)
-    schedule = keras.optimizers.schedules.CosineDecay(3e-3, epochs * steps_per_epoch)
-    network.compile(
-        optimizer=keras.optimizers.Adam(schedule),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+    compile_network(
+        network,
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        n_steps=epochs * steps_per_epoch,
     )
-    clock = _Clock(epochs * steps_per_epoch, network.name, progress)
+    return run_epochs(network, batches, epochs=epochs, validation=held_out, progress=progress)
+
+
+def compile_network(network, loss, *, n_steps, learning_rate=3e-3, metrics=()):
+    """Adam, with a learning rate that falls to nothing along a cosine over n_steps steps."""
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, n_steps)
+    network.compile(optimizer=keras.optimizers.Adam(schedule), loss=loss, metrics=list(metrics))
+
+
+def run_epochs(network, batches, *, epochs, validation=None, progress=True):
+    """Train a compiled network, with one progress bar over all epochs.
+
+    batches, validation: `keras.utils.PyDataset`. Returns a DataFrame with a row per epoch: `epoch,
+    loss`, the metrics that the network was compiled with, the same of the validation as
+    `validation_…` (NaN without one), `seconds`.
+    """
+    clock = _Clock(epochs * len(batches), network.name, progress)
     history = network.fit(
-        batches, validation_data=held_out, epochs=epochs, verbose=0, callbacks=[clock]
+        batches, validation_data=validation, epochs=epochs, verbose=0, callbacks=[clock]
     ).history
-    table = pd.DataFrame({"epoch": range(1, epochs + 1), "loss": history["loss"]})
-    table["validation_loss"] = history.get("val_loss", [np.nan] * epochs)
+    table = pd.DataFrame({"epoch": range(1, epochs + 1)})
+    for name in [name for name in history if not name.startswith("val_")]:
+        table[name] = history[name]
+    for name in [name for name in table if name != "epoch"]:
+        table[f"validation_{name}"] = history.get(f"val_{name}", [np.nan] * epochs)
     table["seconds"] = clock.seconds
     return table
 

@@ -5,6 +5,7 @@ import sys
 import attempts_counting  # noqa: F401, for the attempts that it gathers
 import attempts_eda  # noqa: F401
 import attempts_features  # noqa: F401
+import attempts_speakers  # noqa: F401
 import numpy as np
 import pytest
 from attempts import RIGHT, WRONG

@@ -563,6 +563,43 @@ def test_many_clips_of_a_label_are_divided_quickly():
     assert abs(split.groupby("label")["held_out"].mean() - 0.3).max() < 1e-3
 
 
+# --- recordings to be named -------------------------------------------------------------------
+
+
+def test_sounds_below_a_folder_are_found_at_any_depth(places):
+    sounds = ["a/c.flac", "a/é🐦.WAV", "a.mp3.wav", "b.wav", "z/e.mp3", "z/y/x/d.ogg"]
+    litter = [".a.wav", ".trash/g.wav", "a/__MACOSX/h.wav", "z/.x/y/i.wav", "notes.txt"]
+    for name in [*sounds[::-1], *litter]:
+        path = places / "own" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (places / "own" / "folder.wav").mkdir()
+    expected = [places / "own" / name for name in sounds]
+    assert data.sounds_below(places / "own") == expected == sorted(expected)
+    assert data.sounds_below("own") == [Path("own") / name for name in sounds]
+    # What lies in a hidden folder is found by whoever names it.
+    assert data.sounds_below("own/.trash") == [Path("own/.trash/g.wav")]
+
+
+def test_home_is_a_folder_too(places, monkeypatch):
+    monkeypatch.setenv("HOME", str(places))
+    monkeypatch.setenv("USERPROFILE", str(places))
+    sound_file(places / "own" / "a.wav")
+    assert data.sounds_below("~/own") == [places / "own" / "a.wav"]
+
+
+def test_a_folder_without_sounds_is_told(places):
+    (places / "empty" / "deeper").mkdir(parents=True)
+    (places / "empty" / "notes.txt").touch()
+    (places / "empty" / ".a.wav").touch()
+    with pytest.raises(data.DataNotFoundError, match=r"no sound files \(.*\.wav.*\) in empty or"):
+        data.sounds_below(places / "empty")
+    sound_file(places / "a.wav")
+    for wrong in ("nowhere", "a.wav"):
+        with pytest.raises(data.DataNotFoundError, match=f"^{wrong} is no folder"):
+            data.sounds_below(places / wrong)
+
+
 # --- the real one -----------------------------------------------------------------------------
 
 

@@ -12,8 +12,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.fft
+import scipy.special
 
-from helpers import augment, checks, data, env, events, exercises, features, metrics
+from helpers import (
+    augment,
+    checks,
+    crops,
+    data,
+    env,
+    events,
+    exercises,
+    features,
+    metrics,
+    verification,
+)
 from tools.exercises import BEGIN, END, find_exercises, solved
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,12 +49,12 @@ FOUND = {
 def solutions():
     """{number: function}, as the solved notebooks define them."""
     env.setup()
-    from keras import layers
+    import keras
 
     found = {}
     for number, (notebook, exercise) in FOUND.items():
-        space = {"np": np, "pd": pd, "scipy": scipy, "layers": layers}
-        space["loudness"] = augment.loudness
+        space = {"np": np, "pd": pd, "scipy": scipy, "keras": keras, "layers": keras.layers}
+        space |= {"loudness": augment.loudness, "softmax": scipy.special.softmax}
         exec(solved(notebook).cells[exercise.cell].source, space)
         found[number] = space[exercise.function]
     return found
@@ -191,3 +203,64 @@ def test_5_7_is_in_the_scores_of_counts(solutions):
         found.iloc[2, 1] = pd.NA
         ours = metrics.count_scores(key, found)
         assert solutions["5.7"](key, found) == (ours["exact"], pytest.approx(ours["mae"]))
+
+
+def test_3_4_are_the_frames_that_the_networks_see(solutions):
+    y = np.random.default_rng(0).normal(0, 0.1, 9000).astype(np.float32)
+    mfcc, mfcc_pooled, spectrogram, spectrogram_pooled = solutions["3.4"](y, sr=16000)
+    mel = features.Frontend(sr=16000, n_fft=1024, hop_length=200, n_mels=256)
+    linear = features.Frontend(sr=16000, n_fft=400, hop_length=200, n_mels=0)
+    for found, pooled, given in (
+        (mfcc, mfcc_pooled, crops.ClipInput(mel, n_mfcc=256)),
+        (spectrogram, spectrogram_pooled, crops.ClipInput(linear)),
+    ):
+        np.testing.assert_allclose(found.T, given.frames(y), atol=2e-2)
+        np.testing.assert_allclose(pooled, given.frames(y).mean(axis=0), atol=2e-2)
+
+
+def test_3_6_cuts_as_the_batches_do(solutions):
+    for n, n_samples in ((50, 20), (20, 20), (7, 20)):
+        y = np.arange(n)
+        for seed in range(20):
+            ours = crops.random_crop(np.random.default_rng(seed), y, n_samples)
+            theirs = solutions["3.6"](y, n_samples=n_samples, rng=np.random.default_rng(seed))
+            np.testing.assert_array_equal(theirs, ours)
+
+
+def test_3_10_is_the_networks_brick(solutions):
+    import keras
+
+    from helpers import classifiers
+
+    for channels, strides in ((3, 1), (5, 2)):
+        shapes = []
+        for block in (solutions["3.10"], classifiers.residual_block):
+            inputs = keras.Input((30, 12, 3))
+            model = keras.Model(inputs, block(inputs, channels, strides=strides))
+            kernels = [tuple(w.shape) for w in model.trainable_weights if len(w.shape) == 4]
+            shapes.append((model.output_shape, sorted(kernels)))
+        assert shapes[0] == shapes[1]
+
+
+def test_3_12_and_3_16_count_and_cut_as_the_package_does(solutions):
+    from helpers import classifiers, models
+
+    given = crops.ClipInput(features.Frontend(n_mels=8), pooled=True)
+    network = classifiers.dense(given, 3, mean=np.zeros(8), variance=np.ones(8), width=4)
+    assert solutions["3.12"](network)[0] == models.parameter_count(network)
+    x = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
+    np.testing.assert_allclose(
+        np.asarray(solutions["3.16"](network)(x)),
+        np.asarray(classifiers.embedding_model(network)(x)),
+    )
+
+
+def test_3_15_and_3_18_score_as_the_package_does(solutions):
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        truth, guess = rng.integers(0, 6, (2, 40))
+        ours = metrics.class_scores(truth, guess, groups=np.arange(40), n_resamples=2)["value"]
+        np.testing.assert_allclose(solutions["3.15"](truth, guess), ours.iloc[1:])
+        scores, is_target = rng.normal(size=60), rng.random(60) < 0.3
+        rate, _ = verification.equal_error_rate(scores + is_target, is_target)
+        assert solutions["3.18"](scores + is_target, is_target) == pytest.approx(rate)
