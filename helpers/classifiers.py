@@ -17,6 +17,9 @@ from helpers.crops import ClipInput, even_crops
 from helpers.features import Frontend
 
 CROPS_AT_ONCE = 64  # crops per call of a network, always the same: compiled once
+FILES_AT_ONCE = 64  # whose frames are held in memory
+GUESS = ("file", "label", "probability", "second", "second_probability")
+LEAST_VARIANCE = 0.1  # dB², so that a band which was silent in training does not weigh thousandfold
 
 
 @keras.saving.register_keras_serializable(package="helpers")
@@ -48,7 +51,7 @@ def moments(frames):
     n = sum(map(len, frames))
     mean = sum(part.sum(axis=0, dtype=np.float64) for part in frames) / n
     variance = sum(((part - mean) ** 2).sum(axis=0) for part in frames) / n
-    return mean.astype(np.float32), np.maximum(variance, 1e-6).astype(np.float32)
+    return mean.astype(np.float32), np.maximum(variance, LEAST_VARIANCE).astype(np.float32)
 
 
 def dense(given, n_classes, *, mean, variance, width=256, dropout=0.4, name="dense"):
@@ -72,8 +75,8 @@ def conv1d(
 
     Of a pooled input the convolution runs over its values, like over time, for want of time.
     own_mean: subtract each crop's own mean first, and with it what stays the same throughout a
-    recording: the channel, and a part of the voice. Otherwise as `dense`. After Snyder et al.,
-    X-vectors, 2018.
+    recording: the channel, and a part of the voice; for inputs that are not pooled.
+    Otherwise as `dense`. After Snyder et al., X-vectors, 2018.
     """
     inputs, x = _standardised(given, mean, variance)
     if own_mean:
@@ -86,7 +89,7 @@ def conv1d(
         y = layers.Conv1D(width, 1, **WEIGHTS)(_active(y))
         x = layers.ReLU()(layers.Add()([x, _normalised(y)]))
     if given.pooled:
-        x = layers.Flatten()(layers.AveragePooling1D(8)(x))
+        x = layers.Flatten()(layers.AveragePooling1D(min(8, x.shape[1]))(x))
     else:
         x = _statistics(_active(layers.Conv1D(3 * width, 1, **WEIGHTS)(x)))
     x = layers.Dropout(dropout)(_normalised(x))
@@ -140,9 +143,9 @@ def _normalised(x, **options):
 
 def _statistics(x):
     """Mean and standard deviation over time: (batch, n_steps, n) → (batch, 2 n)."""
-    mean = ops.mean(x, axis=1)
-    deviation = ops.sqrt(ops.mean(ops.square(x), axis=1) - ops.square(mean) + 1e-3)
-    return layers.Concatenate()([mean, deviation])
+    mean = ops.mean(x, axis=1, keepdims=True)
+    deviation = ops.sqrt(ops.mean(ops.square(x - mean), axis=1) + 1e-3)
+    return layers.Concatenate()([layers.Flatten()(mean), deviation])
 
 
 def _classify(inputs, x, n_classes, name):
@@ -243,30 +246,39 @@ def classify(paths, model, *, root=None, progress=True):
     Returns (table, errors): `file, label, probability, second, second_probability` per file that
     can be read; and a table `file, reason` of the others.
     """
-    paths = list(paths)
-    rate = model.given.frontend.sr
-    found = audio.map_files(
-        lambda path: model.given.frames(audio.load(path, sr=rate)),
-        paths,
-        desc="Classifying",
-        unit="file",
-        progress=progress,
-    )
-    bad = [item for item in found if isinstance(item, audio.AudioError)]
-    good = [(p, f) for p, f in zip(paths, found, strict=True) if isinstance(f, np.ndarray)]
-    columns = ["file", "label", "probability", "second", "second_probability"]
-    table = pd.DataFrame(columns=columns)
-    if good:
-        probability = model.probabilities([frames for _, frames in good])
-        first, second = np.argsort(-probability, axis=1, kind="stable")[:, :2].T
-        rows = np.arange(len(good))
-        table = pd.DataFrame(
-            {
-                "file": [env.short_path(path, root=root) for path, _ in good],
-                "label": [model.names[k] for k in first],
-                "probability": probability[rows, first],
-                "second": [model.names[k] for k in second],
-                "second_probability": probability[rows, second],
-            }
-        )
+    paths, tables, bad = list(paths), [], []
+    with env.progress_bar(
+        total=len(paths), desc="Classifying", unit="file", disable=not progress
+    ) as bar:
+        for first in range(0, len(paths), FILES_AT_ONCE):
+            some = paths[first : first + FILES_AT_ONCE]
+            found = audio.map_files(
+                lambda path: model.given.frames(audio.load(path, sr=model.given.frontend.sr)),
+                some,
+                desc="Frames",
+                unit="file",
+                progress=False,
+            )
+            bad += [item for item in found if isinstance(item, audio.AudioError)]
+            good = [(p, f) for p, f in zip(some, found, strict=True) if isinstance(f, np.ndarray)]
+            if good:
+                names = [env.short_path(path, root=root) for path, _ in good]
+                tables.append(_guesses(model, names, [frames for _, frames in good]))
+            bar.update(len(some))
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=GUESS)
     return table, audio.error_table(bad, root=root)
+
+
+def _guesses(model, files, frames):
+    """The two most probable classes of each sound, as the table of `classify`."""
+    probability = model.probabilities(frames)
+    rows, order = np.arange(len(files)), np.argsort(-probability, axis=1, kind="stable")
+    first, second = order[:, 0], order[:, min(1, len(model.names) - 1)]
+    columns = (
+        files,
+        [model.names[k] for k in first],
+        probability[rows, first],
+        [model.names[k] for k in second],
+        probability[rows, second],
+    )
+    return pd.DataFrame(dict(zip(GUESS, columns, strict=True)))

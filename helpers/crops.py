@@ -128,7 +128,10 @@ def random_crop(rng, frames, n_frames):
 
 
 def even_crops(frames, n_frames):
-    """Crops that cover a sound evenly and overlap by half at least: (n_crops, n_frames, …)."""
+    """Crops that cover a sound evenly and overlap by half at least: (n_crops, n_frames, …).
+
+    Half is rounded down where n_frames is odd.
+    """
     frames = long_enough(frames, n_frames)
     spare = len(frames) - n_frames
     starts = np.linspace(0, spare, 1 + -(-2 * spare // n_frames)).round().astype(int)
@@ -139,8 +142,8 @@ def hide(rng, crop, *, max_frames=0.1, max_values=0.1):
     """SpecAugment on standardised or raw frames: a few neighbouring frames and values are hidden.
 
     crop: (n_frames, n_values). max_frames, max_values: largest hidden share of each axis; each of
-    the two is hidden twice. Hidden is set to the crop's own mean of each value, which says nothing.
-    Returns a new float32 array. Park et al. 2019.
+    the two is hidden twice. Hidden is set to the crop's own mean of each value, so that hidden
+    values leave a pooled input as it is. Returns a new float32 array. Park et al. 2019.
     """
     crop = np.array(crop, np.float32)
     mean = crop.mean(axis=0)
@@ -185,8 +188,8 @@ class CropBatches(keras.utils.PyDataset):
             rows = places
             crops = [self._middle(self.frames[row]) for row in rows]
         else:
-            rows = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.frames))
-            rows = rows[places]
+            order = np.random.default_rng((self.seed, self.epoch, len(self)))  # no batch has it
+            rows = order.permutation(len(self.frames))[places]
             rng = np.random.default_rng((self.seed, self.epoch, i))
             crop = partial(random_crop, n_frames=self.given.n_frames)
             crops = [hide(rng, crop(rng, self.frames[row])) for row in rows]

@@ -277,6 +277,7 @@ def network_curves(histories, *, columns=4):
         )
         axis.set_title(name, fontsize=10)
         axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:g}")
     for axis in axes.flat[len(histories) :]:
         axis.axis("off")
     for k in range(min(columns, len(histories))):  # the lowest panel that there is of each column

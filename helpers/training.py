@@ -99,9 +99,11 @@ def run_epochs(network, batches, *, epochs, validation=None, progress=True):
         batches, validation_data=validation, epochs=epochs, verbose=0, callbacks=[clock]
     ).history
     table = pd.DataFrame({"epoch": range(1, epochs + 1)})
-    for name in [name for name in history if not name.startswith("val_")]:
+    names = [name for name in history if not name.startswith("val_")]
+    names.sort(key=lambda name: name != "loss")  # which comes first
+    for name in names:
         table[name] = history[name]
-    for name in [name for name in table if name != "epoch"]:
+    for name in names:
         table[f"validation_{name}"] = history.get(f"val_{name}", [np.nan] * epochs)
     table["seconds"] = clock.seconds
     return table

@@ -55,7 +55,7 @@ def equal_error_rate(scores, is_target):
     false_alarm, miss, threshold = det_curve(is_target, scores)
     # Towards higher thresholds misses grow and false alarms shrink; det_curve leaves out the ends.
     false_alarm, miss = np.append(false_alarm, 0.0), np.append(miss, 1.0)
-    threshold = np.append(threshold, threshold[-1])
+    threshold = np.append(threshold, np.inf)
     after = int(np.argmax(miss >= false_alarm))
     if after == 0:
         return float(min(miss[0], false_alarm[0])), float(threshold[0])

@@ -6,7 +6,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    precision_recall_fscore_support,
+    precision_score,
+    recall_score,
+)
 
 from helpers import metrics
 
@@ -98,6 +104,23 @@ def test_resamples_without_a_value_are_left_out():
     assert found == (0.5, 0.5)
 
 
+def test_several_statistics_at_once_have_the_intervals_of_each_alone():
+    values = np.random.default_rng(2).normal(size=(30, 2))
+    groups = np.repeat(np.arange(10), 3)
+    several = [np.mean, np.max, lambda x: np.nan if x[0, 0] > 0.5 else x[0, 1]]
+    low, high = metrics.bootstrap_interval(
+        lambda x: np.array([one(x) for one in several]), values, groups=groups, n_resamples=200
+    )
+    assert low.shape == high.shape == (3,)
+    for k, one in enumerate(several):
+        alone = metrics.bootstrap_interval(one, values, groups=groups, n_resamples=200)
+        assert (low[k], high[k]) == alone and all(type(end) is float for end in alone)
+    low, high = metrics.bootstrap_interval(
+        lambda x: x.mean(axis=0, keepdims=True), values, groups=groups, n_resamples=20
+    )
+    assert low.shape == high.shape == (1, 2) and (low < high).all()
+
+
 # --- effect size ----------------------------------------------------------------------------------
 
 SAMPLE = st.lists(st.integers(-50, 50), min_size=2, max_size=20)
@@ -171,6 +194,70 @@ def test_the_table_of_clip_scores():
     pd.testing.assert_frame_equal(as_lists, table)
     perfect = metrics.clip_scores(truth, truth, threshold=1, groups=groups)
     assert (perfect == 1).all(axis=None)  # a score at the threshold is positive
+
+
+# --- many classes ---------------------------------------------------------------------------------
+
+
+@st.composite
+def guesses(draw):
+    """truth, guess: classes of which some are never guessed, some never there, some neither."""
+    n, n_classes = draw(st.integers(2, 60)), draw(st.integers(1, 9))
+    classes = st.lists(st.integers(0, n_classes - 1), min_size=n, max_size=n)
+    return np.array(draw(classes)), np.array(draw(classes)) // draw(st.integers(1, 3))
+
+
+def reference(truth, guess):
+    """Accuracy and scikit-learn's macro precision, recall and F1."""
+    macro = precision_recall_fscore_support(truth, guess, average="macro", zero_division=0)
+    return [accuracy_score(truth, guess), *macro[:3]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(guesses())
+def test_class_scores_are_scikit_learns(both):
+    truth, guess = both
+    table = metrics.class_scores(truth, guess, groups=np.arange(len(truth)), n_resamples=5)
+    assert table.index.tolist() == ["accuracy", "precision", "recall", "f1"]
+    assert table.columns.tolist() == ["value", "low", "high"]
+    np.testing.assert_allclose(table["value"], reference(truth, guess))
+    assert table.notna().all(axis=None) and ((table >= 0) & (table <= 1)).all(axis=None)
+    again = metrics.class_scores(*map(list, both), groups=np.arange(len(truth)), n_resamples=5)
+    pd.testing.assert_frame_equal(again, table)
+
+
+def test_class_scores_by_hand():
+    # Class 2 is never guessed, class 3 is guessed once and never there, class 4 is neither.
+    truth, guess = [0, 0, 0, 1, 1, 2, 5], [0, 0, 1, 1, 3, 0, 5]
+    table = metrics.class_scores(truth, guess, groups=range(7), n_resamples=5)
+    precision, recall = [2 / 3, 1 / 2, 0, 0, 1], [2 / 3, 1 / 2, 0, 0, 1]
+    f1 = [2 / 3, 1 / 2, 0, 0, 1]
+    expected = [4 / 7, np.mean(precision), np.mean(recall), np.mean(f1)]
+    np.testing.assert_allclose(table["value"], expected)
+    perfect = metrics.class_scores(truth, truth, groups=range(7), n_resamples=20)
+    assert (perfect == 1).all(axis=None)
+
+
+def test_intervals_of_class_scores_are_over_groups():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(15), 6)
+    truth = rng.integers(0, 5, 90)
+    guess = np.where((groups % 3 > 0) | (rng.random(90) < 0.3), truth, rng.integers(0, 5, 90))
+    table = metrics.class_scores(truth, guess, groups=groups, n_resamples=60, seed=3)
+    low, high = metrics.bootstrap_interval(
+        lambda t, g: np.array(reference(t, g)),
+        truth,
+        guess,
+        groups=groups,
+        n_resamples=60,
+        seed=3,
+    )
+    np.testing.assert_allclose(table["low"], low)
+    np.testing.assert_allclose(table["high"], high)
+    assert (table["low"] < table["value"]).all() and (table["value"] < table["high"]).all()
+    narrow = metrics.class_scores(truth, guess, groups=np.arange(90), n_resamples=200)
+    wide = metrics.class_scores(truth, guess, groups=groups, n_resamples=200)
+    assert ((wide["high"] - wide["low"]) > (narrow["high"] - narrow["low"])).all()
 
 
 # --- events ---------------------------------------------------------------------------------------

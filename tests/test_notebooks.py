@@ -24,7 +24,9 @@ from tools.run import main
 ROOT = Path(__file__).resolve().parent.parent
 SERIES = sorted(path.stem for path in (ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
 COUNTER = "05_capuchin_call_counter"
+SPEAKERS = "03_speaker_identification"
 FIRST_TWO = ("01_eda", "02_features")
+REAL = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +133,83 @@ def test_the_untouched_exercises_of_the_first_two_run_to_the_end(sample, tmp_pat
     shown = json.dumps([cell.get("outputs", []) for cell in notebook.cells])
     assert shown.count("not attempted") >= 8 and "NotImplementedError" not in shown
     assert (tmp_path / "metrics.json").is_file()
+
+
+def test_speakers_are_named_and_the_networks_compared(smoke_run):
+    folder = smoke_run / SPEAKERS
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["source"] == "synthetic" and metrics["n_speakers"] == 24
+    # In sessions that were not heard, by networks that trained for seconds: far above chance, 1/24.
+    assert metrics["crop_accuracy"] > 0.2 and metrics["utterance_accuracy"] > 0.2
+    assert 0 < metrics["eer"] < 0.3
+    assert metrics["nearest_neighbour_by_crop"] > metrics["nearest_neighbour_by_utterance"] + 0.3
+    table = pd.read_csv(folder / "models.csv")
+    assert set(table["network"]) == {"dense", "conv1d", "conv2d", "conv1d, own mean taken off"}
+    assert table["validation_loss"].is_monotonic_increasing
+    scores = ["crop_accuracy", "utterance_accuracy", "macro_precision", "macro_recall", "macro_f1"]
+    assert table[scores].stack().between(0, 1).all()
+    for score in scores[1:]:
+        assert (table[f"{score}_low"] <= table[f"{score}_high"]).all()
+    assert (table[["parameters", "training_s", "latency_ms"]] > 0).all(axis=None)
+    assert len(pd.read_csv(folder / "errors.csv")) == metrics["files_in_error"] == 1
+    for name in ("confusion.png", "verification.png", "learning_curves.png", "model.keras"):
+        assert (folder / name).stat().st_size > 10_000, name
+
+
+def test_untouched_exercises_on_few_speakers_with_bad_files(tmp_path):
+    """And a speaker with one recording, other rates and formats, and recordings to be named."""
+    voices, rng = tmp_path / "voices, été", np.random.default_rng(0)
+    for k in range(5):
+        for i in range(4):
+            tone = np.sin(2 * np.pi * (200 + 150 * k) * np.arange(24000) / 16000)
+            y = (0.2 * tone + 0.01 * rng.normal(size=24000)).astype(np.float32)
+            folder = voices / f"speaker {k}"
+            folder.mkdir(parents=True, exist_ok=True)
+            suffix = ("wav", "flac", "ogg", "mp3")[i]
+            audio.write(folder / f"{i}.{suffix}", y, sr=(16000, 22050, 44100, 16000)[i])
+    (voices / "speaker 0" / "empty.wav").touch()
+    (voices / "alone").mkdir()
+    shutil.copy(voices / "speaker 1" / "0.wav", voices / "alone")
+    to_name = tmp_path / "to name"
+    (to_name / "below").mkdir(parents=True)
+    shutil.copy(voices / "speaker 2" / "1.flac", to_name / "below" / "who.flac")
+    (to_name / "no sound.mp3").write_text("no sound")
+    (tmp_path / "out").mkdir()
+    notebook = run_notebook(
+        SPEAKERS,
+        tmp_path / "out",
+        folder="exercises",
+        DATA_DIR=str(voices),
+        PREDICT_DIR=str(to_name),
+        NETWORKS=["dense"],
+        INPUTS=["mfcc_pooled"],
+        EPOCHS=2,
+    )
+    shown = json.dumps([cell.get("outputs", []) for cell in notebook.cells])
+    assert shown.count("not attempted") >= 18 and "NotImplementedError" not in shown
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["n_speakers"] == 5 and metrics["eer"] is not None
+    errors = pd.read_csv(tmp_path / "out" / "errors.csv")
+    assert set(errors["file"]) == {"speaker 0/empty.wav", "alone", "no sound.mp3"}
+    named = pd.read_csv(tmp_path / "out" / "predict.csv")
+    assert named["file"].tolist() == ["below/who.flac"]
+    assert named["label"].str.startswith("speaker").all()
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not (REAL / "speakers").is_dir(), reason="no real speakers here")
+def test_real_speakers_are_recognised(tmp_path):
+    run_notebook(
+        SPEAKERS,
+        tmp_path,
+        DATA_DIR=str(REAL / "speakers"),
+        NETWORKS=["dense"],
+        INPUTS=["mfcc_pooled"],
+    )
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["source"] == "local" and metrics["n_speakers"] == 32
+    assert metrics["utterance_accuracy"] >= 0.97 and metrics["crop_accuracy"] >= 0.94
+    assert metrics["eer"] <= 0.1
 
 
 def test_the_counter_writes_what_it_promises(smoke_run):
