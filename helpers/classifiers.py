@@ -19,6 +19,7 @@ from helpers.features import Frontend
 CROPS_AT_ONCE = 64  # crops per call of a network, always the same: compiled once
 FILES_AT_ONCE = 64  # whose frames are held in memory
 GUESS = ("file", "label", "probability", "second", "second_probability")
+SCALE = 20.0  # of the cosine in the logits
 LEAST_VARIANCE = 0.1  # dB², so that a band which was silent in training does not weigh thousandfold
 
 
@@ -155,7 +156,25 @@ def _classify(inputs, x, n_classes, name):
     x = layers.UnitNormalization()(x)
     directions = keras.constraints.UnitNorm(axis=0)
     x = layers.Dense(n_classes, kernel_constraint=directions, name="cosine", **WEIGHTS)(x)
-    return keras.Model(inputs, layers.Rescaling(20.0, name="logits")(x), name=name)
+    return keras.Model(inputs, layers.Rescaling(SCALE, name="logits")(x), name=name)
+
+
+def margin_loss(margin=0.2):
+    """Cross-entropy with a handicap: the true class must lead by a margin of cosine.
+
+    So the embeddings of a class draw together, and others are kept at a distance, which helps with
+    voices that are not in training. For integer labels and the logits of the networks above. 0:
+    ordinary cross-entropy. Wang et al., Additive margin softmax, 2018. Returns a function (labels
+    (batch,), logits (batch, n_classes)) → (batch,).
+    """
+
+    def loss(labels, logits):
+        labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
+        true = ops.one_hot(labels, logits.shape[-1])
+        handicapped = logits - SCALE * margin * true
+        return keras.losses.categorical_crossentropy(true, handicapped, from_logits=True)
+
+    return loss
 
 
 def embedding_model(network):

@@ -285,7 +285,7 @@ def network_curves(histories, *, columns=4):
         low.set_xlabel("epoch")
         low.tick_params(labelbottom=True)
     for axis in axes[:, 0]:
-        axis.set_ylabel("cross-entropy (nats)")
+        axis.set_ylabel("loss (nats)")
     axes[0, 0].legend(fontsize=8)
     return figure
 

@@ -8,7 +8,7 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
 from helpers import audio, classifiers, crops, data, env, models, training, verification
 from helpers.classifiers import ClipClassifier
@@ -419,3 +419,21 @@ def test_without_a_good_file_the_table_is_empty(fitted, folder):
         assert table.columns.tolist() == COLUMNS and table.empty
         assert errors.columns.tolist() == ["file", "reason"]
         assert errors["file"].tolist() == [path.name for path in paths]
+
+
+# --- the loss -------------------------------------------------------------------------------------
+
+
+def test_the_margin_handicaps_the_true_class_alone():
+    rng = np.random.default_rng(0)
+    logits = (classifiers.SCALE * rng.uniform(-1, 1, (12, 5))).astype(np.float32)
+    labels = rng.integers(0, 5, 12)
+    plain = -log_softmax(logits, axis=1)[np.arange(12), labels]
+    found = np.asarray(classifiers.margin_loss(0.0)(labels, logits))
+    np.testing.assert_allclose(found, plain, rtol=1e-4, atol=1e-5)
+    logits[np.arange(12), labels] -= 0.3 * classifiers.SCALE
+    harder = -log_softmax(logits, axis=1)[np.arange(12), labels]
+    logits[np.arange(12), labels] += 0.3 * classifiers.SCALE
+    found = np.asarray(classifiers.margin_loss(0.3)(labels[:, None], logits))
+    np.testing.assert_allclose(found, harder, rtol=1e-4, atol=1e-5)
+    assert (harder > plain).all()
