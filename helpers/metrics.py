@@ -87,19 +87,25 @@ def class_scores(truth, guess, *, groups, n_resamples=1000, seed=0):
     """
     truth, guess = np.asarray(truth), np.asarray(guess)
     value = _macro(truth, guess)
+    # A class that a resample leaves out has no recall there, though it may be guessed.
     low, high = bootstrap_interval(
-        _macro, truth, guess, groups=groups, n_resamples=n_resamples, seed=seed
+        lambda t, g: _macro(t, g, only_true=True),
+        truth,
+        guess,
+        groups=groups,
+        n_resamples=n_resamples,
+        seed=seed,
     )
     rows = ["accuracy", "precision", "recall", "f1"]
     return pd.DataFrame({"value": value, "low": low, "high": high}, index=rows)
 
 
-def _macro(truth, guess):
+def _macro(truth, guess, *, only_true=False):
     """The four of `class_scores`: float (4,). scikit-learn's are the same, and slow."""
     n = 1 + max(truth.max(), guess.max())
     hits = np.bincount(truth[truth == guess], minlength=n)
     of_truth, of_guess = np.bincount(truth, minlength=n), np.bincount(guess, minlength=n)
-    here = (of_truth + of_guess) > 0
+    here = of_truth > 0 if only_true else (of_truth + of_guess) > 0
     hits, of_truth, of_guess = hits[here], of_truth[here], of_guess[here]
     precision, recall = hits / np.maximum(of_guess, 1), hits / np.maximum(of_truth, 1)
     f1 = 2 * hits / (of_truth + of_guess)

@@ -307,7 +307,7 @@ def detection_error_tradeoff(curves):
         rate, _ = verification.equal_error_rate(scores, is_target)
         x, y = norm.ppf(np.clip([false_alarm, miss], 1e-4, 1 - 1e-4))
         axis.plot(x, y, color=colour, lw=1.6, label=f"{name}: EER {rate:.1%}")
-        axis.plot(*[norm.ppf(np.clip(rate, 1e-4, 1 - 1e-4))] * 2, "o", color=colour)
+        axis.plot(*[norm.ppf(np.clip(rate, 1e-4, 1 - 1e-4))] * 2, "o", mfc="none", color=colour)
     axis.plot(limits, limits, color="0.7", lw=0.8, ls=":")
     labels = [f"{100 * tick:g}" for tick in ticks]
     axis.set_xticks(norm.ppf(ticks), labels)
