@@ -64,7 +64,7 @@ def test_each_network_has_a_panel_with_both_losses(n):
     # Under each column, however long it is, stand the epochs; at the left the unit.
     lowest = [axis.get_xlabel() == "epoch" for axis in panels]
     assert lowest == [k + 3 >= n for k in range(n)]
-    assert all(axis.get_ylabel() == "cross-entropy (nats)" for axis in panels[::3])
+    assert all(axis.get_ylabel() == "loss (nats)" for axis in panels[::3])
     legend = [text.get_text() for text in panels[0].get_legend().get_texts()]
     assert legend == ["training", "validation"]
 
