@@ -34,7 +34,7 @@ class Glorot(keras.initializers.Initializer):
         *window, n_in, n_out = shape
         limit = np.sqrt(6 / (np.prod(window) * (n_in + n_out)))
         weights = np.random.uniform(-limit, limit, shape)
-        return keras.ops.convert_to_tensor(weights, dtype or keras.config.floatx())
+        return ops.convert_to_tensor(weights, dtype or keras.config.floatx())
 
 
 WEIGHTS = {"use_bias": False, "kernel_initializer": Glorot()}  # batch normalisation has the bias

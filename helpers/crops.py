@@ -1,6 +1,6 @@
 """What a clip classifier sees: frames that are computed once, and crops of them, cut anew."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import keras
@@ -27,7 +27,7 @@ class ClipInput:
     crop_s: float = 3.0
 
     def __post_init__(self):
-        if not 0 <= self.n_mfcc <= max(0, self.frontend.n_mels):
+        if not 0 <= self.n_mfcc <= self.frontend.n_mels:
             raise ValueError(
                 f"n_mfcc = {self.n_mfcc}: from 0 to n_mels = {self.frontend.n_mels} are there"
             )
@@ -52,7 +52,7 @@ class ClipInput:
     @property
     def of_frames(self):
         """The same input before pooling: inputs that share it share their frames."""
-        return ClipInput(self.frontend, self.n_mfcc, crop_s=self.crop_s)
+        return replace(self, pooled=False)
 
     def frames(self, y):
         """Frames of a whole sound, time first. y: float32 (n_samples,) at the front end's rate.
@@ -148,15 +148,17 @@ def hide(rng, crop, *, max_frames=0.1, max_values=0.1):
     crop = np.array(crop, np.float32)
     mean = crop.mean(axis=0)
     for _ in range(2):
-        for size, share, part in (
-            (crop.shape[0], max_frames, lambda span: (span, slice(None))),
-            (crop.shape[1], max_values, lambda span: (slice(None), span)),
-        ):
-            width = int(rng.integers(int(size * share) + 1))
-            start = int(rng.integers(size - width + 1))
-            where = part(slice(start, start + width))
-            crop[where] = np.broadcast_to(mean, crop.shape)[where]
+        crop[_span(rng, crop.shape[0], max_frames)] = mean
+        values = _span(rng, crop.shape[1], max_values)
+        crop[:, values] = mean[values]
     return crop
+
+
+def _span(rng, size, share):
+    """A random stretch of an axis, at most a share of it: a slice."""
+    width = int(rng.integers(int(size * share) + 1))
+    start = int(rng.integers(size - width + 1))
+    return slice(start, start + width)
 
 
 class CropBatches(keras.utils.PyDataset):

@@ -200,11 +200,8 @@ def learning_curves(histories, *, title):
 
 def confusion_matrix(truth, guess, *, labels, title):
     """Counts of clips by true and predicted class. truth, guess: bool or int (n,)."""
-    n = len(labels)
-    table = np.zeros((n, n), int)
-    np.add.at(table, (np.asarray(truth, int), np.asarray(guess, int)), 1)
+    table, share = _confusion(truth, guess, len(labels))
     figure, axis = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
-    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     sns.heatmap(
         share,
         annot=np.array(
@@ -232,14 +229,12 @@ def confusions(truth, guess, *, labels, title):
     truth, guess: int (n,). labels: name of each class; more than 60 are not written.
     """
     n = len(labels)
-    table = np.zeros((n, n))
-    np.add.at(table, (np.asarray(truth, int), np.asarray(guess, int)), 1)
-    table /= np.maximum(table.sum(axis=1, keepdims=True), 1)
+    _, share = _confusion(truth, guess, n)
     size = min(12.0, 3.0 + 0.18 * n)
     figure, axis = plt.subplots(figsize=(size + 0.8, size), layout="constrained")
     names = labels if n <= 60 else False
     sns.heatmap(
-        table,
+        share,
         cmap="Blues",
         vmin=0,
         vmax=1,
@@ -252,6 +247,13 @@ def confusions(truth, guess, *, labels, title):
     axis.tick_params(labelsize=8)
     axis.set(xlabel="predicted class", ylabel="true class", title=title)
     return figure
+
+
+def _confusion(truth, guess, n):
+    """Counts by true and predicted class, and as shares of the true one: two (n, n)."""
+    counts = np.zeros((n, n), int)
+    np.add.at(counts, (np.asarray(truth, int), np.asarray(guess, int)), 1)
+    return counts, counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
 def network_curves(histories, *, columns=4):
