@@ -190,7 +190,7 @@ def amplitude_spectrum(attempt):
         with case(where):
             f, found = _need_pair(call(attempt, y, sr=sr), "f", "amplitude")
             f = need_numbers(f, axes=("1 + n // 2",))
-            found = _need_real(found, axes=("1 + n // 2",), why="their absolute value is needed")
+            found = need_real(found, axes=("1 + n // 2",), why="their absolute value is needed")
             for name, array in (("f", f), ("amplitude", found)):
                 if array.shape == (n,):
                     raise Wrong(
@@ -309,8 +309,8 @@ def power_spectrogram(attempt):
         with case(f"n_fft {n_fft}, hop_length {hop_length}, {n} samples"):
             found = call(attempt, y, n_fft=n_fft, hop_length=hop_length)
             axes = ("1 + n_fft // 2", "n_frames")
-            found = _need_real(found, axes=axes, why="power is the square of the absolute value")
-            _explain_frames(found.shape, n_fft, hop_length, n)
+            found = need_real(found, axes=axes, why="power is the square of the absolute value")
+            explain_frames(found.shape, n_fft, hop_length, n)
             found = need_array(found, shape=right.shape, axes=axes)
             if _is_like(found, right):
                 continue
@@ -320,7 +320,7 @@ def power_spectrogram(attempt):
                 raise Wrong("these are decibels: the power itself is asked")
             if _is_like(found, power(y, window="boxcar")):
                 raise Wrong("there is no window: each frame is multiplied with a Hann window first")
-            if _is_like(found, power(y, window=_symmetric_hann(n_fft))):
+            if _is_like(found, power(y, window=symmetric_hann(n_fft))):
                 raise Wrong(
                     "its Hann window is the symmetric one, as `np.hanning` has it, which ends with "
                     'a second 0. `scipy.signal.get_window("hann", n)` is the periodic one'
@@ -352,7 +352,7 @@ def power_spectrogram(attempt):
             )
 
 
-def _explain_frames(shape, n_fft, hop_length, n):
+def explain_frames(shape, n_fft, hop_length, n):
     """Raise Wrong for spectrograms of a shape that a known mistake has."""
     if len(shape) != 2:
         return
@@ -376,7 +376,7 @@ def _explain_frames(shape, n_fft, hop_length, n):
         )
 
 
-def _symmetric_hann(n):
+def symmetric_hann(n):
     """A Hann window with a 0 at either end."""
     import librosa
 
@@ -405,7 +405,7 @@ def mfcc(attempt):
         with case(f"{n_mels} bands, {n_frames} frames, n_mfcc {n_mfcc}"):
             found = call(attempt, log_mel, n_mfcc=n_mfcc)
             why = "the cosine transform of real numbers is real, unlike the FFT"
-            found = _need_real(found, axes=("n_mfcc", "n_frames"), why=why)
+            found = need_real(found, axes=("n_mfcc", "n_frames"), why=why)
             shape = found.shape
             if shape == (n_mels, n_frames):
                 raise Wrong(f"it returns all {n_mels} coefficients: the first {n_mfcc} are asked")
@@ -755,7 +755,7 @@ def _need_pair(value, first, second):
     return value[0], value[1]
 
 
-def _need_real(value, *, axes, why):
+def need_real(value, *, axes, why):
     """`value` as a float array of any shape, or Wrong. why: no complex numbers, for the message."""
     try:
         is_complex = np.iscomplexobj(value)

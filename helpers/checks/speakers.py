@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.checks.features import _explain_frames, _need_real, _symmetric_hann
+from helpers.checks.features import explain_frames, need_real, symmetric_hann
 from helpers.exercises import (
     Wrong,
     call,
@@ -229,8 +229,8 @@ def _judge_spectrogram(found, y, *, n_fft, hop_length):
     right = _decibels(power())
     n_bins, n_frames = right.shape
     axes = ("1 + n_fft // 2", "n_frames")
-    found = _need_real(found, axes=axes, why="power is the square of the absolute value")
-    _explain_frames(found.shape, n_fft, hop_length, len(y))
+    found = need_real(found, axes=axes, why="power is the square of the absolute value")
+    explain_frames(found.shape, n_fft, hop_length, len(y))
     if found.shape == right.shape and np.isneginf(found).any():
         raise Wrong("silence becomes -inf: put 1e-10 under the power before the logarithm")
     found = need_array(found, shape=right.shape, axes=axes)
@@ -263,7 +263,7 @@ def _judge_spectrogram(found, y, *, n_fft, hop_length):
         ({"window": "boxcar"}, "there is no window: frames are multiplied with a Hann window"),
         ({"window": "hamming"}, "this is a Hamming window; Hann is asked"),
         (
-            {"window": _symmetric_hann(n_fft)},
+            {"window": symmetric_hann(n_fft)},
             "its Hann window is the symmetric one, as `np.hanning` has it; that of librosa is the "
             "periodic one",
         ),
