@@ -80,6 +80,7 @@ LEARNING_RATE = 0.002
 CROP_S = 3.0  # seconds
 TEST_SHARE = 0.3  # of each speaker's utterances
 HELD_OUT_SPEAKERS = 8  # strangers, for verification
+STRANGER_ROUNDS = 3  # each with other strangers, and a network that never heard them
 MAX_SPEAKERS = 0  # 0: all
 SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
 
@@ -1001,9 +1002,10 @@ if ("conv1d, own mean taken off", "mfcc") in by_name:
 
 # %%
 n_strangers = min(HELD_OUT_SPEAKERS, len(names) // 2)
-strangers = np.sort(rng.choice(len(names), n_strangers, replace=False))
-is_stranger = np.isin(speaker, strangers)
-behind = rng.permutation(TRAINING[~is_stranger[TRAINING]])[:50]
+n_rounds = min(STRANGER_ROUNDS, len(names) // n_strangers - 1) if n_strangers >= 2 else 0
+by_chance = rng.permutation(len(names))
+strangers = by_chance[: n_rounds * n_strangers].reshape(n_rounds, n_strangers)
+behind = rng.permutation(TRAINING[~np.isin(speaker[TRAINING], strangers)])[:50]
 behind = {"training": behind[::2], "test": behind[1::2]}  # no test hears the noise of training
 background = {
     row: audio.load(table["path"][row], sr=SR) for rows in behind.values() for row in rows
@@ -1212,58 +1214,92 @@ checks.equal_error_rate(equal_error_rate)
 # %% [markdown]
 # The score is also measured against the training speakers: a voice that resembles everybody gets
 # less for resembling this one (*score normalisation*). For comparison: the pooled MFCC themselves
-# instead of an embedding.
+# instead of an embedding. A few strangers are few, so there are several rounds, each with others.
 
 # %%
-eer = None
-if n_strangers >= 2:
-    insiders = np.setdiff1d(np.arange(len(names)), strangers)
+raw = np.stack(summaries["whole utterance"])
+rounds = []
+for left_out in strangers:
+    insiders = np.setdiff1d(np.arange(len(names)), left_out)
     number = np.searchsorted(insiders, speaker)  # of an insider, among the insiders
-    rows = TRAINING[~is_stranger[TRAINING]]
+    rows = TRAINING[np.isin(speaker[TRAINING], insiders)]
     env.seed_everything(SEED)
     verifier = build(best_network, best_input, len(insiders), with_copies(rows))
     train(verifier, best_input, with_copies(rows), np.tile(number[rows], 2))
 
-    unknown = np.flatnonzero(is_stranger)
-    cohort = embed(verifier, best_input, rows)
+    unknown = np.flatnonzero(np.isin(speaker, left_out))
+    enrolled = embed(verifier, best_input, rows)
     embedded = embed(verifier, best_input, unknown)
-    raw = np.stack(summaries["whole utterance"])
-    raw = (raw - raw[rows].mean(axis=0)) / raw[rows].std(axis=0)
+    colours = (raw[unknown] - raw[rows].mean(axis=0)) / raw[rows].std(axis=0)
+    rounds.append(
+        {
+            "insiders": insiders,
+            "verifier": verifier,
+            "mean of each": np.stack([enrolled[speaker[rows] == k].mean(axis=0) for k in insiders]),
+            "unknown": unknown,
+            "embedded": embedded,
+            "trials": {
+                "embedding, normalised": verification.trials(
+                    embedded, speaker[unknown], cohort=enrolled
+                ),
+                "embedding": verification.trials(embedded, speaker[unknown]),
+                "pooled MFCC": verification.trials(colours, speaker[unknown]),
+            },
+        }
+    )
+
+# %%
+eer = None
+if rounds:
     curves = {
-        "embedding, normalised": verification.trials(embedded, speaker[unknown], cohort=cohort),
-        "embedding": verification.trials(embedded, speaker[unknown]),
-        "pooled MFCC": verification.trials(raw[unknown], speaker[unknown]),
+        name: [
+            np.concatenate(part) for part in zip(*(r["trials"][name] for r in rounds), strict=True)
+        ]
+        for name in rounds[0]["trials"]
     }
-    eer, _ = verification.equal_error_rate(*curves["embedding, normalised"])
     figure = plots.detection_error_tradeoff(curves)
     report.write_figure(figure, OUTPUT / "verification.png")
     plt.show()
+    rates = pd.DataFrame(
+        {
+            name: [verification.equal_error_rate(*r["trials"][name])[0] for r in rounds]
+            for name in curves
+        },
+        index=pd.RangeIndex(1, len(rounds) + 1, name="round"),
+    )
+    display(rates.style.format("{:.1%}"))
+    eer = rates["embedding, normalised"].mean()
     display(
         Markdown(
-            f"{len(unknown)} utterances of {n_strangers} speakers that the network never heard, "
-            f"{len(curves['embedding'][0]):,} pairs: equal error rate **{eer:.1%}**, by the pooled "
-            f"MFCC alone {verification.equal_error_rate(*curves['pooled MFCC'])[0]:.1%}."
+            f"{len(rounds)} × {n_strangers} speakers that the network of their round never heard, "
+            f"{len(curves['embedding'][0]):,} pairs of utterances: equal error rate **{eer:.1%}** "
+            f"in the mean over the rounds, by the pooled MFCC alone "
+            f"{rates['pooled MFCC'].mean():.1%}."
         )
     )
 
 # %% [markdown]
-# Lower left is better; the dot on the diagonal is the equal error rate, and the axes are stretched
-# so that normally distributed scores give straight lines. A few strangers are few: with others the
-# figure moves by points. Where the embedding does not beat the pooled MFCC, the network has learnt
-# *these* speakers rather than voices. And utterances of one speaker share the room, while those of
-# two do not: the easiest case. At a door all share one microphone, on the telephone nobody does.
+# Lower left is better; the dot on the diagonal is the equal error rate of all rounds with one
+# threshold, and the axes are stretched so that normally distributed scores give straight lines. How
+# far the rounds differ says how much to trust any one of them. Where the embedding does not beat
+# the pooled MFCC, the network has learnt *these* speakers rather than voices. And utterances of one
+# speaker share the room, while those of two do not: the easiest case. At a door all share one
+# microphone, on the telephone nobody does.
 
 # %%
-if n_strangers >= 2 and has_sessions:
-    session = table["group"].to_numpy()[unknown]
-    left, right = np.triu_indices(len(unknown), k=1)
-    scores, is_target = curves["embedding, normalised"]
-    apart = session[left] != session[right]  # only pairs of two sessions
-    across, _ = verification.equal_error_rate(scores[apart], is_target[apart])
+if rounds and has_sessions:
+    across = []
+    for one_round in rounds:
+        session = table["group"].to_numpy()[one_round["unknown"]]
+        left, right = np.triu_indices(len(session), k=1)
+        scores, is_target = one_round["trials"]["embedding, normalised"]
+        apart = session[left] != session[right]  # only pairs of two sessions
+        across.append(verification.equal_error_rate(scores[apart], is_target[apart])[0])
     display(
         Markdown(
             f"Here sessions are known. Of pairs from **two different sessions** the equal error "
-            f"rate is **{across:.1%}**: the difference to {eer:.1%} may be the channel's help."
+            f"rate is **{np.mean(across):.1%}**: the difference to {eer:.1%} may be the channel's "
+            f"help."
         )
     )
 
@@ -1272,42 +1308,54 @@ if n_strangers >= 2 and has_sessions:
 #
 # A classifier always names somebody. To be able to say *a stranger*, it needs a threshold: we take
 # the one that accepts 95 % of the known speakers' **validation** utterances, which were not trained
-# on, and then count on the held-out ones and on the strangers.
+# on, and then count on the held-out ones and on the strangers, in every round.
 
 # %%
 rejected = None
-if n_strangers >= 2:
-    enrolled = np.stack([cohort[number[rows] == k].mean(axis=0) for k in range(len(insiders))])
-
-    def nearest_insider(utterances):
-        """(score, insider) of the best fit to an enrolled speaker, for each utterance."""
-        fit = verification.similarity(embed(verifier, best_input, utterances), enrolled)
-        return fit.max(axis=1), fit.argmax(axis=1)
-
-    of_validation, _ = nearest_insider(VALIDATION[~is_stranger[VALIDATION]])
-    threshold = np.quantile(of_validation, 0.05)
-    known = TEST[~is_stranger[TEST]]
-    of_known, who = nearest_insider(known)
-    of_unknown, _ = nearest_insider(unknown)
-    accepted = of_known >= threshold
-    right = (who == number[known]) & accepted
-    rejected = (of_unknown < threshold).mean()
+if rounds:
+    parts = []
+    for one_round in rounds:
+        insiders, verifier = one_round["insiders"], one_round["verifier"]
+        is_known = np.isin(speaker, insiders)
+        validation, known = VALIDATION[is_known[VALIDATION]], TEST[is_known[TEST]]
+        fit_to = {
+            name: verification.similarity(embedded, one_round["mean of each"])
+            for name, embedded in {
+                "validation": embed(verifier, best_input, validation),
+                "known": embed(verifier, best_input, known),
+                "strangers": one_round["embedded"],
+            }.items()
+        }
+        threshold = np.quantile(fit_to["validation"].max(axis=1), 0.05)
+        right = insiders[fit_to["known"].argmax(axis=1)] == speaker[known]
+        for name, is_right in (("known", right), ("strangers", False)):
+            above = fit_to[name].max(axis=1) - threshold
+            parts.append(pd.DataFrame({"of": name, "above": above, "right": is_right}))
+    answers = pd.concat(parts, ignore_index=True)
+    answers["accepted"] = answers["above"] >= 0
+    is_stranger = answers["of"] == "strangers"
+    rejected = (~answers["accepted"][is_stranger]).mean()
     figure, axis = plt.subplots(figsize=(8, 3), layout="constrained")
-    bins = np.linspace(min(of_known.min(), of_unknown.min()), 1, 40)
-    for values, colour, label in (
-        (of_known, plots.OTHER, "known speakers, unheard " + kind),
-        (of_unknown, plots.CALL, "strangers"),
+    bins = np.linspace(answers["above"].min(), answers["above"].max(), 40)
+    for is_shown, colour, label in (
+        (~is_stranger, plots.OTHER, "known speakers, unheard " + kind),
+        (is_stranger, plots.CALL, "strangers"),
     ):
-        axis.hist(values, bins, color=colour, alpha=0.6, label=label, density=True)
-    axis.axvline(threshold, color=plots.KEY, label="threshold")
-    axis.set(xlabel="cosine with the nearest enrolled speaker", ylabel="density")
+        axis.hist(
+            answers["above"][is_shown], bins, color=colour, alpha=0.6, label=label, density=True
+        )
+    axis.axvline(0, color=plots.KEY, label="threshold")
+    axis.set(
+        xlabel="cosine with the nearest enrolled speaker, above the threshold", ylabel="density"
+    )
     axis.legend(fontsize=9)
     plt.show()
+    known = answers[~is_stranger]
     display(
         Markdown(
-            f"Of the known speakers' utterances {accepted.mean():.1%} are accepted, "
-            f"**{right.mean():.1%}** under the right name; of the strangers' **{rejected:.1%}** "
-            f"are turned away."
+            f"Of the known speakers' utterances {known['accepted'].mean():.1%} are accepted, "
+            f"**{(known['accepted'] & known['right']).mean():.1%}** under the right name; of the "
+            f"strangers' **{rejected:.1%}** are turned away."
             + " The threshold comes from the sessions that were trained on: in a new one many "
             "known people look like strangers. It belongs on a session of its own." * has_sessions
         )
@@ -1427,6 +1475,8 @@ metrics_written = report.write_metrics(
     utterance_accuracy_high=best_scores["utterance_accuracy_high"],
     macro_f1=best_scores["macro_f1"],
     eer=eer,
+    eer_lowest=rates["embedding, normalised"].min() if rounds else None,
+    eer_highest=rates["embedding, normalised"].max() if rounds else None,
     strangers_rejected=rejected,
     parameters=models.parameter_count(best),
     training_s=history["seconds"].sum(),
