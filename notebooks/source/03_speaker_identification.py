@@ -115,7 +115,7 @@ checks.start("3", strict=True)
 # %% [markdown]
 # **Exercise 3.1: load in two ways.** Return the sound as librosa loads it by default and its rate,
 # then the samples at the file's own rate (`soundfile`) and that rate, and how long the recording
-# lasts.
+# lasts. Import both libraries yourself.
 
 
 # %%
@@ -191,9 +191,9 @@ axes[0].set_ylabel("level (dB re maximum)")
 plt.show()
 
 # %% [markdown]
-# In a vowel the distance of the teeth is the pitch; the broad hills are the *formants*, resonances
-# of throat and mouth. Pitch and the size of the throat differ from person to person: that is our
-# signal. But what is said moves both, so we need to see them over time.
+# In a vowel the distance between the comb's teeth is the pitch; the broad hills over them are the
+# *formants*, resonances of throat and mouth. Pitch and the size of the throat differ from person to
+# person: that is our signal. But what is said moves both, so we need to see them over time.
 
 # %% [markdown]
 # **Exercise 3.3: a spectrogram in decibels.** FFT after FFT (short-time Fourier transform, Hann
@@ -222,20 +222,22 @@ for axis, name, y in zip(axes, pair, voices, strict=False):
     image = plots.spectrogram(axis, linear.power(y).T, linear, range_db=90)
     axis.set_title(f"speaker {name}")
 axes[1].set_ylabel("")
-figure.colorbar(image, ax=axes, label="power (dB re full scale)")
+figure.colorbar(image, ax=axes, label="power (dB)")
 plt.show()
 
 # %% [markdown]
-# Bright bands that bend are formants, following the vowels; what goes up to the top without bands
-# are hissing consonants. Look at the pauses too: their colour is the *room and the microphone*, and
-# it differs from speaker to speaker. Keep that in mind until section 6.
+# Fine parallel stripes are the harmonics of the pitch; the broad bands that bend are formants,
+# following the vowels; what goes up to the top without bands are hissing consonants. Look at the
+# pauses too: their colour is the *room and the microphone*, and it differs from speaker to speaker.
+# Keep that in mind until section 6.
 
 # %% [markdown]
 # ## 3 Four inputs from one decoding
 #
 # What is a network to be given? We compare four: 256 MFCC over time, and 201 spectrogram values
 # over time; and both *pooled*, as their mean over time, which forgets the words and keeps the
-# average colour of the voice.
+# average colour of the voice. (Speech recognition keeps the first 13 to 20 MFCC, the broad shape
+# of a spectrum. All 256 of 256 bands throw nothing away: they say the same in another order.)
 
 # %% [markdown]
 # **Exercise 3.4: four inputs.** MFCC: 256 mel bands (`n_fft=1024`, `hop_length=200`), in dB,
@@ -294,7 +296,8 @@ pd.DataFrame(
 # Every speaker must be in training, or the network could not know the name; and in the test, or we
 # would not know whether it does. So the split goes through each speaker, but **never through an
 # utterance**: two crops of one utterance share the words, the mood and the minute. Where a speaker
-# was recorded in several sessions, whole sessions are held out.
+# was recorded in several sessions, whole sessions are held out. We call a *source* what no split
+# may cut: a session, or an utterance where sessions are not known.
 
 # %% [markdown]
 # **Exercise 3.5: hold out a share of each speaker's utterances,** rounded to the nearest whole
@@ -358,7 +361,7 @@ table.groupby("part", sort=False).agg(
 # %% [markdown]
 # What would it have cost to split **crops** instead? Cut every utterance into overlapping crops,
 # and look each test crop's nearest neighbour up among the training crops. If that one is of the
-# same speaker, it counts as recognised.
+# same speaker, it counts as recognised. And what do sessions change, where they are known?
 
 # %%
 from sklearn.neighbors import KNeighborsClassifier
@@ -371,7 +374,12 @@ of_utterance = np.repeat(np.arange(len(table)), [len(part) for part in cut])
 colour = np.concatenate(cut)
 of_speaker = speaker[of_utterance]
 by_crop = rng.random(len(colour)) < TEST_SHARE
-splits = {"crops": by_crop, "utterances": table["held_out"].to_numpy()[of_utterance]}
+# Whole utterances, from sessions that may be in training as well.
+by_utterance, _ = data.hold_out(table.assign(group=table["path"]), share=TEST_SHARE, seed=SEED)
+ways = {"utterances": by_utterance["held_out"].to_numpy()}
+if has_sessions:
+    ways["sessions"] = table["held_out"].to_numpy()
+splits = {"crops": by_crop} | {name: is_test[of_utterance] for name, is_test in ways.items()}
 leak = {}
 for name, is_test in splits.items():
     nearest = make_pipeline(StandardScaler(), KNeighborsClassifier(1))
@@ -379,15 +387,19 @@ for name, is_test in splits.items():
     leak[name] = nearest.score(colour[is_test], of_speaker[is_test])
 torn = data.leaked_share(of_utterance, by_crop)
 kind = "sessions" if has_sessions else "utterances"
-display(
-    Markdown(
-        f"Splitting crops puts **{torn:.0%}** of the test crops beside a crop of the very same "
-        f"utterance, and the nearest neighbour is right for **{leak['crops']:.1%}** of them. "
-        f"Splitting whole {kind} leaves **{leak['utterances']:.1%}**. "
-        + "Where that hardly differs, something else than the words gives everybody away: see "
-        "section 6." * (not has_sessions)
-    )
+text = (
+    f"Splitting crops puts **{torn:.0%}** of the test crops beside a crop of the very same "
+    f"utterance, and the nearest neighbour is right for **{leak['crops']:.1%}** of them. Splitting "
+    f"whole utterances leaves **{leak['utterances']:.1%}**"
 )
+if has_sessions:
+    text += f", and splitting whole sessions **{leak['sessions']:.1%}**."
+else:
+    text += (
+        ". Where that hardly differs, something else than the words gives everybody away: see "
+        "section 6."
+    )
+display(Markdown(text))
 
 # %% [markdown]
 # ## 5 Random crops, in batches
@@ -490,10 +502,11 @@ display(
 # %% [markdown]
 # ## 6 Before any network: what gives the speaker away?
 #
-# A linear classifier takes seconds, and tells what there is to be recognised. It gets the pooled
-# MFCC: of the whole utterance; of the **quietest tenth** of its frames alone, mostly pauses;
-# and the *deviation* over time instead of the mean, from which a constant filter, such as the
-# microphone's, has gone (constant noise leaves its mark).
+# A linear classifier (linear discriminant analysis: a mean for each speaker, one covariance for
+# all) takes seconds, and tells what there is to be recognised. It gets the pooled MFCC: of the
+# whole utterance; of the **quietest tenth** of its frames alone, mostly pauses; and the *deviation*
+# over time instead of the mean, from which a constant filter, such as the microphone's, has gone
+# (constant noise leaves its mark).
 
 # %%
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -510,17 +523,15 @@ summaries = {
     "quietest tenth of the frames": [quietest(part.astype(np.float32)) for part in frames["mfcc"]],
     "deviation over time": [part.astype(np.float32).std(axis=0) for part in frames["mfcc"]],
 }
-by_utterance, _ = data.hold_out(table.assign(group=table["path"]), share=TEST_SHARE, seed=SEED)
-ways = {"unheard utterances": by_utterance["held_out"].to_numpy()}
-if has_sessions:
-    ways["unheard sessions"] = table["held_out"].to_numpy()
-linear_scores = pd.DataFrame(index=list(summaries), columns=list(ways), dtype=float)
+linear_scores = pd.DataFrame(
+    index=list(summaries), columns=[f"unheard {name}" for name in ways], dtype=float
+)
 for row, values in summaries.items():
     values = np.stack(values)
-    for column, is_test in ways.items():
+    for name, is_test in ways.items():
         model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
         model.fit(values[~is_test], speaker[~is_test])
-        linear_scores.loc[row, column] = model.score(values[is_test], speaker[is_test])
+        linear_scores.loc[row, f"unheard {name}"] = model.score(values[is_test], speaker[is_test])
 silence_accuracy = linear_scores.iloc[1, 0]
 display(linear_scores.style.format("{:.1%}"))
 text = (
@@ -544,13 +555,21 @@ display(Markdown(text))
 # %% [markdown]
 # ## 7 Three kinds of network
 #
+# All of them end in one *logit* for each speaker, a score without bounds; *softmax* makes
+# probabilities of them. On the way stand three layers that make training work. *Batch
+# normalisation* brings each value to mean 0 and deviation 1 over the batch, so that no layer has to
+# follow the others' drift (in use it takes a running mean). *ReLU* sets what is negative to zero:
+# without it, layers on layers would be one linear map. *Dropout* sets a random share of the values
+# to zero, in training only, so that nothing is learnt by one value alone.
+#
 # A **dense** network connects everything with everything. On pooled input it is small and quick; on
 # frames laid flat it has weights of its own for each moment.
 
 # %% [markdown]
-# **Exercise 3.8: a dense network** from `n_values` numbers to one *logit* for each speaker (no
+# **Exercise 3.8: a dense network** from `n_values` numbers to one logit for each speaker (no
 # softmax: the loss will do that). One or two hidden layers, each with batch normalisation, ReLU
-# and dropout; this network and the next two have fewer than a million parameters each.
+# and dropout, in this order; `Sequential` beginning with `keras.Input`, or functional. This network
+# and the next two have fewer than a million parameters each.
 
 
 # %%
@@ -575,7 +594,7 @@ checks.dense_network(dense_network)
 
 # %% [markdown]
 # **Exercise 3.9: a network of 1-D convolutions,** with batch normalisation, ReLU, dropout, and
-# pooling over time before the logits: twice as many frames may need no more parameters.
+# pooling over time before the logits: twice as many frames must not need more parameters.
 
 
 # %%
@@ -604,7 +623,8 @@ checks.conv1d_network(conv1d_network)
 # %% [markdown]
 # **Exercise 3.10: a residual block.** Two 3 × 3 convolutions (`padding="same"`), the first with
 # `strides`; batch normalisation after each, ReLU between them. Add the shortcut, then a last ReLU.
-# The shortcut is `x` itself where it has the right shape, else a 1 × 1 convolution of it.
+# The shortcut is `x` itself where it has the right shape, else a 1 × 1 convolution of it, with the
+# same strides.
 
 
 # %%
@@ -626,7 +646,8 @@ checks.residual_block(residual_block)
 
 # %% [markdown]
 # **Exercise 3.11: a residual network of 2-D convolutions.** The input has no channel axis: add it.
-# With batch normalisation and dropout; stride early, and pool before the logits.
+# With batch normalisation and dropout; stride early, so that most layers have few places to
+# compute, and pool before the logits.
 
 
 # %%
@@ -677,7 +698,7 @@ checks.parameter_count(parameter_count)
 # The networks that we train, `classifiers.dense`, `conv1d` and `conv2d`, are of the same kinds.
 # They also standardise their input (mean and deviation of the training part, kept inside the
 # network), and end alike: an *embedding* of 128 numbers, and logits that say how well its direction
-# fits that of each speaker.
+# fits that of each speaker: twenty times the cosine of the angle between the two.
 #
 # One more takes part: a 1-D network that **subtracts each crop's own mean** before anything else.
 # What stays the same throughout a crop goes: the channel, and a part of the voice.
@@ -791,8 +812,10 @@ report.write_figure(figure, OUTPUT / "learning_curves.png")
 plt.show()
 
 # %% [markdown]
-# The gap between the lines shows how much better a network knows its examples than unheard
-# utterances. It does not say which network is best: for that, look at the dashed line alone.
+# The gap between the lines shows, roughly, how much better a network knows its examples than
+# unheard utterances. Roughly, because training is harder: parts are hidden and values dropped, so
+# that the dashed line may lie below the other. Which network is best, the dashed line alone can
+# tell.
 
 # %% [markdown]
 # ## 9 A prediction for one file
@@ -834,7 +857,7 @@ axis.set_title(f"an unheard utterance of speaker {names[speaker[one]]}, crops he
 plt.show()
 
 # %% [markdown]
-# The green bar is the true speaker.
+# The green bar is the true speaker, if among these five.
 
 # %% [markdown]
 # ## 10 All networks over all inputs
@@ -966,9 +989,10 @@ plt.show()
 
 # %% [markdown]
 # The table is sorted by the **loss on the validation**, which decides: it is finer than an accuracy
-# that several have in common (here without the margin, and so lower than in the curves). The test
-# columns were not looked at to choose. Where intervals overlap widely, do not call one better: to
-# decide, one would resample the *difference* on the same utterances. And mind the parameters.
+# that several have in common. (It is computed without the margin, and so lower than in the curves.)
+# The test columns were not looked at to choose. Where intervals overlap widely, do not call one
+# better: to decide, one would resample the *difference* on the same utterances. And mind the
+# parameters.
 
 # %%
 by_name = results.set_index(["network", "input"])["utterance_accuracy"]
@@ -1191,7 +1215,8 @@ display(Markdown(f"These three axes show **{shown_share:.0%}** of the variance."
 # %% [markdown]
 # **Exercise 3.18: the equal error rate.** `scores` of pairs, `is_target`: both of one speaker. A
 # pair is accepted when its score is at or above the threshold. Find the rate at which misses (share
-# of targets below) and false alarms (share of the others at or above) are equal.
+# of targets below) and false alarms (share of the others at or above) are equal. Where no threshold
+# makes them equal, any rate between the two where they cross will do.
 
 
 # %%
@@ -1425,7 +1450,7 @@ display(
 )
 
 # %% [markdown]
-# Two things happen to the dashed lines: noise covers the colour of the pauses, and the weak bands
+# Two things pull the dashed lines down: noise covers the colour of the pauses, and the weak bands
 # of the voice itself. (The other network trained with these kinds of noise, though with other
 # babble; on the validation utterances as well, and so for more steps in as many epochs. A third
 # kind of noise would be a harder test.)
@@ -1452,7 +1477,7 @@ if to_predict:
 #
 # - Split inside each speaker, and never through an utterance or a session.
 # - Decode once; cut crops from frames in memory.
-# - Try the simplest thing first: a mean over time and a linear classifier go far.
+# - Try the simplest thing first: a summary over time and a linear classifier go far.
 # - Choose on validation utterances; say the interval; count the parameters.
 # - What silence can tell is not the voice.
 # - A closed set flatters: report strangers, other sessions and noise as well.
@@ -1483,6 +1508,7 @@ metrics_written = report.write_metrics(
     silence_accuracy=silence_accuracy,
     nearest_neighbour_by_crop=leak["crops"],
     nearest_neighbour_by_utterance=leak["utterances"],
+    nearest_neighbour_by_session=leak.get("sessions"),
     files_in_error=len(errors),
 )
 print(json.dumps(metrics_written, indent=2))
