@@ -95,7 +95,7 @@ def _given(entry, data_dir, require):
     if len(roots) == 1:
         is_mount = roots[0].is_relative_to(KAGGLE_INPUT)
         return roots[0], "kaggle" if is_mount else "local"
-    wanted = ", ".join(" or ".join(map(repr, names)) for names in entry.needs(require))
+    wanted = ", ".join(" or ".join(map(repr, names)) for names in entry.needs(require)) or "clips"
     if require == ("recordings",):
         wanted += f" or sound files ({' '.join(SUFFIXES)})"
     if roots:
@@ -262,18 +262,21 @@ def need_all_labels(table, dataset, problem):
     where = env.short_path(dataset.root)
     if not present and problem.startswith("has no sound files"):
         elsewhere = "the folders that its table names" if entry.read_entries else "a folder each"
-        folders = " and ".join(entry.labels.values()) or elsewhere
+        places = " and ".join(entry.labels.values()) or elsewhere
+        if entry.names:
+            places = f"it, named {' and '.join(entry.names.values())}"
         raise DataError(
             f"{entry.title}: no clips in {where}. Put sound files ({' '.join(SUFFIXES)}) into "
-            f"{folders}, or see data_README.md, {entry.page}."
+            f"{places}, or see data_README.md, {entry.page}."
         )
     if not present:
         raise DataError(f"{entry.title}: {where} {problem}")
-    for label, folder in entry.labels.items():
+    needed = {**entry.labels, **entry.names}
+    for label, place in needed.items():
         if label not in present:
             raise DataError(
-                f"{entry.title}: class {label!r} is missing, because {where}/{folder} {problem}. "
-                f"A classifier needs clips of each class: {', '.join(entry.labels)}."
+                f"{entry.title}: class {label!r} is missing, because {where}/{place} {problem}. "
+                f"A classifier needs clips of each class: {', '.join(needed)}."
             )
 
 

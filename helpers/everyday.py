@@ -1,4 +1,4 @@
-"""Everyday sounds, each made by its own mechanism: the classes of UrbanSound8K and of ESC-10.
+"""Everyday sounds, each made by its own mechanism: the classes of UrbanSound8K and ESC-10, a cat.
 
 What differs from source to source (a dog's voice, a drill's teeth, a siren's tune) is drawn once
 and stays for the whole recording: slices of one source resemble each other as they do in life.
@@ -50,6 +50,11 @@ def _resonate(y, sr, resonances):
             a = [1, -2 * r * np.cos(2 * np.pi * frequency / sr), r * r]
             out += weight * signal.lfilter([1 - r], a, y)
     return out
+
+
+def _through(f, resonances_hz, width_hz=250):
+    """How much of a moving tone, Hz (n,), passes resonances that move as well, Hz (k, n): (n,)."""
+    return (1 / np.sqrt(1 + ((f - resonances_hz) / (width_hz / 2)) ** 2)).sum(axis=0)
 
 
 def _pulses(rng, n, sr, rate_hz, *, jitter):
@@ -135,6 +140,29 @@ def _dog_bark(rng, n, sr):
             ) * rng.standard_normal(m)
             bark = _resonate(rough, sr, throat) * np.minimum(1, x / 0.06) * (1 - x) ** 1.5
             add(y, start + round(k * length * 1.9 * sr), bark / (rms(bark) + 1e-9))
+    return y
+
+
+def _meow(rng, n, sr):
+    """A cry that rises and falls while the mouth opens and closes: its resonances move along."""
+    peak_hz, rise, length = rng.uniform(450, 900), rng.uniform(0.2, 0.45), rng.uniform(0.35, 1.1)
+    closed = np.array([[rng.uniform(450, 800)], [rng.uniform(1300, 2000)], [3600]])
+    opened = closed * np.array([[rng.uniform(1.5, 2.2)], [rng.uniform(1.1, 1.5)], [1.1]])
+    lean, breath, pause = rng.uniform(0.6, 1.2), gain(rng.uniform(-24, -8)), rng.uniform(0.3, 2.5)
+    y, at = np.zeros(n), rng.uniform(0.05, 0.6)
+    while at < n / sr:
+        m = round(length * rng.uniform(0.75, 1.3) * sr)
+        x = np.linspace(0, 1, m)
+        arch = np.sin(np.pi * x**lean)
+        f0 = peak_hz * rng.uniform(0.92, 1.05) * (1 - rise * (1 - arch))
+        f0 = f0 * (1 + 0.01 * slow(rng, m, sr, 9))
+        mouth = closed + (opened - closed) * arch
+        weights = [0.8**k * _through(k * f0, mouth) for k in range(1, int(0.4 * sr / f0.max()) + 1)]
+        voice = harmonics(f0, weights, sr) * (1 + 0.15 * slow(rng, m, sr, 60))
+        air = noise_band(rng, mouth[1], 1500, m, sr)
+        cry = (voice / rms(voice) + breath * air) * np.minimum(1, x / 0.08) * (1 - x**3)
+        add(y, round(at * sr), cry / rms(cry))
+        at += m / sr + 0.15 + rng.exponential(pause)
     return y
 
 
@@ -361,6 +389,7 @@ KINDS = {
     "gun_shot": _gun_shot,
     "helicopter": _helicopter,
     "jackhammer": _jackhammer,
+    "meow": _meow,
     "rain": _rain,
     "rooster": _rooster,
     "sea_waves": _sea_waves,

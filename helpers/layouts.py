@@ -36,7 +36,7 @@ class DatasetInfo:
     as its table says). read_entries: root → what its own table says of each clip, see `ENTRY`; None
     where a data set has no table. kaggle: "owner/slug", or "". page: its heading in data_README.md.
     labels: label → folder, where folders are what labels the clips: then none may be missing.
-    recordings: folder.
+    names: label → file name (<n>: a number), where names are; the same holds. recordings: folder.
     """
 
     name: str
@@ -48,6 +48,7 @@ class DatasetInfo:
     page: str
     read_entries: Callable | None = None
     labels: dict = field(default_factory=dict)
+    names: dict = field(default_factory=dict)
     recordings: str = ""
 
     def needs(self, require):
@@ -125,6 +126,36 @@ def _capuchin_clips(root):
         }
     )
     return table.assign(group=[_source(p) for p, _ in paths], fold=-1), []
+
+
+# --- catsdogs -------------------------------------------------------------------------------------
+
+CATSDOGS_NAMES = {"cat": "cat_<n>", "dog": "dog_barking_<n>"}
+
+
+def _catsdogs_clips(root):
+    """The clips at any depth, and the files of another name.
+
+    Each stem counts once, in the uppermost folder: those below hold copies, sorted for training.
+    """
+    patterns = {label: name.replace("<n>", "[0-9]+") for label, name in CATSDOGS_NAMES.items()}
+    found, faults = {}, []
+    places = sorted(folders_below(root), key=lambda place: len(place.parts))
+    for path in (path for place in places for path in sound_files(place)):
+        labels = [label for label, name in patterns.items() if re.fullmatch(name, path.stem)]
+        if labels:
+            found.setdefault(path.stem, (path, labels[0]))
+        else:
+            inside = env.printable(path.relative_to(root).as_posix())
+            faults.append((inside, f"its name is not {' or '.join(CATSDOGS_NAMES.values())}"))
+    table = pd.DataFrame(
+        {
+            "path": _paths(path for path, _ in found.values()),
+            "label": [label for _, label in found.values()],
+            "group": list(found),  # nobody knows which files come from one recording
+        }
+    )
+    return table.assign(fold=-1), faults
 
 
 # --- data sets with a table of their clips --------------------------------------------------------
@@ -392,6 +423,16 @@ DATASETS = {
             title="ESC-10, a part of ESC-50",
             list_clips=partial(_esc_clips, only_esc10=True),
             licence="CC BY 3.0",
+        ),
+        DatasetInfo(
+            name="catsdogs",
+            title="Audio Cats and Dogs",
+            parts={"clips": []},
+            names=CATSDOGS_NAMES,
+            list_clips=_catsdogs_clips,
+            kaggle="mmoreaux/audio-cats-and-dogs",
+            licence="CC BY-SA 3.0",
+            page="catsdogs",
         ),
         DatasetInfo(
             name="folders",

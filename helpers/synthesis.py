@@ -11,7 +11,7 @@ import time
 import uuid
 from pathlib import Path
 
-from helpers import city, crowd, forest
+from helpers import city, crowd, forest, pets
 
 MANIFEST = "synthetic.json"
 MAKERS = {
@@ -19,6 +19,7 @@ MAKERS = {
     "urbansound8k": (city, city.build_urbansound8k),
     "esc50": (city, city.build_esc50),
     "esc10": (city, city.build_esc50),  # the same files: the layout picks out its ten classes
+    "catsdogs": (pets, pets.build_catsdogs),
     "speakers": (crowd, crowd.build_speakers),
 }
 SIZES = ("small", "full")

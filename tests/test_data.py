@@ -122,7 +122,7 @@ def test_other_wrong_folders(places, monkeypatch):
     (places / "archive.zip").touch()
     with pytest.raises(data.DataNotFoundError, match="is a file.*unzipped"):
         data.resolve("capuchin", "archive.zip")
-    with pytest.raises(data.DataNotFoundError, match="there are capuchin, esc10"):
+    with pytest.raises(data.DataNotFoundError, match="there are capuchin, catsdogs, esc10"):
         data.resolve("Capuchin")
     with pytest.raises(ValueError, match="labels"):
         data.resolve("capuchin", places, require=("labels",))

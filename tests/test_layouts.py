@@ -278,6 +278,87 @@ def test_own_clips_need_a_folder(monkeypatch, tmp_path):
         data.clip_table(data.resolve("folders", tmp_path / "empty"))
 
 
+# --- cats and dogs --------------------------------------------------------------------------------
+
+CATS, DOGS = ["cat_1", "cat_12", "cat_167"], ["dog_barking_0", "dog_barking_9"]
+COPIES = [
+    "train/cat/cat_1",
+    "test/cats/cat_12",
+    "train/dog/dog_barking_0",
+    "test/test/dog_barking_9",
+]
+
+
+def catsdogs(root, names=(*CATS, *DOGS), *, suffix=".wav"):
+    for name in names:
+        sound((root / name).with_suffix(suffix))
+    return root
+
+
+def inside(root, table):
+    """{file, relative to root: (label, group)} of a clip table."""
+    rows = table[["path", "label", "group"]].itertuples(index=False)
+    return {Path(path).relative_to(root).as_posix(): tuple(told) for path, *told in rows}
+
+
+@pytest.mark.parametrize("suffix", layouts.SUFFIXES)
+@pytest.mark.parametrize("folder", ["", "cats_dogs", "archive/cats_dogs"])
+def test_cats_and_dogs_lie_flat_in_one_folder(tmp_path, folder, suffix):
+    catsdogs(tmp_path / folder, suffix=suffix)
+    (tmp_path / "train_test_split.csv").write_text("test_cat\n")
+    table, errors = clips("catsdogs", tmp_path)
+    assert errors.empty and (table["fold"] == -1).all()
+    assert inside(tmp_path / folder, table) == {
+        **{f"{name}{suffix}": ("cat", name) for name in CATS},
+        **{f"{name}{suffix}": ("dog", name) for name in DOGS},
+    }
+
+
+def test_copies_of_a_clip_are_listed_once(tmp_path):
+    catsdogs(tmp_path / "cats_dogs", [*CATS, *DOGS, *COPIES, "train/cat/cat_2"])
+    catsdogs(tmp_path / "backup" / "2020", [*CATS, *DOGS])
+    table, errors = clips("catsdogs", tmp_path)
+    listed = sorted(f"cats_dogs/{name}.wav" for name in [*CATS, *DOGS, "train/cat/cat_2"])
+    assert errors.empty and sorted(inside(tmp_path, table)) == listed
+    assert table["group"].is_unique
+
+
+def test_what_is_left_of_cats_and_dogs_when_only_the_copies_are_there(tmp_path):
+    catsdogs(tmp_path / "cats_dogs", COPIES)
+    found = inside(tmp_path, clips("catsdogs", tmp_path)[0])
+    assert found["cats_dogs/test/test/dog_barking_9.wav"] == ("dog", "dog_barking_9")
+    assert len(found) == len(COPIES)
+
+
+def test_what_is_named_neither_cat_nor_dog_is_told(tmp_path):
+    catsdogs(tmp_path / "cats_dogs")
+    strange = [
+        "cats_dogs/cow_1",
+        "cats_dogs/cat_1 (1)",
+        "cats_dogs/train/dog_3",
+        "cats_dogs/a_cat_1",
+    ]
+    catsdogs(tmp_path, [*strange, ".trash/cow_2", "cats_dogs/__MACOSX/cow_3"])
+    table, errors = clips("catsdogs", tmp_path)
+    assert len(table) == len(CATS + DOGS)
+    assert sorted(errors["file"]) == sorted(f"{name}.wav" for name in strange)
+    assert (errors["reason"] == "its name is not cat_<n> or dog_barking_<n>").all()
+
+
+@pytest.mark.parametrize(("names", "missing"), [(CATS, "'dog'"), (DOGS, "'cat'")])
+def test_both_cats_and_dogs_are_needed(tmp_path, names, missing):
+    catsdogs(tmp_path / "cats_dogs", names)
+    with pytest.raises(data.DataError, match=f"class {missing} is missing.*_<n> has no sound"):
+        clips("catsdogs", tmp_path)
+
+
+def test_a_folder_without_cats_and_dogs_says_what_is_needed(tmp_path):
+    with pytest.raises(data.DataError, match="into it, named cat_<n> and dog_barking_<n>, or see"):
+        clips("catsdogs", tmp_path)
+    with pytest.raises(data.DataNotFoundError, match="looked for clips in .*does not exist"):
+        clips("catsdogs", tmp_path / "nowhere")
+
+
 # --- speakers -------------------------------------------------------------------------------------
 
 
