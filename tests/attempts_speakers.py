@@ -49,8 +49,14 @@ def librosa_twice(path):
 def by_hand(path):
     sr_native, whole = wavfile.read(path)
     y_native = whole / 32768
-    y = librosa.resample(y_native, orig_sr=sr_native, target_sr=22050)
+    y = librosa.resample(librosa.to_mono(y_native.T), orig_sr=sr_native, target_sr=22050)
     return y, 22050, y_native, sr_native, soundfile.info(path).duration
+
+
+@right("two_ways")
+def channels_first(path):
+    y_native, sr_native = librosa.load(path, sr=None, mono=False)
+    return *librosa.load(path), y_native, sr_native, y_native.shape[-1] / sr_native
 
 
 for said, change in (
@@ -62,6 +68,14 @@ for said, change in (
     (["rate over the number"], lambda y, sr, n, r: (y, sr, n, r, r / len(n))),
     (["is right"], lambda y, sr, n, r: (y, sr, n, r, len(n) / r + 0.1)),
     (["whole numbers up to"], lambda y, sr, n, r: (y, sr, (n * 32768).astype(int), r, len(n) / r)),
+    (["stereo file of 32000 Hz, 1.50 s", "both channels"],
+     lambda y, sr, n, r: (y, sr, n, r, n.size / r)),
+    (["stereo", "channels over the rate"], lambda y, sr, n, r: (y, sr, n, r, n.shape[-1] / r
+                                                                if n.ndim > 1 else len(n) / r)),
+    (["stereo", "librosa makes mono"],
+     lambda y, sr, n, r: (y if n.ndim == 1 else np.stack([y, y], axis=1), sr, n, r, len(n) / r)),
+    (["stereo", "one of the file's two channels"],
+     lambda y, sr, n, r: (y, sr, n if n.ndim == 1 else n[:, 0], r, len(n) / r)),
     (["mono sound has one axis"], lambda y, sr, n, r: (y, sr, n[:, None], r, len(n) / r)),
     (["librosa's come first"], lambda y, sr, n, r: (n, r, y, sr, len(n) / r)),
     (["sr is 16000 Hz", "librosa's own"], lambda y, sr, n, r: (n, r, n, r, len(n) / r)),
@@ -72,7 +86,7 @@ for said, change in (
     (["needed: sr, a rate"], lambda y, sr, n, r: (sr, y, r, n, len(n) / r)),
     (["4 things"], lambda y, sr, n, r: (y, sr, n, r)),
     (["returns None"], lambda y, sr, n, r: None),
-):
+):  # fmt: skip
     wrong("two_ways", *said)(
         lambda path, change=change: change(*librosa.load(path), *soundfile.read(path))
     )

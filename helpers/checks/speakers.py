@@ -69,7 +69,7 @@ def _say_if(found, mistakes, *, within, told=""):
     "it is.",
     "`librosa.load` and `soundfile.read` both return the samples and their rate, in this order.",
     "The duration is the number of samples over their rate. Samples and rate must belong together, "
-    "and nothing is rounded.",
+    "nothing is rounded, and two channels make no sound longer.",
 )
 def two_ways(attempt):
     """two_ways(path) → (y, sr, y_native, sr_native, duration_s)."""
@@ -79,14 +79,21 @@ def two_ways(attempt):
     names = ("y", "sr", "y_native", "sr_native", "duration_s")
     rng = np.random.default_rng(31)
     with tempfile.TemporaryDirectory() as folder:
-        for rate, n in ((16000, 20000), (8000, 8000), (44100, 33075)):
+        for rate, n, channels in (
+            (16000, 20000, 1),
+            (8000, 8000, 1),
+            (44100, 33075, 1),
+            (32000, 48000, 2),
+        ):
             path = str(Path(folder) / f"{rate}.wav")
             t = np.arange(n) / rate
             sound = 0.3 * np.sin(2 * np.pi * 440 * t) + 0.01 * rng.standard_normal(n)
+            if channels > 1:
+                sound = np.stack([sound, 0.2 * np.sin(2 * np.pi * 660 * t)], axis=1)
             native = np.round(sound * 2**15) / 2**15  # 16 bits
             soundfile.write(path, native, rate, subtype="PCM_16")
             right, default = librosa.load(path)
-            with case(f"a file of {rate} Hz, {n / rate:.2f} s"):
+            with case(f"a {'stereo ' * (channels > 1)}file of {rate} Hz, {n / rate:.2f} s"):
                 parts = _need_parts(call(attempt, path), *names)
                 y, sr, y_native, sr_native, duration_s = parts
                 sr = need_number(sr, what="sr, a rate in Hz")
@@ -101,8 +108,13 @@ def two_ways(attempt):
                 if sr_native != rate:
                     raise Wrong(f"sr_native is {sr_native:g} Hz, but the file has {rate} Hz")
                 _explain_loaded(y, right, native, "y", f"librosa's {default} Hz")
+                if channels > 1:  # both, either way round, or their mean: the task leaves it open
+                    if any(np.array_equal(y_native, channel) for channel in native.T):
+                        raise Wrong("y_native is one of the file's two channels: one is missing")
+                    ways = (native, native.T, np.average(native, axis=1))
+                    native = next((w for w in ways if w.shape == np.shape(y_native)), native)
                 _explain_loaded(y_native, native, right, "y_native", f"the file's {rate} Hz")
-                _explain_duration(duration_s, n, rate, len(right), default)
+                _explain_duration(duration_s, n, rate, len(right), default, channels)
 
 
 def _explain_loaded(found, right, other, name, at):
@@ -114,6 +126,11 @@ def _explain_loaded(found, right, other, name, at):
         )
     if np.shape(found) == (len(right), 1):
         raise Wrong(f"{name} has shape {np.shape(found)}: a mono sound has one axis")
+    if np.ndim(right) == 1 and np.ndim(found) == np.ndim(other) == 2:
+        raise Wrong(
+            f"{name} has shape {np.shape(found)}: librosa makes mono of a stereo file, with the "
+            f"shape {right.shape}"
+        )
     if np.shape(found) == (len(other),):
         raise Wrong(
             f"{name} has {len(other)} samples, and at {at} there are {len(right)}: has it the "
@@ -125,7 +142,7 @@ def _explain_loaded(found, right, other, name, at):
         raise Wrong(f"{name} has the right length, but other samples: {peaks}")
 
 
-def _explain_duration(found, n, rate, n_default, default):
+def _explain_duration(found, n, rate, n_default, default, channels):
     """Raise Wrong unless `found` is the duration of n samples."""
     found, right = need_number(found, what="duration_s, in seconds"), n / rate
     if abs(found - right) < 1e-3:
@@ -141,6 +158,9 @@ def _explain_duration(found, n, rate, n_default, default):
         (rate / n, "this is the rate over the number of samples"),
         (float(n // rate), "it is rounded to whole seconds"),
         (float(round(right)), "it is rounded to whole seconds"),
+        (channels * right, "this counts the values of both channels, two at each moment: it is the "
+         "moments that count"),
+        (channels / rate, "this is the number of channels over the rate"),
     ], within=1e-3, told=told)  # fmt: skip
     raise Wrong(f"{told}the number of samples over their rate")
 
