@@ -114,6 +114,23 @@ def without_bin_0(y, *, sr):
     return np.array(spectrum.argmax() / len(y) * sr)
 
 
+@right("strongest_frequency")
+def by_both_parts(y, *, sr):
+    spectrum = scipy.fft.rfft(y - y.mean(), scipy.fft.next_fast_len(len(y)))
+    power = spectrum.real**2 + spectrum.imag**2
+    return scipy.fft.rfftfreq(scipy.fft.next_fast_len(len(y)), 1 / sr)[power.argmax()]
+
+
+def highest(part, *, window=np.ones, n=1):
+    """The place of the highest value of something that is made of the complex spectrum, in Hz."""
+
+    def found(y, sr):
+        spectrum = np.fft.rfft(window(len(y)) * (y - y.mean()), n * len(y))
+        return np.argmax(part(spectrum)) * sr / (n * len(y))
+
+    return found
+
+
 def lowest_peak(y, *, sr):
     magnitude = np.abs(np.fft.rfft(np.hanning(len(y)) * (y - y.mean())))
     return find_peaks(magnitude, height=0.1 * magnitude.max())[0][0] * sr / len(y)
@@ -129,6 +146,14 @@ for said, function in (
         ["faint tone on a strong offset", "subtract the mean"],
         lambda y, sr: np.abs(np.fft.rfft(y)).argmax() * sr / len(y),
     ),
+    (["lowest point", "FFT is complex", "magnitude"], highest(lambda z: z)),
+    (["lowest point", "FFT is complex"], highest(np.real)),
+    (["lowest point", "FFT is complex"], highest(np.real, window=np.hanning)),
+    (["lowest point", "FFT is complex"], highest(np.real, window=np.hanning, n=4)),
+    (["a tone (3200 samples", "FFT is complex"], highest(np.imag)),
+    (["begins at 0 and rises", "FFT is complex"], highest(lambda z: np.abs(z.real))),
+    (["highest point", "FFT is complex"], highest(lambda z: np.abs(z.imag))),
+    (["a tone (3200 samples", "FFT is complex"], highest(np.square)),
     (["kHz"], lambda y, sr: bin_of_the_maximum(y, sr=sr) / 1000),
     (["cycles per sample"], lambda y, sr: bin_number(y) / len(y)),
     (["angular"], lambda y, sr: bin_of_the_maximum(y, sr=sr) * 2 * np.pi),

@@ -172,22 +172,27 @@ def _explain_duration(found, n, rate, n_default, default, channels):
     "that?",
     "An offset is a very strong component at 0 Hz. Take it away before the FFT: what is the mean "
     "of a sound without one?",
-    "`argmax` of |rfft| gives the number of a bin; `np.fft.rfftfreq(len(y), 1 / sr)` has the "
-    "frequencies of all bins.",
+    "`argmax` of |rfft| gives the number of a bin (the bars matter: the FFT is complex); "
+    "`np.fft.rfftfreq(len(y), 1 / sr)` has the frequencies of all bins.",
 )
 def strongest_frequency(attempt):
     """strongest_frequency(y, *, sr) → Hz of the strongest component, a constant offset aside."""
     rng = np.random.default_rng(32)
-    for what, sr, n, offset, tones in (
-        ("a tone", 8000, 3200, 0.0, [(0.5, 1000.0)]),
-        ("a tone between two bins", 16000, 5001, 0.0, [(0.3, 702.3)]),
-        ("a faint tone on a strong offset", 22050, 22050, 0.4, [(0.02, 440.0)]),
-        ("two tones and an offset", 44100, 30001, -0.2, [(0.1, 300.0), (0.3, 6000.4)]),
-        ("a high tone and an offset", 16000, 3001, 0.3, [(0.2, 7800.0)]),
+    usual, tone = 0.7, (8000, 3200, 0.0, [(0.5, 1000.0)])
+    for what, phase, (sr, n, offset, tones) in (
+        ("a tone", usual, tone),
+        ("a tone between two bins", usual, (16000, 5001, 0.0, [(0.3, 702.3)])),
+        ("a faint tone on a strong offset", usual, (22050, 22050, 0.4, [(0.02, 440.0)])),
+        ("two tones and an offset", usual, (44100, 30001, -0.2, [(0.1, 300.0), (0.3, 6000.4)])),
+        ("a high tone and an offset", usual, (16000, 3001, 0.3, [(0.2, 7800.0)])),
+        ("a tone that begins at its highest point", np.pi / 2, tone),
+        ("a tone that begins at its lowest point", -np.pi / 2, tone),
+        ("a tone that begins at 0 and rises", 0.0, tone),
+        ("a tone that begins at 0 and falls", np.pi, tone),
     ):
         t = np.arange(n) / sr
         y = offset + 1e-3 * rng.standard_normal(n)
-        y += sum(a * np.sin(2 * np.pi * f * t + 0.7) for a, f in tones)
+        y += sum(a * np.sin(2 * np.pi * f * t + phase) for a, f in tones)
         right, step = max(tones)[1], sr / n
         where = f"{what} ({n} samples, {sr} Hz)"
         with case(where):
@@ -199,6 +204,12 @@ def strongest_frequency(attempt):
             raise Wrong(f"{told}. That at 0 Hz is the offset: subtract the mean first")
         if found < 0:
             raise Wrong(f"{told}. A frequency that is heard has no sign")
+        of_complex = (
+            f"{told}. The FFT is complex: how strong a frequency is, its magnitude says, wherever "
+            "in its period a tone begins"
+        )
+        if phase != usual:  # and all is well with the usual one
+            raise Wrong(of_complex)
         for value, within, name in (
             (right / step, 1.5, f"this is the number of a bin, and a bin is sr / n = {step:.4g} "
              "Hz wide"),
@@ -215,7 +226,14 @@ def strongest_frequency(attempt):
                 raise Wrong(f"{told}: {name}")
         if any(abs(found - f) < 2 * step for _, f in tones):
             raise Wrong(f"{told}: there is a tone, but it is the weaker one")
-        raise Wrong(told)
+        raise Wrong(of_complex if _is_of_complex(found, y, sr) else told)
+
+
+def _is_of_complex(found, y, sr):
+    """Whether a frequency is that of the largest real or imaginary part, or of their squares."""
+    spectrum, step = np.fft.rfft(y - np.average(y)), sr / len(y)
+    parts = [spectrum.real, spectrum.imag, spectrum.real**2, spectrum.imag**2, spectrum**2]
+    return any(abs(found - np.argmax(part) * step) < 0.1 * step for part in parts)
 
 
 @check(
