@@ -493,14 +493,29 @@ def crop(*, start=lambda rng, room: rng.integers(room + 1), lengthen=np.resize):
     return cut
 
 
-def over_the_end(y, *, n_samples, rng):
-    return np.take(y, rng.integers(len(y)) + np.arange(n_samples), mode="wrap")
+@right("random_crop")
+def doubled_and_cut_anywhere(y, *, n_samples, rng):
+    while len(y) < n_samples:
+        y = np.concatenate([y, y])
+    return y[(start := math.floor((len(y) - n_samples + 1) * rng.random())) : start + n_samples]
 
 
+@right("random_crop")
 def tiled_and_cut_anywhere(y, *, n_samples, rng):
     if len(y) < n_samples:
-        y = np.tile(y, 2 + n_samples // len(y))
+        y = np.tile(y, math.ceil(n_samples / len(y)))
     return repeated_then_cut(y, n_samples=n_samples, rng=rng)
+
+
+@right("random_crop")
+def from_anywhere_and_round(y, *, n_samples, rng):
+    if len(y) < n_samples:
+        return np.take(y, rng.integers(len(y)) + np.arange(n_samples), mode="wrap")
+    return repeated_then_cut(y, n_samples=n_samples, rng=rng)
+
+
+def over_the_end(y, *, n_samples, rng):
+    return np.take(y, rng.integers(len(y)) + np.arange(n_samples), mode="wrap")
 
 
 def no_stretch(y, *, n_samples, rng):
@@ -523,18 +538,31 @@ for said, function in (
      crop(start=lambda rng, room: 2 * rng.integers(room // 2 + 1))),
     (["needs the same chance", "times"],
      crop(start=lambda rng, room: min(rng.integers(room + 1, size=2)))),
+    (["needs the same chance", "ends come about half as often", "round"],
+     crop(start=lambda rng, room: round(rng.random() * room))),
+    (["needs the same chance", "ends come about half as often"],
+     crop(start=lambda rng, room: int(np.rint(rng.uniform(0, room))))),
+    (["10 of 14", "needs the same chance"],
+     crop(start=lambda rng, room: (rng.integers(max(1, room)) + rng.integers(2)) * (room > 0))),
     (["same seed"], crop(start=lambda rng, room: np.random.randint(room + 1))),
     (["6", "15", "zeros after"], crop(lengthen=lambda y, n: np.pad(y, (0, n - len(y))))),
     (["zeros before and after"], crop(lengthen=lambda y, n: librosa.util.pad_center(y, size=n))),
     (["zeros before the"], crop(lengthen=lambda y, n: np.pad(y, (n - len(y), 0)))),
     (["last sample, again"], crop(lengthen=lambda y, n: np.pad(y, (0, n - len(y)), mode="edge"))),
-    (["from its beginning"],
+    (["the sound begins again"],
      crop(lengthen=lambda y, n: np.pad(y, (0, n - len(y)), mode="symmetric"))),
     (["shape (5,)"], lambda y, *, n_samples, rng: repeated_then_cut(
         y, n_samples=n_samples, rng=rng) if len(y) >= n_samples else y[:5]),
     (["shape (18,)"], lambda y, *, n_samples, rng: repeated_then_cut(
         y, n_samples=n_samples, rng=rng) if len(y) >= n_samples else np.tile(y, 3)),
-    (["it begins with sample"], tiled_and_cut_anywhere),
+    (["the sound begins again"],
+     crop(lengthen=lambda y, n: np.concatenate([y, y[::-1]] * n)[len(y) : len(y) + n])),
+    (["the sound begins again"], crop(lengthen=lambda y, n: np.tile(np.append(y, y[-1]), n)[:n])),
+    (["6", "15", "those of the sound"],
+     crop(lengthen=lambda y, n: np.interp(np.linspace(0, len(y) - 1, n), np.arange(len(y)), y))),
+    (["10 of 10", "runs over the end"], lambda y, *, n_samples, rng: repeated_then_cut(
+        y if len(y) > n_samples else np.tile(y, 1 + n_samples // len(y)),
+        n_samples=n_samples, rng=rng)),
     (["runs over the end"], over_the_end),
     (["no stretch"], no_stretch),
     (["zeros, though"], lambda y, *, n_samples, rng: np.append(y[1:n_samples], 0)),
@@ -618,6 +646,8 @@ for said, function in (
     (["no crop begins after frame"], batch_with(each=first_of_shortest)),
     (["never begins at frame 3, the last"],
      batch_with(start=lambda rng, room: rng.integers(max(room, 1)))),
+    (["needs the same chance", "ends come about half as often"],
+     batch_with(start=lambda rng, room: round(rng.random() * room))),
     (["same seed"], batch_with(start=lambda rng, room: np.random.randint(room + 1))),
     (["float64", "float32"], batch_with(x=np.stack)),
     (["time comes before"],
