@@ -723,6 +723,46 @@ def blocks_in_a_model_and_a_tanh(n_values, n_classes):
     return keras.Model(inputs, layers.Dense(n_classes)(ops.tanh(block(inputs))))
 
 
+class ANetwork(keras.Model):
+    """A dense network as a class of its own."""
+
+    def __init__(self, n_values, n_classes):
+        super().__init__()
+        self.block = [layers.Dense(16), layers.BatchNormalization(), layers.Dropout(0.3)]
+        self.logits = layers.Dense(n_classes)
+
+    def call(self, x, training=False):
+        hidden, norm, drop = self.block
+        return self.logits(drop(ops.relu(norm(hidden(x), training=training)), training=training))
+
+    def build(self, shape):
+        self.call(keras.Input(shape[1:]))
+        self.built = True
+
+
+def built(network, shape):
+    network.build((None, *shape))
+    return network
+
+
+def called(network, shape):
+    network(np.zeros((1, *shape), np.float32))
+    return network
+
+
+@right("dense_network")
+def class_in_a_functional_model(n_values, n_classes):
+    inputs = keras.Input((n_values,))
+    return keras.Model(inputs, ANetwork(n_values, n_classes)(inputs))
+
+
+@right("dense_network")
+def gaussian_noise_is_dropout_too(n_values, n_classes):
+    inputs = keras.Input((n_values,))
+    x = layers.Activation("relu")(layers.BatchNormalization()(layers.Dense(24)(inputs)))
+    return keras.Model(inputs, layers.Dense(n_classes)(layers.GaussianDropout(0.1)(x)))
+
+
 def dense(*, steps="dense norm relu drop", rate=0.3, units=16, last=None, model=None, **end):
     """A dense network, with one rule changed. steps: its layers but for the last."""
 
@@ -764,6 +804,17 @@ for said, function in (
     (["(None, 256, 1)", "(None, 256) is asked"], dense(model=lambda n: (n, 1))),
     (["output has the shape (None, 256)"], lambda n, k: sequential(n, n)),
     (["input has the shape (None, 20)"], lambda n, k: sequential(k, k)),
+    (["(40, 7) instead", "input has the shape (None, 256)", "none is written into it"],
+     lambda n, k: two_blocks(256, k)),
+    (["(40, 7) instead", "output has the shape (None, 20)"], lambda n, k: two_blocks(n, 20)),
+    (["(40, 7) instead", "stops in line"], lambda n, k: keras.Model(
+        inputs := keras.Input((n,)), two_blocks(256, k)(layers.Reshape((256,))(inputs)))),
+    (["some of its logits are 0", "before the last dense layer"],
+     dense(steps="dense norm relu", last=layers.Dropout(0.3))),
+    (["some of its logits are 0"], dense(last=layers.Dropout(0.1))),
+    (["class of its own (ANetwork)", "be looked into"], ANetwork),
+    (["class of its own (ANetwork)"], lambda n, k: built(ANetwork(n, k), (n,))),
+    (["class of its own (ANetwork)"], lambda n, k: called(ANetwork(n, k), (n,))),
     (["Keras tensor"], lambda n, k: two_blocks(n, k).output),
     (["returns a list"], lambda n, k: two_blocks(n, k).layers),
     (["keras.Input"], lambda n, k: keras.Sequential([layers.Dense(8), layers.Dense(k)])),

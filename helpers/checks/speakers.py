@@ -806,7 +806,7 @@ def _parts(network):
     """All layers and operations of a network in order, those within its models and layers too."""
     kinds = ("operations", "layers", "_layers")  # of a model; of a sequential one; of a layer
     for part in next(filter(None, (getattr(network, kind, ()) for kind in kinds)), ()):
-        if not hasattr(part, "layers"):
+        if not hasattr(part, "layers") or not hasattr(part, "input_shape"):  # or a class of its own
             yield part
         yield from _parts(part)
 
@@ -861,6 +861,12 @@ def _need_model(value):
     try:
         return value.input_shape, value.output_shape
     except (AttributeError, ValueError):
+        if not isinstance(value, keras.Sequential):
+            raise Wrong(
+                f"it returns a model of a class of its own ({type(value).__name__}), which cannot "
+                "be looked into: a `keras.Sequential` that begins with `keras.Input`, or a "
+                "`keras.Model` from input to output, is needed"
+            ) from None
         raise Wrong(
             "the model does not know the shape of its input yet: begin with `keras.Input`"
         ) from None
@@ -882,6 +888,23 @@ def _judge_shapes(network, shape, n_classes):
             told += ": the axis of time is still there; pool over it"
         raise Wrong(told)
     return list(_parts(network))
+
+
+def _judge_other_sizes(attempt, *sizes):
+    """Raise Wrong unless the sizes of a network come from outside. sizes: the last, n_classes."""
+    *shape, n_classes = sizes
+    with case(f"with the sizes {sizes} instead"):
+        with _quick_weights():
+            found, given = _need_model(call(attempt, *sizes))
+        for name, is_, wanted in (
+            ("input", found, (None, *shape)),
+            ("output", given, (None, n_classes)),
+        ):
+            if not _fits(is_, wanted):
+                raise Wrong(
+                    f"its {name} has the shape {is_}, where {wanted} is asked: sizes are those "
+                    "that the function is given, none is written into it"
+                )
 
 
 def _judge_network(network, shape, n_classes):
@@ -951,6 +974,31 @@ def _judge_outputs(network, shape, parts):
     one, other = (_run(network, x, training=True) for _ in range(2))
     if np.abs(one - other).max() < 1e-4 * np.abs(one).max():
         raise Wrong("in training two passes give the same: dropout is there, but drops nothing")
+    for logits in (one, other):
+        dropped = (logits == 0) & (found != 0)
+        if (dropped & (logits != 0).any(axis=1, keepdims=True)).any():
+            raise Wrong(
+                "in training some of its logits are 0: dropout comes before the last dense layer; "
+                "after it, answers are dropped"
+            )
+
+
+def _judge_reach(network, shape):
+    """Raise Wrong unless all of the time counts for the logits. shape: of one input."""
+    rng, n = np.random.default_rng(39), shape[0] // 3
+    x = np.stack([rng.normal(size=shape)] * 4)
+    for k in range(3):
+        x[k + 1, k * n : (k + 1) * n] = rng.normal(0, 10, (n, *shape[1:]))
+    found = _run(network, x.astype(np.float32), training=False)
+    moved = np.abs(found[1:] - found[0]).max(axis=1)
+    still = moved < 1e-3 * np.abs(found[0]).max()
+    parts = [name for name, is_still in zip(("first", "second", "last"), still, strict=True)
+             if is_still]  # fmt: skip
+    if parts:
+        raise Wrong(
+            f"the logits stay the same whatever is in the {' and the '.join(parts)} third of the "
+            "frames: what is left of time is pooled as a whole"
+        )
 
 
 @check(
@@ -974,6 +1022,7 @@ def dense_network(attempt):
             raise Wrong(
                 f"it has no hidden dense layer ({_names(parts)}): the output's own does not count"
             )
+    _judge_other_sizes(attempt, 40, 7)
 
 
 @check(
