@@ -872,6 +872,39 @@ def conv1d(
     return made
 
 
+@right("conv1d_network")
+def of_quiet_and_loud_frames(n_frames, n_values, n_classes):
+    """Long pools that leave some frames over; mean and deviation of what is left, by hand."""
+    network = keras.Sequential([keras.Input((n_frames, n_values)), layers.BatchNormalization()])
+    for channels in (12, 16, 16):
+        network.add(layers.Conv1D(channels, 3, padding="causal", activation="relu"))
+        network.add(layers.BatchNormalization())
+        network.add(layers.AveragePooling1D(4))
+    x = layers.Dropout(0.2)(network.outputs[0])
+    x = ops.concatenate([ops.mean(x, axis=1), ops.std(x, axis=1)], axis=-1)
+    return keras.Model(network.inputs, layers.Dense(n_classes)(x))
+
+
+@right("conv1d_network")
+def weighed_by_attention(n_frames, n_values, n_classes):
+    inputs = keras.Input((n_frames, n_values))
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv1D(16, 5, strides=3)(inputs)))
+    x = ops.sum(x * layers.Softmax(axis=1)(layers.Dense(1)(x)), axis=1)
+    return keras.Model(inputs, layers.Dense(n_classes)(layers.Dropout(0.3)(x)))
+
+
+class AConvolution(ANetwork):
+    """A network of convolutions as a class of its own."""
+
+    def __init__(self, n_values, n_classes):
+        super().__init__(n_values, n_classes)
+        self.block[0] = layers.Conv1D(16, 3)
+        self.pool = layers.GlobalAveragePooling1D()
+
+    def call(self, x, training=False):
+        return self.pool(super().call(x, training=training))
+
+
 def two_dimensional(n_frames, n_values, n_classes):
     inputs = keras.Input((n_frames, n_values))
     x = layers.Conv2D(4, 3, activation="relu")(layers.Reshape((n_frames, n_values, 1))(inputs))
@@ -884,7 +917,28 @@ for said, function in (
     (["sees 1 channels, where a frame has 256"], conv1d(first=layers.Reshape((-1, 1)))),
     (["no Conv1D"], two_dimensional),
     (["1 frame long"], conv1d(kernel=1)),
-    (["for 240 frames and", "for 300", "pool over"], conv1d(pool=layers.Flatten)),
+    (["for 240 frames and", "for 480", "pool over"], conv1d(pool=layers.Flatten)),
+    (["for 240 frames and", "for 480"], conv1d(
+        pool=lambda: keras.Sequential([layers.AveragePooling1D(118), layers.Flatten()]))),
+    (["whatever is in the first and the second third"],
+     conv1d(pool=lambda: layers.Lambda(lambda x: x[:, -1], lambda s: (s[0], s[2])))),
+    (["whatever is in the second and the last third"], conv1d(pool=lambda: lambda x: x[:, 0])),
+    (["whatever is in the first and the last third"],
+     conv1d(pool=lambda: lambda x: x[:, x.shape[1] // 2])),
+    (["whatever is in the first third", "pooled as a whole"],
+     conv1d(pool=lambda: lambda x: ops.mean(x[:, x.shape[1] // 2 :], axis=1))),
+    (["whatever is in the first"], conv1d(pool=lambda: layers.LSTM(8))),
+    (["(300, 270, 7) instead", "input has the shape (None, 240, 270)", "none is written"],
+     lambda t, n, k: pooled_at_the_end(t if t == 480 else 240, n, k)),
+    (["(300, 270, 7) instead", "(None, 300, 256)"], lambda t, n, k: pooled_at_the_end(t, 256, k)),
+    (["(300, 270, 7) instead", "output has the shape (None, 20)"],
+     lambda t, n, k: pooled_at_the_end(t, n, 20)),
+    (["480 frames", "(None, 240, 256)"], lambda t, n, k: pooled_at_the_end(240, n, k)),
+    (["some of its logits are 0"], lambda t, n, k: keras.Model(
+        (network := conv1d(parts="norm relu")(t, n, k)).input,
+        layers.Dropout(0.3)(network.output))),
+    (["class of its own (AConvolution)"], lambda t, n, k: AConvolution(n, k)),
+    (["class of its own (AConvolution)"], lambda t, n, k: called(AConvolution(n, k), (t, n))),
     (["axis of time is still there"], conv1d(pool=lambda: layers.Activation("linear"))),
     (["add up to 1"], conv1d(end="softmax")),
     (["no batch normalisation"], conv1d(parts="relu drop")),

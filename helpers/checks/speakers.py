@@ -1037,22 +1037,29 @@ def dense_network(attempt):
 )
 def conv1d_network(attempt):
     """conv1d_network(n_frames, n_values, n_classes) → keras.Model → logits (n_classes,)."""
-    (short, long), n_values, n_classes = (240, 300), 256, 20
-    with case(f"{short} frames of {n_values} values, {n_classes} classes"):
+    n_frames, n_values, n_classes = 240, 256, 20
+    with case(f"{n_frames} frames of {n_values} values, {n_classes} classes"):
         with _quick_weights():
-            network = call(attempt, short, n_values, n_classes)
-        parts = _judge_shapes(network, (short, n_values), n_classes)
-        _explain_convolutions(parts, short, n_values)
-        _judge_network(network, (short, n_values), n_classes)
-    with case(f"{long} frames of {n_values} values, {n_classes} classes"):
+            network = call(attempt, n_frames, n_values, n_classes)
+        parts = _judge_shapes(network, (n_frames, n_values), n_classes)
+        _explain_convolutions(parts, n_frames, n_values)
+        _judge_network(network, (n_frames, n_values), n_classes)
+    _judge_lengths(attempt, network, n_frames, n_values, n_classes)
+    _judge_reach(network, (n_frames, n_values))
+    _judge_other_sizes(attempt, 300, 270, 7)
+
+
+def _judge_lengths(attempt, network, n_frames, n_values, n_classes):
+    """Raise Wrong unless a network for twice as many frames has no more parameters."""
+    with case(f"{2 * n_frames} frames of {n_values} values, {n_classes} classes"):
         with _quick_weights():
-            longer = call(attempt, long, n_values, n_classes)
-        _judge_shapes(longer, (long, n_values), n_classes)
+            longer = call(attempt, 2 * n_frames, n_values, n_classes)
+        _judge_shapes(longer, (2 * n_frames, n_values), n_classes)
     few, many = network.count_params(), longer.count_params()
     if few != many:
         raise Wrong(
-            f"it has {few:,} parameters for {short} frames and {many:,} for {long}: pool over all "
-            "that is left of time, and the length does not matter"
+            f"it has {few:,} parameters for {n_frames} frames and {many:,} for {2 * n_frames}: "
+            "pool over all that is left of time, and the length does not matter"
         )
 
 
