@@ -996,25 +996,66 @@ def way_in_a_model(x, channels, *, strides):
     return layers.ReLU()(way(x) + layers.Conv2D(channels, 1, strides)(x))
 
 
+@right("residual_block")
+def begun_with_nothing_added(x, channels, *, strides):
+    """Its last normalisation is 0 in the beginning, which deep networks like."""
+    y = layers.ReLU()(layers.BatchNormalization()(convolution(channels, strides=strides)(x)))
+    y = layers.BatchNormalization(gamma_initializer="zeros", center=False)(
+        convolution(channels, kernel_initializer="random_normal")(y)
+    )
+    if strides != 1 or x.shape[-1] != channels:
+        x = layers.Conv2D(channels, 1, strides=strides, kernel_initializer="ones")(x)
+        x = layers.BatchNormalization(scale=False)(x)
+    return layers.ReLU()(layers.Add()([y, x]))
+
+
+class ABlock(layers.Layer):
+    """A residual block as a layer of its own."""
+
+    def __init__(self, channels, strides, fits):
+        super().__init__()
+        self.first = convolution(channels, strides=strides)
+        self.second = convolution(channels)
+        self.norms = [layers.BatchNormalization(), layers.BatchNormalization()]
+        self.past = layers.Identity() if fits else layers.Conv2D(channels, 1, strides=strides)
+        self.add = layers.Add()
+
+    def call(self, x, training=False):
+        y = ops.relu(self.norms[0](self.first(x), training=training))
+        y = self.norms[1](self.second(y), training=training)
+        return ops.relu(self.add([self.past(x), y]))
+
+
+@right("residual_block")
+def in_a_layer_of_its_own(x, channels, *, strides):
+    return ABlock(channels, strides, strides == 1 and x.shape[-1] == channels)(x)
+
+
 def residual(
     *,
     strides_of=lambda s: (s, 1),
     kernel=3,
     middle=lambda x: layers.ReLU()(x),
     norm=lambda x: layers.BatchNormalization()(x),
+    last=None,
     project=lambda x, channels, s: s != 1 or x.shape[-1] != channels,
     size=1,
+    past=None,
     padding="same",
+    activation=(None, None),
     join=lambda x, y: layers.ReLU()(layers.Add()([x, y])),
 ):
     """A residual block, with one rule changed."""
 
     def block(x, channels, *, strides):
-        a, b = strides_of(strides)
-        y = middle(norm(convolution(channels, kernel, strides=a, padding=padding)(x)))
-        y = norm(convolution(channels, kernel, strides=b, padding=padding)(y))
+        a, b = [
+            {"strides": s, "padding": padding, "activation": name}
+            for s, name in zip(strides_of(strides), activation, strict=True)
+        ]
+        y = middle(norm(convolution(channels, kernel, **a)(x)))
+        y = (last or norm)(convolution(channels, kernel, **b)(y))
         if project(x, channels, strides):
-            x = convolution(channels, size, strides=strides)(x)
+            x = convolution(channels, size, strides=strides, activation=past)(x)
         return join(x, y)
 
     return block
@@ -1028,6 +1069,35 @@ for said, function in (
         ["negative values", "after the addition"],
         residual(join=lambda x, y: layers.Add()([x, layers.ReLU()(y)])),
     ),
+    (["what the convolutions add is never negative"],
+     residual(last=lambda x: layers.ReLU()(layers.BatchNormalization()(x)))),
+    (["what the convolutions add is never negative"],
+     residual(last=lambda x: layers.BatchNormalization()(layers.ReLU()(x)))),
+    (["what the convolutions add is never negative"],
+     lambda x, channels, *, strides: layers.ReLU()(layers.Add()([
+         x if strides == 1 and x.shape[-1] == channels
+         else layers.Conv2D(channels, 1, strides=strides)(x),
+         keras.Sequential([
+             convolution(channels, strides=strides), layers.BatchNormalization(), layers.ReLU(),
+             convolution(channels), layers.BatchNormalization(), layers.ReLU()])(x)]))),
+    (["3x3 has the activation 'relu'", "batch normalisation"],
+     residual(activation=("relu", "relu"))),
+    (["3x3 has the activation 'relu'"], residual(activation=("relu", None), middle=lambda x: x)),
+    (["3x3 has the activation 'relu'"], residual(activation=(None, "relu"))),
+    (["comes after batch normalisation, not before"], residual(
+        norm=lambda x: layers.BatchNormalization()(layers.ReLU()(x)),
+        last=lambda x: layers.BatchNormalization()(x), middle=lambda x: x)),
+    (["shortcut is never negative"],
+     residual(join=lambda x, y: layers.ReLU()(layers.Add()([layers.ReLU()(x), y])))),
+    (["4 channels become 4, strides 2", "1x1 has the activation 'relu'", "added as it is"],
+     residual(past="relu")),
+    (["4 channels become 4, strides 2", "shortcut is never negative"], residual(
+        join=lambda x, y: layers.ReLU()(layers.Add()(
+            [x if x.shape[1:] == (9, 6, 4) else layers.ReLU()(x), y])))),
+    (["4 channels become 4, strides 2", "shortcut is never negative"], residual(
+        join=lambda x, y: layers.ReLU()(layers.Add()(
+            [x if x.shape[1:] == (9, 6, 4) else
+             layers.BatchNormalization()(layers.ReLU()(x)), y])))),
     (["side by side"], residual(join=lambda x, y: layers.ReLU()(layers.Concatenate()([x, y])))),
     (["nothing is added"], residual(join=lambda x, y: layers.ReLU()(layers.Multiply()([x, y])))),
     (["x itself"], residual(project=lambda x, channels, s: True)),

@@ -1093,8 +1093,8 @@ def _kernel(layer):
     "Two ways lead from x to the sum: one through both convolutions, the other past them.",
     "The ways must have one shape where they meet. Where strides or channels change it, a 1x1 "
     "convolution with the same strides brings x to this shape.",
-    "`layers.Add()([shortcut, y])`, and the last ReLU after that. x fits as it is where strides "
-    "are 1 and x.shape[-1] is `channels` already.",
+    "`layers.Add()([shortcut, y])`, and the last ReLU after that, with none just before it. x fits "
+    "as it is where strides are 1 and x.shape[-1] is `channels` already.",
 )
 def residual_block(attempt):
     """residual_block(x, channels, *, strides) → Keras tensor (batch, time, bands, channels)."""
@@ -1142,6 +1142,17 @@ def _explain_block(parts, strides, fits):
         raise Wrong(f"{told}: where x has the right shape already, the shortcut is x itself")
     if not fits and sizes.count((1, 1)) != 1:
         raise Wrong(f"{told}: a 1x1 convolution brings x to the shape of the sum")
+    for part in convolutions:
+        if _activation(part) != "linear":
+            size = "x".join(map(str, part.kernel_size))
+            raise Wrong(
+                f"a convolution of {size} has the activation {_activation(part)!r} built in: "
+                + (
+                    "batch normalisation comes first, and a ReLU after that of the first one"
+                    if part in threes
+                    else "the shortcut is added as it is, and ReLU comes after the sum"
+                )
+            )
     found = [tuple(part.strides) for part in threes]
     if found == [(1, 1), (strides, strides)] and strides != 1:
         raise Wrong(
@@ -1189,6 +1200,50 @@ def _judge_shortcut(model, parts, n_channels, fits):
         raise Wrong(
             "with all 3x3 kernels at 0 the output should be ReLU(x): the shortcut is x itself, "
             "added just before the last ReLU"
+        )
+    _judge_signs(model, parts, x)
+
+
+def _judge_signs(model, parts, x):
+    """Raise Wrong where a ReLU cuts off what is added, or comes before batch normalisation."""
+    from keras import layers
+
+    rng = np.random.default_rng(311)
+    convolutions = [part for part in parts if isinstance(part, layers.Conv2D)]
+    threes = [part for part in convolutions if tuple(part.kernel_size) == (3, 3)]
+    norms = [part for part in parts if hasattr(part, "moving_mean")]
+    kernels = [
+        rng.normal(0, math.prod(part.kernel.shape[:-1]) ** -0.5, part.kernel.shape)
+        for part in convolutions
+    ]
+
+    def output(*cut, mean=0.0):
+        """What comes out where some kernels are 0, and everything is normalised by a mean."""
+        for part, kernel in zip(convolutions, kernels, strict=True):
+            part.kernel.assign(0 * kernel if part in cut else kernel)
+            if part.bias is not None:
+                part.bias.assign(np.zeros(part.bias.shape))
+        for part in norms:
+            for name, value in (("gamma", 1), ("beta", 0), ("moving_mean", mean)):
+                if (weight := getattr(part, name, None)) is not None:
+                    weight.assign(np.full(weight.shape, value))
+        return _run(model, 3 * x, training=False)
+
+    if (output() > output(*threes) - 1e-2).all():
+        raise Wrong(
+            "what the convolutions add is never negative: a ReLU cuts it off before the addition. "
+            "One belongs between them and one after the sum"
+        )
+    # Normalised by a mean of -1, the 0 that comes from kernels of 0 is 1; by a mean of 1 it is -1.
+    if output(*threes, mean=-1.0).min() > 0.5:
+        raise Wrong(
+            "the shortcut is never negative when it is added: it has no activation, ReLU comes "
+            "after the sum"
+        )
+    if np.abs(output(threes[0], mean=1.0) - output(*threes, mean=1.0)).max() > 1e-2:
+        raise Wrong(
+            "what goes into the second convolution has negative values: the ReLU between the two "
+            "comes after batch normalisation, not before"
         )
 
 
