@@ -1144,11 +1144,42 @@ def begun_with_a_convolution(n_frames, n_values, n_classes):
     x = convolution(4, 5, strides=4, activation="relu")(ops.expand_dims(inputs, -1))
     x = layers.MaxPooling2D(2)(with_a_normalised_shortcut(x, 4, strides=1))
     x = layers.SpatialDropout2D(0.3)(x)
-    return keras.Model(inputs, layers.Dense(n_classes)(layers.Flatten()(x)))
+    return keras.Model(inputs, layers.Dense(n_classes)(layers.GlobalMaxPooling2D()(x)))
+
+
+@right("conv2d_network")
+def frequency_first_and_pooled_over_time(n_frames, n_values, n_classes):
+    """Every band keeps weights of its own in the logits: only time is pooled."""
+    inputs = keras.Input((n_frames, n_values))
+    x = layers.Permute((2, 1))(layers.BatchNormalization()(inputs))
+    x = layers.ZeroPadding2D(2)(layers.Reshape((n_values, n_frames, 1))(x))
+    x = layers.MaxPooling2D((1, 3))(layers.Conv2D(4, 5, activation="relu")(x))
+    x = in_a_layer_of_its_own(x, 4, strides=2)
+    x = layers.Flatten()(layers.Dropout(0.3)(ops.max(x, axis=2)))
+    return keras.Model(inputs, layers.Dense(n_classes)(x))
+
+
+@right("conv2d_network")
+def sequential_picture(n_frames, n_values, n_classes):
+    """The axis is added in a model in the model, and the picture made smaller before all else."""
+    inputs = keras.Input((n_frames, n_values))
+    begin = keras.Sequential(
+        [
+            layers.Reshape((n_frames, n_values, 1)),
+            layers.AveragePooling2D(4),
+            layers.Conv2D(4, 3, padding="same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+        ]
+    )
+    x = layers.GlobalAveragePooling2D()(projected_where_it_must(begin(inputs), 4, strides=1))
+    return keras.Model(inputs, layers.Dense(n_classes)(layers.Dropout(0.3)(x)))
 
 
 def conv2d(
     *,
+    picture=lambda t, n: layers.Reshape((t, n, 1)),
+    strides=2,
     block=projected_where_it_must,
     pool=lambda: layers.GlobalAveragePooling2D(),
     rate=0.3,
@@ -1159,7 +1190,7 @@ def conv2d(
 
     def made(n_frames, n_values, n_classes):
         inputs = keras.Input((n_frames, n_values))
-        x = pool()(block(layers.Reshape((n_frames, n_values, 1))(inputs), 4, strides=2))
+        x = pool()(block(picture(n_frames, n_values)(inputs), 4, strides=strides))
         x = layers.Dense(hidden)(x) if hidden else x
         x = layers.Dropout(rate)(x) if rate is not None else x
         return keras.Model(inputs, layers.Dense(n_classes, activation=end)(x))
@@ -1178,6 +1209,30 @@ for said, function in (
     (["drops nothing"], conv2d(rate=0)),
     (["add up to 1"], conv2d(end="softmax")),
     (["parameters", "stay below"], conv2d(pool=layers.Flatten, hidden=128)),
+    (["for 240 frames and", "for 480", "pool over"], conv2d(pool=layers.Flatten)),
+    (["for 240 frames and", "for 480"], conv2d(
+        pool=lambda: keras.Sequential([layers.AveragePooling2D(8), layers.Flatten()]))),
+    (["(1, 240, 201)", "values stand where the channels belong"],
+     conv2d(picture=lambda t, n: layers.Reshape((1, t, n)))),
+    (["(240, 1, 201)", "values stand where the channels belong", "(240, 201, 1) is asked"],
+     conv2d(picture=lambda t, n: layers.Reshape((t, 1, n)))),
+    (["frames stand where the channels belong"],
+     conv2d(picture=lambda t, n: lambda x: ops.expand_dims(ops.transpose(x, (0, 2, 1)), 1))),
+    (["(201, 240, 1)", "`Reshape`", "swaps no axes"],
+     conv2d(picture=lambda t, n: layers.Reshape((n, t, 1)))),
+    (["(48240, 1, 1)", "no neighbours"], conv2d(picture=lambda t, n: layers.Reshape((-1, 1, 1)))),
+    (["full size", "strides"], conv2d(strides=1)),
+    (["full size"], conv2d(strides=1, pool=lambda: keras.Sequential(
+        [layers.MaxPooling2D(4), layers.GlobalAveragePooling2D()]))),
+    (["whatever is in the first and the second third"],
+     conv2d(pool=lambda: lambda x: ops.mean(x[:, -1], axis=1))),
+    (["(300, 220, 7) instead", "stops in line"],
+     conv2d(picture=lambda t, n: layers.Reshape((t, 201, 1)))),
+    (["(300, 220, 7) instead", "output has the shape (None, 20)"],
+     lambda t, n, k: of_two_blocks(t, n, 20)),
+    (["480 frames", "stops in line"], conv2d(picture=lambda t, n: layers.Reshape((240, n, 1)))),
+    (["some of its logits are 0"], lambda t, n, k: keras.Model(
+        (network := conv2d(rate=None)(t, n, k)).input, layers.Dropout(0.3)(network.output))),
     (["the network itself adds"], lambda t, n, k: keras.Model(
         inputs := keras.Input((t, n, 1)), of_two_blocks(t, n, k)(layers.Reshape((t, n))(inputs)))),
     (["time comes first"], lambda t, n, k: of_two_blocks(n, t, k)),

@@ -1268,6 +1268,79 @@ def conv2d_network(attempt):
             raise Wrong(f"there is no Conv2D among its layers: {_names(parts)}")
         if "Add" not in kinds:
             raise Wrong(f"no residual connection adds anything up in it: {_names(parts)}")
+        _judge_picture(network, parts, n_frames, n_values)
+    _judge_lengths(attempt, network, n_frames, n_values, n_classes)
+    _judge_reach(network, (n_frames, n_values))
+    _judge_other_sizes(attempt, 300, 220, 7)
+
+
+@contextlib.contextmanager
+def _watched(parts):
+    """Within, what goes into and comes out of some layers, channels last: [(input, output), …]."""
+    from keras import ops
+
+    def watch(part, its_own):
+        def called(*arguments, **options):
+            result = its_own(*arguments, **options)
+            pair = [*arguments, *options.values()][0], result
+            pair = [ops.convert_to_numpy(x) for x in pair]
+            if getattr(part, "data_format", "") == "channels_first":
+                pair = [np.moveaxis(x, 1, -1) for x in pair]
+            seen.append(pair)
+            return result
+
+        return called
+
+    seen, parts = [], list({id(part): part for part in parts}.values())
+    for part in parts:
+        part.call = watch(part, part.call)
+    try:
+        yield seen
+    finally:
+        for part in parts:
+            del part.call
+
+
+def _judge_picture(network, parts, n_frames, n_values):
+    """Raise Wrong unless the convolutions see time and frequency, and soon fewer of both."""
+    rng = np.random.default_rng(312)
+    x = np.stack([rng.normal(size=(n_frames, n_values))] * 4).astype(np.float32)
+    for k, (later, higher) in enumerate([(0, 0), (17, 0), (0, 19)]):  # a spot, moved
+        x[k + 1, n_frames // 3 + later, n_values // 3 + higher] = 50
+    with _watched([p for p in parts if type(p).__name__.endswith("Conv2D")]) as seen:
+        _run(network, x, training=False)
+    if not seen:  # somebody's own way of calling them
+        return
+    picture = seen[0][0]
+    told = (
+        f"its first convolution gets {picture.shape[1:]}, where {(n_frames, n_values, 1)} is asked"
+    )
+    if picture.shape[-1] in (n_frames, n_values):
+        which = "frames" if picture.shape[-1] == n_frames else "values"
+        raise Wrong(f"{told}: the {which} stand where the channels belong")
+    moved = np.abs(picture[1:] - picture[0])
+    if not any(_is_in_order(moved[..., k]) for k in range(moved.shape[-1])):
+        raise Wrong(
+            f"{told}: neighbours in time or frequency are no neighbours in it. `Reshape` leaves "
+            "all numbers in their order and swaps no axes; `Permute` does"
+        )
+    smallest = min(math.prod(array.shape[1:3]) for pair in seen for array in pair)
+    if smallest > 0.6 * n_frames * n_values:
+        raise Wrong(
+            "all of its convolutions go over the picture in its full size: with strides in the "
+            "first ones, the others have less to do"
+        )
+
+
+def _is_in_order(moved):
+    """Whether a step in time goes along one axis of a picture, one in frequency along the other.
+
+    moved: how far each pixel is from a picture's, in one with a spot, with one that is later, and
+    with one that is higher.
+    """
+    spots = np.array([np.unravel_index(each.argmax(), each.shape) for each in moved])
+    later, higher = spots[1:] - spots[0] != 0
+    return moved.max(axis=(1, 2)).all() and later.sum() == 1 and (later != higher).all()
 
 
 @check(
