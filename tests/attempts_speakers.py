@@ -1290,6 +1290,12 @@ for said, function in (
         layer.count_params() for layer in layer_by_layer(n)))),
     (["frozen layers"], lambda n: (total(
         w for w in n.weights if "moving" not in w.path), total(n.weights))),
+    (["whose layer is used outside too", "used twice"], lambda n: (
+        sum(total(layer.trainable_weights) for layer in n.layers), total(n.weights))),
+    (["whose layer is used outside too", "used twice"], lambda n: (
+        sum(total(layer.trainable_weights) for layer in layer_by_layer(n)), total(n.weights))),
+    (["frozen as a whole", "not changed in training"], lambda n: (
+        total(n.weights if not n.trainable else n.trainable_weights), total(n.weights))),
     (["a model in the model"], lambda n: (
         sum(total(w for w in layer.trainable_weights) for layer in n.layers
             if not hasattr(layer, "layers")),

@@ -1378,10 +1378,13 @@ def parameter_count(attempt):
                 raise Wrong(f"{told}: all of them includes what training does not change")
             if found[1] > every and any("Dropout" in type(p).__name__ for p in _parts(network)):
                 raise Wrong(f"{told}: the state of the random numbers in dropout is no weight")
-            if found[1] > every:
-                raise Wrong(f"{told}: a layer that is used twice has its weights only once")
-            if found[1] == every and found[0] > trainable:
+            parts = [network, *_parts(network)]
+            is_frozen = not all(getattr(part, "trainable", True) for part in parts)
+            more = found[0] > trainable and found[1] == every
+            if more and is_frozen:
                 raise Wrong(f"{told}: frozen layers are not trained either (layer.trainable)")
+            if found[1] > every or (more and len(set(map(id, parts))) < len(parts)):
+                raise Wrong(f"{told}: a layer that is used twice has its weights only once")
             if found[1] < every:
                 raise Wrong(f"{told}: some are missing. Is there a model in the model?")
             raise Wrong(told)
