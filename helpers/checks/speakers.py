@@ -1449,18 +1449,29 @@ def compile_network(attempt):
         raise Wrong(f"training stops with a {type(error).__name__}: {_first_line(error)}") from None
     history = fitted.history["loss"]
     share = np.mean(_run(network, x, training=False).argmax(axis=1) == y)
-    if share >= 0.9 and history[-1] < min(history[0], np.log(3)):  # less than by guessing
+    most = np.fmin(history[0], np.log(3))  # less than in the beginning, and than by guessing
+    if share >= 0.9 and history[-1] < most:
         return
-    moved = max(np.abs(a - b).max() for a, b in zip(before, network.get_weights(), strict=True))
     rate = float(keras.ops.convert_to_numpy(network.optimizer.learning_rate))
-    told = (
-        f"after {EPOCHS} epochs on three classes that lie well apart {share:.0%} are right (90 % "
-        f"are needed), and the loss went from {history[0]:.3g} to {history[-1]:.3g}. "
-    )
-    if not np.isfinite(moved) or moved > 1:
+    told = f"after {EPOCHS} epochs on three classes that lie well apart {share:.0%} are right"
+    if share < 0.9:
+        told += " (90% are needed)"
+    told += f", and the loss went from {history[0]:.3g} to {history[-1]:.3g}"
+    if history[-1] >= history[0]:
+        told += " (it has to fall)"
+    elif not history[-1] < most:
+        told += f" (below {most:.2g}, that of guessing, is needed)"
+    told += ". "
+    after = network.get_weights()
+    moved = max(np.abs(a - b).max() for a, b in zip(before, after, strict=True))
+    largest, largest_before = (max(np.abs(w).max() for w in all_) for all_ in (after, before))
+    is_level = max(history) - min(history) < 0.1 * abs(history[0])
+    if not np.isfinite([moved, *history]).all() or (moved > 1 and largest > 1.5 * largest_before):
         raise Wrong(f"{told}The weights jump about: is a learning rate of {rate:.3g} too high?")
+    if is_level:  # an optimiser may have moved the weights by a lot, and all to 0
+        raise Wrong(f"{told}The loss hardly moves: is a learning rate of {rate:.3g} too low?")
     if moved < 0.1:
-        raise Wrong(f"{told}The weights hardly move: is a learning rate of {rate:.3g} too low?")
+        raise Wrong(f"{told}It learns slowly: is a learning rate of {rate:.3g} too low?")
     raise Wrong(f"{told}Are optimiser and loss fit for whole numbers as labels, and logits?")
 
 
