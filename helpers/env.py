@@ -1,11 +1,13 @@
 """Where a notebook runs, on what, and with which seed; paths fit to be shown and written to."""
 
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 import os
 import platform
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 NVIDIA = Path("/proc/driver/nvidia/gpus")  # one entry a GPU on Linux
+CPU_INFO = Path("/proc/cpuinfo")  # what the processor can do, on Linux
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,35 @@ def _load_keras(gpu, versions):
         os.environ["KERAS_BACKEND"] = choose_backend(gpu=gpu)
         if not gpu:
             os.environ.setdefault("JAX_PLATFORMS", "cpu")  # or JAX looks for a TPU, and warns
+            _keep_compiled()
     with silent_stderr():
         import keras
 
     backend = keras.config.backend()
     versions |= {"keras": keras.__version__, backend: _version(backend)}
     return backend
+
+
+def _keep_compiled():
+    """Let JAX keep what it compiles: seconds for every network of a shape that was there before.
+
+    In `cache/jax` of the repository, in a folder of this processor's own: what is compiled for one
+    may end a program on another. Where nothing can be written, nothing is kept.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    try:
+        processor = re.search(r"^flags\s*:.*", CPU_INFO.read_text(), re.MULTILINE).group()
+    except (OSError, AttributeError):  # not on Linux, or another kind of processor
+        processor = platform.processor()
+    digest = hashlib.blake2b(f"{platform.machine()} {processor}".encode(), digest_size=8)
+    folder = repository_root() / "cache" / "jax" / digest.hexdigest()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
 
 def optional(name, *, package=""):

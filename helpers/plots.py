@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.ticker import LogLocator, NullFormatter
 from scipy.special import logit
 from scipy.stats import norm
 
@@ -279,7 +280,9 @@ def network_curves(histories, *, columns=4):
         )
         axis.set_title(name, fontsize=10)
         axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(NullFormatter())  # its own would write formulas
     for axis in axes.flat[len(histories) :]:
         axis.axis("off")
     for k in range(min(columns, len(histories))):  # the lowest panel that there is of each column

@@ -63,6 +63,46 @@ assert "tensorflow" not in sys.modules
     assert max(map(len, out.splitlines())) <= 100
 
 
+def test_what_jax_compiles_is_kept_for_the_next_process(tmp_path):
+    pytest.importorskip("jax")
+    code = """
+from helpers import env
+env._keep_compiled()
+import jax
+x = jax.numpy.linspace(0, 1, 50)
+for _ in range(60):
+    x = jax.numpy.sin(x) + x @ jax.numpy.outer(x, x)
+print(float(jax.jit(lambda x: sum(jax.numpy.cos(k * x).sum() for k in range(300)))(x)))
+"""
+    kept = tmp_path / "kept"
+    options = {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": str(kept)}
+    options["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    first = python(code, **options)
+    files = {path.name: path.stat().st_mtime_ns for path in kept.iterdir()}
+    assert files and python(code, **options) == first
+    assert {p.name: p.stat().st_mtime_ns for p in kept.iterdir() if p.name in files} == files
+
+
+def test_each_processor_has_a_folder_of_its_own_for_compiled_code(monkeypatch, tmp_path):
+    monkeypatch.setattr(env, "repository_root", lambda: tmp_path)
+    folders = []
+    for flags in ("fpu avx2", "fpu avx2 avx512f", "fpu avx2"):
+        monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+        monkeypatch.setattr(env, "CPU_INFO", tmp_path / "cpuinfo")
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\nbugs :\n")
+        env._keep_compiled()
+        folders.append(os.environ["JAX_COMPILATION_CACHE_DIR"])
+    assert folders[0] == folders[2] != folders[1]
+    assert all(Path(folder).parent == tmp_path / "cache" / "jax" for folder in folders)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "mine")
+    env._keep_compiled()
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "mine"
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    monkeypatch.setattr(env, "repository_root", lambda: tmp_path / "cpuinfo")  # a file
+    env._keep_compiled()
+    assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+
+
 def test_setup_without_keras_loads_no_framework():
     code = """
 import sys
