@@ -138,15 +138,16 @@ def even_crops(frames, n_frames):
     return np.stack([frames[start : start + n_frames] for start in starts])
 
 
-def hide(rng, crop, *, max_frames=0.1, max_values=0.1):
+def hide(rng, crop, *, max_frames=0.1, max_values=0.1, of_each=True):
     """SpecAugment on standardised or raw frames: a few neighbouring frames and values are hidden.
 
     crop: (n_frames, n_values). max_frames, max_values: largest hidden share of each axis; each of
-    the two is hidden twice. Hidden is set to the crop's own mean of each value, so that hidden
-    values leave a pooled input as it is. Returns a new float32 array. Park et al. 2019.
+    the two is hidden twice. of_each: hidden is set to the crop's own mean of each value, so that
+    hidden values leave a pooled input as it is; False: to the mean of all, which hides what is
+    steady as well. Returns a new float32 array. Park et al. 2019.
     """
     crop = np.array(crop, np.float32)
-    mean = crop.mean(axis=0)
+    mean = crop.mean(axis=0) if of_each else np.full(crop.shape[1], crop.mean())
     for _ in range(2):
         crop[_span(rng, crop.shape[0], max_frames)] = mean
         values = _span(rng, crop.shape[1], max_values)
@@ -167,15 +168,16 @@ class CropBatches(keras.utils.PyDataset):
     frames: list of (n_frames, n_values), time first. labels: int (n,). given: `ClipInput`. Each
     epoch shows a crop of every sound, from another random place each time and with parts of it
     hidden; the last batch is filled up with sounds from the beginning of the epoch, so that all
-    have one size. Batch i of epoch e depends on (seed, e, i) alone. fixed: the middle of every
-    sound, nothing hidden, in order. A batch is (x (batch, *given.shape), y (batch,)). Taught in
-    03_speaker_identification.
+    have one size. Batch i of epoch e depends on (seed, e, i) alone. hidden: largest hidden share of
+    each axis, see `hide`. fixed: the middle of every sound, nothing hidden, in order. A batch is
+    (x (batch, *given.shape), y (batch,)). Taught in 03_speaker_identification.
     """
 
-    def __init__(self, frames, labels, given, *, batch_size=32, seed=0, fixed=False):
+    def __init__(self, frames, labels, given, *, batch_size=32, seed=0, hidden=0.1, fixed=False):
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self.frames, self.labels, self.given = frames, np.asarray(labels, np.int32), given
-        self.batch_size, self.seed, self.fixed = batch_size, seed, fixed
+        self.batch_size, self.seed = batch_size, seed
+        self.hidden, self.fixed = hidden, fixed
         self.epoch = 0
 
     def __len__(self):
@@ -185,19 +187,26 @@ class CropBatches(keras.utils.PyDataset):
         self.epoch += 1
 
     def __getitem__(self, i):
-        places = np.arange(i * self.batch_size, (i + 1) * self.batch_size) % len(self.frames)
+        rows, rng = self.rows(i)
         if self.fixed:
-            rows = places
-            crops = [self._middle(self.frames[row]) for row in rows]
+            crops = [self.middle(self.frames[row]) for row in rows]
         else:
-            order = np.random.default_rng((self.seed, self.epoch, len(self)))  # no batch has it
-            rows = order.permutation(len(self.frames))[places]
-            rng = np.random.default_rng((self.seed, self.epoch, i))
             crop = partial(random_crop, n_frames=self.given.n_frames)
-            crops = [hide(rng, crop(rng, self.frames[row])) for row in rows]
+            shares = {"max_frames": self.hidden, "max_values": self.hidden}
+            crops = [hide(rng, crop(rng, self.frames[row]), **shares) for row in rows]
         return self.given.pool(np.stack(crops)), self.labels[rows]
 
-    def _middle(self, frames):
+    def rows(self, i):
+        """The sounds of batch i of this epoch, int (batch_size,), and a generator for it."""
+        places = np.arange(i * self.batch_size, (i + 1) * self.batch_size) % len(self.frames)
+        rng = np.random.default_rng((self.seed, self.epoch, i))
+        if self.fixed:
+            return places, rng
+        order = np.random.default_rng((self.seed, self.epoch, len(self)))  # no batch has it
+        return order.permutation(len(self.frames))[places], rng
+
+    def middle(self, frames):
+        """The middle of a sound: (n_frames of a crop, n_values)."""
         return audio.fix_length(
             long_enough(frames, self.given.n_frames).T, n_samples=self.given.n_frames
         ).T

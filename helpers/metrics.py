@@ -100,6 +100,27 @@ def class_scores(truth, guess, *, groups, n_resamples=1000, seed=0):
     return pd.DataFrame({"value": value, "low": low, "high": high}, index=rows)
 
 
+def macro_f1(truth, guess):
+    """Mean of the classes' F1, see `class_scores`. truth, guess: int (n,). Returns float."""
+    return float(_macro(np.asarray(truth), np.asarray(guess))[3])
+
+
+def paired_test(right_a, right_b, *, groups, n_draws=9999, seed=0):
+    """Could two classifiers be equally good? p-value of a sign-flip test over whole groups.
+
+    right_a, right_b: bool (n,), which clips each names rightly. groups: (n,), see
+    `bootstrap_interval`. If both are equally good, each group's difference could as well have had
+    the other sign. Returns the share of draws of signs, the real ones included, whose total is as
+    far from 0. Built in 04_urbansound8k_cnn.
+    """
+    difference = np.asarray(right_a, int) - np.asarray(right_b, int)
+    sums = pd.Series(difference).groupby(np.asarray(groups)).sum().to_numpy()
+    sums = sums[sums != 0]  # what does not differ adds nothing
+    signs = np.random.default_rng(seed).choice([-1, 1], (n_draws, len(sums)))
+    hits = np.sum(np.abs(signs @ sums) >= abs(sums.sum()))
+    return float((hits + 1) / (n_draws + 1))
+
+
 def _macro(truth, guess, *, only_true=False):
     """The four of `class_scores`: float (4,). scikit-learn's are the same, and slow."""
     n = 1 + max(truth.max(), guess.max())

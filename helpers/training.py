@@ -81,10 +81,14 @@ def fit(network, mixer, *, epochs, steps_per_epoch=100, validation=None, seed=0,
     return run_epochs(network, batches, epochs=epochs, validation=held_out, progress=progress)
 
 
-def compile_network(network, loss, *, n_steps, learning_rate=3e-3, metrics=()):
-    """Adam, with a learning rate that falls to nothing along a cosine over n_steps steps."""
+def compile_network(network, loss, *, n_steps, learning_rate=3e-3, weight_decay=None, metrics=()):
+    """Adam, with a learning rate that falls to nothing along a cosine over n_steps steps.
+
+    weight_decay: see `keras.optimizers.AdamW`; None: none.
+    """
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, n_steps)
-    network.compile(optimizer=keras.optimizers.Adam(schedule), loss=loss, metrics=list(metrics))
+    optimizer = keras.optimizers.Adam(schedule, weight_decay=weight_decay)
+    network.compile(optimizer=optimizer, loss=loss, metrics=list(metrics))
 
 
 def run_epochs(network, batches, *, epochs, validation=None, progress=True):

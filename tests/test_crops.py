@@ -264,20 +264,22 @@ def hidden(before, after):
 @given(
     size=st.tuples(st.integers(2, 40), st.integers(2, 30)),
     shares=st.tuples(st.floats(0, 0.4), st.floats(0, 0.4)),
+    of_each=st.booleans(),
     seed=st.integers(0, 999),
 )
-def test_hide_hides_at_most_what_it_says_and_nothing_else(size, shares, seed):
+def test_hide_hides_at_most_what_it_says_and_nothing_else(size, shares, of_each, seed):
     crop = table(size, seed)
     before = crop.copy()
     rng = np.random.default_rng(seed)
-    found = crops.hide(rng, crop, max_frames=shares[0], max_values=shares[1])
+    found = crops.hide(rng, crop, max_frames=shares[0], max_values=shares[1], of_each=of_each)
     np.testing.assert_array_equal(crop, before)
     assert found.dtype == np.float32 and found.shape == size
     assert not np.shares_memory(found, crop)
     rows, columns = hidden(before, found)
     at = rows[:, None] | columns[None]
     np.testing.assert_array_equal(found[~at], before[~at])
-    mean = np.broadcast_to(before.astype(float).mean(axis=0), size)
+    mean = before.astype(float).mean(axis=0 if of_each else None)
+    mean = np.broadcast_to(mean, size)
     np.testing.assert_allclose(found[at], mean[at], rtol=1e-5, atol=1e-3)
     for mask, share in ((rows, shares[0]), (columns, shares[1])):
         assert mask.sum() <= 2 * int(share * len(mask))

@@ -267,6 +267,39 @@ TIMES = st.lists(st.integers(0, 60), max_size=12, unique=True).map(
 )
 
 
+# --- two classifiers ------------------------------------------------------------------------------
+
+
+def test_macro_f1_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    truth, guess = rng.integers(0, 4, (2, 50))
+    expected = f1_score(truth, guess, average="macro", zero_division=0)
+    assert metrics.macro_f1(truth, guess) == pytest.approx(expected)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 3)), min_size=1))
+def test_a_paired_test_is_exact_for_few_groups(rows):
+    a, b, groups = (np.array(column) for column in zip(*rows, strict=True))
+    sums = [np.sum((a * 1 - b)[groups == g]) for g in np.unique(groups)]
+    signs = np.array(np.meshgrid(*[[-1, 1]] * len(sums))).reshape(len(sums), -1)
+    exact = np.mean(np.abs(sums @ signs) >= abs(sum(sums)))
+    p = metrics.paired_test(a, b, groups=groups, n_draws=4000)
+    assert p == pytest.approx(exact, abs=0.05)
+    assert p == metrics.paired_test(b, a, groups=groups, n_draws=4000)
+
+
+def test_copies_of_a_clip_prove_nothing_more():
+    right, wrong = np.ones(5, bool), np.zeros(5, bool)
+    few = metrics.paired_test(right, wrong, groups=np.arange(5))
+    many = metrics.paired_test(right.repeat(20), wrong.repeat(20), groups=np.arange(5).repeat(20))
+    assert few == many == pytest.approx(2 / 2**5, abs=0.01)
+
+
+def test_no_difference_is_no_evidence():
+    same = np.array([True, False, True])
+    assert metrics.paired_test(same, same, groups=[0, 1, 2]) == 1
+
+
 @settings(max_examples=100, deadline=None)
 @given(true=TIMES, found=TIMES, tolerance_s=st.sampled_from([0.25, 1.0, 2.0]))
 def test_events_match_as_in_mir_eval(true, found, tolerance_s):

@@ -191,3 +191,31 @@ def test_raven_tables_read_back(labels):
     assert table["Score"].tolist() == [0.987, 1.0]
     nothing = pd.read_csv(labels / "empty.raven.txt", sep="\t")
     assert nothing.empty and list(nothing.columns) == list(table.columns)
+
+
+# --- a page ---------------------------------------------------------------------------------------
+
+
+def test_a_page_shows_what_is_there_and_nothing_that_is_not(tmp_path, figure):
+    report.write_figure(figure, tmp_path / "there.png", dpi=50)
+    report.write_page(
+        tmp_path,
+        title="<b> & co",
+        metrics={"accuracy_mean": 0.5, "accuracy_std": None},
+        tables={"Errors": pd.DataFrame({"file": ["a<i>.wav"], "class": ["dog"]})},
+        pictures={"there.png": "a picture", "missing.png": "another"},
+    )
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert '<img src="there.png" alt="a picture">' in page and "missing" not in page
+    assert "&lt;b&gt; &amp; co" in page and "a&lt;i&gt;.wav" in page and "accuracy_mean" in page
+    assert "<b>" not in page and "<i>" not in page and "http" not in page
+    assert "<td>0.5</td>" in page and "<td>dog</td>" in page
+
+
+def test_arrays_read_back_without_pickle(tmp_path):
+    path = tmp_path / "deep" / "arrays.npz"
+    report.write_arrays(path, name=np.array(["ä.wav", "b"]), x=np.arange(4.0).reshape(2, 2))
+    with np.load(path, allow_pickle=False) as arrays:
+        assert arrays["name"].tolist() == ["ä.wav", "b"]
+        np.testing.assert_array_equal(arrays["x"], [[0, 1], [2, 3]])
+    assert [p.name for p in path.parent.iterdir()] == ["arrays.npz"]
