@@ -6,6 +6,8 @@ import attempts_counting  # noqa: F401, for the attempts that it gathers
 import attempts_eda  # noqa: F401
 import attempts_features  # noqa: F401
 import attempts_speakers  # noqa: F401
+import attempts_urban  # noqa: F401
+import attempts_urban_answers  # noqa: F401
 import numpy as np
 import pytest
 from attempts import RIGHT, WRONG

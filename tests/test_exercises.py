@@ -16,6 +16,7 @@ import scipy.special
 
 from helpers import (
     augment,
+    calibration,
     checks,
     crops,
     data,
@@ -23,7 +24,9 @@ from helpers import (
     events,
     exercises,
     features,
+    folds,
     metrics,
+    mixing,
     verification,
 )
 from tools.exercises import BEGIN, END, find_exercises, solved
@@ -136,12 +139,12 @@ def test_5_2_cuts_no_source_like_group_folds(solutions):
     groups = rng.choice([f"XC{i}" for i in range(30)], 200)
     table = pd.DataFrame({"group": groups, "label": np.where(rng.random(200) < 0.5, "a", "b")})
     table["group"] = table["label"] + table["group"]
-    for folds in (
+    for fold in (
         data.group_folds(table, n_folds=4, seed=0)["fold"].to_numpy(),
         solutions["5.2"](table["group"].to_numpy(), n_folds=4),
     ):
-        assert (pd.Series(folds).groupby(table["group"]).nunique() == 1).all()
-        assert set(folds) == set(range(4))
+        assert (pd.Series(fold).groupby(table["group"]).nunique() == 1).all()
+        assert set(fold) == set(range(4))
 
 
 def test_5_3_is_what_mixes_the_scenes(solutions):
@@ -264,3 +267,111 @@ def test_3_15_and_3_18_score_as_the_package_does(solutions):
         scores, is_target = rng.normal(size=60), rng.random(60) < 0.3
         rate, _ = verification.equal_error_rate(scores + is_target, is_target)
         assert solutions["3.18"](scores + is_target, is_target) == pytest.approx(rate)
+
+
+def test_4_1_makes_the_rounds_of_the_package(solutions):
+    rng = np.random.default_rng(0)
+    for n_folds in (3, 5, 10):
+        table = pd.DataFrame({"fold": rng.integers(1, n_folds + 1, 60)})
+        for one_round in folds.rounds(table)[1]:
+            masks = solutions["4.1"](table["fold"].to_numpy(), one_round.test_fold)
+            ours = one_round.training, one_round.validation, one_round.test
+            for mask, rows in zip(masks, ours, strict=True):
+                np.testing.assert_array_equal(np.flatnonzero(mask), rows)
+
+
+def test_4_3_mixes_as_the_batches_do_but_for_sounds_with_pauses(solutions):
+    rng = np.random.default_rng(0)
+    a, b = rng.gamma(2, 1, (2, 30, 8))
+    a, b = (x / x.mean(axis=1, keepdims=True) * level for x, level in ((a, 3), (b, 1e-3)))
+    given = a, b, np.eye(4)[1], np.eye(4)[3]
+    for share in (0.2, 0.9):
+        for found, ours in zip(
+            solutions["4.3"](*given, share=share), mixing.mixup(*given, share=share), strict=True
+        ):
+            np.testing.assert_allclose(found, ours, rtol=1e-6)
+
+
+def test_4_5_is_the_networks_brick(solutions):
+    import keras
+
+    from helpers import cnn
+
+    for channels, strides in ((3, 1), (5, 2)):
+        shapes = []
+        for block in (solutions["4.5"], cnn.separable_block):
+            inputs = keras.Input((30, 12, 3))
+            model = keras.Model(inputs, block(inputs, channels, strides=strides))
+            kernels = [tuple(w.shape) for w in model.trainable_weights if len(w.shape) == 4]
+            shapes.append((model.output_shape, sorted(kernels)))
+        assert shapes[0] == shapes[1]
+
+
+def test_4_8_and_4_9_are_what_the_network_is_trained_with(solutions):
+    import keras
+
+    rng = np.random.default_rng(0)
+    labels, logits = np.eye(5)[[0, 3, 3, 2]], rng.normal(size=(4, 5))
+    smooth = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
+    plain = keras.losses.CategoricalCrossentropy(from_logits=True)
+    ours, found = smooth(labels, logits), plain(solutions["4.8"](labels, share=0.1), logits)
+    assert float(found) == pytest.approx(float(ours), rel=1e-5)
+    schedule = keras.optimizers.schedules.CosineDecay(0.003, 40)
+    for step in (0, 7, 20, 39):
+        rate = solutions["4.9"](step, n_steps=40, highest=0.003)
+        assert rate == pytest.approx(float(schedule(step)), rel=1e-4, abs=1e-9)
+
+
+def test_4_10_begins_where_the_package_does(solutions):
+    import keras
+
+    from helpers import classifiers
+
+    frontend = features.Frontend(sr=8000, n_fft=256, hop_length=100, n_mels=6)
+    given = crops.ClipInput(frontend, crop_s=0.5)
+    inputs = keras.Input(given.shape)
+    logits = keras.layers.Dense(3)(keras.layers.Flatten()(inputs))
+    network = keras.Model(inputs, logits)
+    x = np.random.default_rng(0).normal(size=given.shape).astype(np.float32)
+    for n in (1, 3):
+        ours = classifiers.probabilities(network, [x], given, shifts=n)[0]
+        found = solutions["4.10"](
+            lambda version: scipy.special.softmax(np.asarray(network(version[None]))[0]), x, n=n
+        )
+        np.testing.assert_allclose(found, ours, rtol=1e-4)
+
+
+def test_4_11_and_4_14_are_the_packages(solutions):
+    rng = np.random.default_rng(0)
+    p, q = rng.dirichlet(np.full(4, 0.3), (2, 50))
+    p[0] = [1, 0, 0, 0]
+    for share in (0, 0.3, 1):
+        ours = calibration.fused(p, q, share=share)
+        np.testing.assert_allclose(solutions["4.11"](p, q, share=share), ours, rtol=1e-6)
+    truth = rng.integers(0, 4, 50)
+    found = solutions["4.14"](p.max(axis=1), p.argmax(axis=1) == truth)
+    assert found == pytest.approx(calibration.calibration_error(p, truth))
+
+
+def test_4_13_tests_as_the_package_does(solutions):
+    rng = np.random.default_rng(0)
+    a, b, sources = rng.random(80) < 0.7, rng.random(80) < 0.55, rng.integers(0, 12, 80)
+    ours = metrics.paired_test(a, b, groups=sources)
+    found = solutions["4.13"](a, b, sources, n=9999, rng=np.random.default_rng(1))
+    assert 0.01 < ours < 0.9 and found == pytest.approx(ours, abs=0.03)
+
+
+def test_4_15_is_what_the_network_is_explained_with(solutions):
+    import keras
+
+    from helpers import attribution, cnn
+
+    given = crops.ClipInput(features.Frontend(n_mels=32), crop_s=1.0)
+    network = cnn.residual_cnn(given, 5, width=4)
+    x = np.random.default_rng(0).normal(-40, 9, given.shape).astype(np.float32)
+    inner = keras.Model(network.input, network.get_layer("features").output)
+    weights = map(np.asarray, network.get_layer("logits").get_weights())
+    found = solutions["4.15"](np.asarray(inner(x[None]))[0], *weights, 3)
+    ours = attribution.class_activation_map(network, x, 3)
+    np.testing.assert_allclose(found, ours, atol=1e-4)
+    assert found.mean() == pytest.approx(float(np.asarray(network(x[None]))[0, 3]), abs=1e-4)

@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import keras
 import nbformat
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SERIES = sorted(path.stem for path in (ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
 COUNTER = "05_capuchin_call_counter"
 SPEAKERS = "03_speaker_identification"
+URBAN = "04_urbansound8k_cnn"
 FIRST_TWO = ("01_eda", "02_features")
 REAL = ROOT.parent / "shared" / "data"
 
@@ -154,6 +156,70 @@ def test_speakers_are_named_and_the_networks_compared(smoke_run):
     assert len(pd.read_csv(folder / "errors.csv")) == metrics["files_in_error"] == 1
     for name in ("confusion.png", "verification.png", "learning_curves.png", "model.keras"):
         assert (folder / name).stat().st_size > 10_000, name
+
+
+def test_urban_sounds_are_named_and_reported(smoke_run):
+    folder = smoke_run / URBAN
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["source"] == "synthetic" and metrics["classes"] == 10
+    assert metrics["folds_tested"] == 1 and metrics["accuracy_std"] is None
+    assert metrics["accuracy_mean"] == metrics["accuracy_fold_1"] > 0.25  # by chance 0.1
+    assert 100_000 < metrics["parameters"] < 300_000 and metrics["seconds_per_epoch"] > 0
+    report = folder / "report"
+    page = (report / "index.html").read_text(encoding="utf-8")
+    for name in ("confusion", "learning_curves", "spectrograms", "calibration", "looked_at"):
+        assert (report / f"{name}.png").stat().st_size > 5_000 and f"{name}.png" in page
+    with np.load(report / "features.npz", allow_pickle=False) as arrays:
+        assert len(arrays["logmel"]) == len(arrays["name"]) == metrics["clips"]
+        assert np.isfinite(arrays["mfcc"]).all()
+    table = pd.read_csv(report / "models.csv").set_index("model")
+    assert table.loc["logmel_cnn", "accuracy_mean"] == pytest.approx(metrics["accuracy_mean"])
+    assert {"mfcc_cnn", "logmel_cnn"} <= set(table.index)
+
+
+def test_the_saved_network_names_recordings_of_any_kind(smoke_run, tmp_path):
+    from helpers import classifiers, cnn  # noqa: F401 (cnn registers its layers)
+
+    model = keras.saving.load_model(smoke_run / URBAN / "report" / "model.keras", compile=False)
+    t = np.arange(96000) / 48000
+    audio.write(tmp_path / "tone.wav", 0.1 * np.sin(2 * np.pi * 440 * t), sr=48000)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    table, errors = classifiers.classify(
+        [tmp_path / "tone.wav", tmp_path / "broken.wav"], model, progress=False
+    )
+    assert table["label"].isin(model.names).all() and len(table) == len(errors) == 1
+
+
+def test_urban_runs_on_sets_without_folds(sample, tmp_path, monkeypatch):
+    monkeypatch.setenv("AUDIO_DATA", str(sample.parent))
+    monkeypatch.setenv("AUDIO_SAMPLE_DIR", str(sample.parent))
+    run_notebook(URBAN, tmp_path, DATASET="catsdogs", EPOCHS=1, FOLDS=[1], SHIFTS=1)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["dataset"] == "catsdogs" and metrics["classes"] == 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"MODEL": "resnet"}, "it is mfcc_cnn, logmel_cnn, yamnet or fusion"),
+        ({"VARIANTS": ["mixup"]}, "it takes some of"),
+        ({"SEEDS": []}, "a seed are needed"),
+    ],
+)
+def test_a_wrong_parameter_of_urban_ends_it_at_once(tmp_path, parameters, message):
+    with pytest.raises(papermill.PapermillExecutionError, match=message):
+        run_notebook(URBAN, tmp_path, **parameters)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not (REAL / "urbansound8k").is_dir(), reason="the real clips are not here")
+def test_urban_learns_real_sounds(tmp_path):
+    run_notebook(
+        URBAN, tmp_path, DATA_DIR=str(REAL / "urbansound8k"), FOLDS=[3], EPOCHS=4, SHIFTS=1
+    )
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["source"] == "local" and metrics["accuracy_mean"] > 0.3
+    assert metrics["random_split_accuracy"] > metrics["accuracy_mean"]
 
 
 def test_untouched_exercises_on_few_speakers_with_bad_files(tmp_path):

@@ -1,8 +1,8 @@
 """The checks of the exercises, one per exercise; in a notebook: `checks.log_mel(log_mel)`.
 
 Each compares with a reference of its own (librosa, SciPy, scikit-learn) or by properties, on seeded
-inputs, and takes every right way for right. A module for each notebook. How verdicts, hints and
-progress work: `exercises`.
+inputs, and takes every right way for right. A module for each notebook (of 04 two), in their order;
+`common` and `networks` have what they share. How verdicts, hints and progress work: `exercises`.
 """
 
 from helpers.checks.eda import (
@@ -45,6 +45,25 @@ from helpers.checks.speakers import (
     three_components,
     two_ways,
 )
+from helpers.checks.urban import (
+    hide_parts,
+    leave_one_out,
+    logmel_network,
+    mixup,
+    separable_block,
+    standardise_clips,
+)
+from helpers.checks.urban_answers import (
+    activation_map,
+    average_over_shifts,
+    calibration_error,
+    fuse,
+    learning_rate_at,
+    paired_test,
+    recall_per_class,
+    smooth_labels,
+    weight_per_class,
+)
 
 # isort: split
 from helpers.checks.counting import (
@@ -60,8 +79,11 @@ from helpers.exercises import EXERCISES, hint, progress, start
 
 __all__ = [
     "EXERCISES",
+    "activation_map",
     "amplitude_spectrum",
+    "average_over_shifts",
     "batch",
+    "calibration_error",
     "class_weights",
     "clipped_share",
     "clips_per_class",
@@ -78,30 +100,42 @@ __all__ = [
     "find_calls",
     "folds_by_source",
     "four_inputs",
+    "fuse",
     "guess_by_container",
     "heard_frequency",
+    "hide_parts",
     "hint",
     "hold_out",
     "leaked_share",
+    "learning_rate_at",
+    "leave_one_out",
     "log_mel",
     "log_spectrogram",
+    "logmel_network",
     "macro_scores",
     "mfcc",
     "mix",
+    "mixup",
+    "paired_test",
     "parameter_count",
     "power_spectrogram",
     "predict_speaker",
     "progress",
     "quantise",
     "random_crop",
+    "recall_per_class",
     "receptive_field",
     "residual_block",
     "segments",
+    "separable_block",
+    "smooth_labels",
     "spectral_centroid",
     "standardise",
+    "standardise_clips",
     "start",
     "strongest_frequency",
     "three_components",
     "two_ways",
+    "weight_per_class",
     "wrong_length",
 ]

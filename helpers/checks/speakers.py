@@ -1,15 +1,31 @@
 """The checks of 03_speaker_identification."""
 
-import contextlib
 import math
 import tempfile
 import warnings
 from pathlib import Path
 
 import numpy as np
-import scipy.special
 
+from helpers.checks.common import explain_starts, need_mask, need_parts, plain, say_if
 from helpers.checks.features import explain_frames, need_real, symmetric_hann
+from helpers.checks.networks import (
+    activation_of,
+    block_of,
+    fits_shape,
+    judge_block,
+    judge_lengths,
+    judge_network,
+    judge_other_sizes,
+    judge_picture,
+    judge_reach,
+    judge_shapes,
+    names_of,
+    need_model,
+    parts_of,
+    quick_weights,
+    run,
+)
 from helpers.exercises import (
     Wrong,
     call,
@@ -21,43 +37,12 @@ from helpers.exercises import (
     need_value,
 )
 
-MOST_PARAMETERS = 1_000_000  # of a network that a few CPU cores train within minutes
-# Parts of a network without any non-linearity but that of pooling, which is no activation.
-LINEAR = ("Input", "Conv", "Dense", "Norm", "Pooling", "Dropout", "Flatten", "Reshape", "Permute",
-          "Padding", "Cropping", "Add", "Concatenate", "ExpandDims", "Noise")  # fmt: skip
-
-
-def _need_parts(value, *names):
-    """The parts of a tuple, or Wrong. names: what they are, for the message."""
-    need_value(value)
-    wanted = f"({', '.join(names)}) is needed"
-    if isinstance(value, np.ndarray) and len(np.atleast_1d(value)) != len(names):
-        raise Wrong(f"it returns one array of shape {value.shape}, where {wanted}")
-    if not isinstance(value, tuple | list | np.ndarray):
-        raise Wrong(f"it returns a {type(value).__name__}, where {wanted}")
-    if len(value) != len(names):
-        raise Wrong(f"it returns {len(value)} things, where {wanted}")
-    return value
-
-
-def _plain(value, *, what):
-    """`value` as an array of its own type, or Wrong."""
-    try:
-        return np.asarray(value)
-    except (TypeError, ValueError):
-        raise Wrong(f"{what} is a {type(value).__name__}: one array is needed") from None
+MOST = 1_000_000  # parameters of a network that a few CPU cores train within minutes
 
 
 def _is_nan(value):
     """Whether a value is the number that is none."""
     return isinstance(value, float | np.floating) and math.isnan(value)
-
-
-def _say_if(found, mistakes, *, within, told=""):
-    """Wrong, if `found` is what a known mistake gives: (what it gives, what it is)."""
-    for other, what in mistakes:
-        if np.shape(found) == np.shape(other) and np.abs(found - other).max() < within:
-            raise Wrong(f"{told}{what}")
 
 
 # --- sounds ---------------------------------------------------------------------------------------
@@ -95,7 +80,7 @@ def two_ways(attempt):
             soundfile.write(path, native, rate, subtype="PCM_16")
             right, default = librosa.load(path)
             with case(f"a {'stereo ' * (channels > 1)}file of {rate} Hz, {n / rate:.2f} s"):
-                parts = _need_parts(call(attempt, path), *names)
+                parts = need_parts(call(attempt, path), *names)
                 y, sr, y_native, sr_native, duration_s = parts
                 sr = need_number(sr, what="sr, a rate in Hz")
                 sr_native = need_number(sr_native, what="sr_native, a rate in Hz")
@@ -120,7 +105,7 @@ def two_ways(attempt):
 
 def _explain_loaded(found, right, other, name, at):
     """Raise Wrong unless the samples are right. other: what they are at the other rate."""
-    if np.issubdtype(_plain(found, what=name).dtype, np.integer):
+    if np.issubdtype(plain(found, what=name).dtype, np.integer):
         raise Wrong(
             f"{name} holds whole numbers up to {np.max(found)}: float samples, full scale ±1, are "
             "needed"
@@ -149,7 +134,7 @@ def _explain_duration(found, n, rate, n_default, default, channels):
     if abs(found - right) < 1e-3:
         return
     told = f"duration_s is {found:.5g}, where {right:.5g} s is right: "
-    _say_if(found, [
+    say_if(found, [
         (float(n), "this is the number of samples; divide by the rate"),
         (float(n_default), "this is the number of samples; divide by the rate"),
         (n / default, "the samples of the file are divided by librosa's rate"),
@@ -285,7 +270,7 @@ def _judge_spectrogram(found, y, *, n_fft, hop_length):
             )
         raise Wrong(f"silence becomes {low:.1f} dB: the least power is 1e-10, which is -100 dB")
     linear, amplitude = 10 ** (right / 10), 10 ** (right / 20)
-    _say_if(found[heard], [
+    say_if(found[heard], [
         (linear[heard], "this is the power itself: the step to decibels is missing"),
         (amplitude[heard], "this is the amplitude, |STFT|: decibels of its square are asked"),
         (right[heard] / 2, "these are 10 log10 of the amplitude, |STFT|: square it first"),
@@ -343,7 +328,7 @@ def four_inputs(attempt):
         n_frames = 1 + n // 200
         with case(f"{n} samples, {sr} Hz"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # librosa's, of bands between which there is no bin
-            parts = _need_parts(call(attempt, y, sr=sr), *names)
+            parts = need_parts(call(attempt, y, sr=sr), *names)
             parts = [need_numbers(part, axes=("values",)) for part in parts]
             shapes = [part.shape for part in parts]
             order = [(256, n_frames), (256,), (201, n_frames), (201,)]
@@ -396,7 +381,7 @@ def _judge_mfcc(found, y, sr, n_frames):
         "the log-mel bands are cut off 80 dB below their maximum, which librosa does unless it is "
         "told not to: give `librosa.feature.mfcc` bands S that were made with top_db=None"
     )
-    _say_if(found, [
+    say_if(found, [
         (cepstrum(top), cut),
         (_decibels(bands()), "these are the log-mel bands: the cosine transform is missing"),
         (top, "these are the log-mel bands, cut off 80 dB below their maximum: the cosine "
@@ -447,7 +432,7 @@ def _judge_pooled(found, whole):
     if np.abs(found - right).max() < 0.05:
         return
     power = 10 ** (np.clip(whole, None, 200) / 10)
-    _say_if(found, [
+    say_if(found, [
         (np.median(whole, axis=1), "this is the median over time; the mean is asked"),
         (whole.max(axis=1), "this is the maximum over time; the mean is asked"),
         (whole.sum(axis=1), "this is the sum over time; the mean is asked"),
@@ -486,7 +471,7 @@ def hold_out(attempt):
             masks = []
             for seed in (1, 1, *range(2, 6)):
                 found = call(attempt, speakers, share=share, rng=np.random.default_rng(seed))
-                masks.append(_need_mask(found, len(speakers)))
+                masks.append(need_mask(found, len(speakers), each="utterance"))
                 _explain_held_out(masks[-1], speakers, share)
             if not np.array_equal(masks[0], masks[1]):
                 raise Wrong(
@@ -498,30 +483,14 @@ def hold_out(attempt):
     times = np.zeros(len(speakers), int)
     rng = np.random.default_rng(340)
     for _ in range(100):
-        times += _need_mask(call(attempt, speakers, share=0.3, rng=rng), len(speakers))
+        times += need_mask(
+            call(attempt, speakers, share=0.3, rng=rng), len(speakers), each="utterance"
+        )
     if not times.all():
         raise Wrong(
             f"in 100 tries utterance {times.argmin()} of {len(speakers)} was never held out: each "
             "utterance of a speaker needs the same chance"
         )
-
-
-def _need_mask(value, n):
-    """`value` as a bool array of n, or Wrong."""
-    need_value(value)
-    found = _plain(value, what="what it returns")
-    told = f"{n} times True or False, one for each utterance, are needed"
-    if found.dtype != bool:
-        if found.shape == (n,) and np.isin(found, (0, 1)).all():
-            raise Wrong(f"its values are {found.dtype}, 0 and 1, which would be taken for indices: "
-                        f"{told}")  # fmt: skip
-        what = (
-            "names" if found.dtype.kind in "US" else "indices" if found.dtype.kind in "iu" else ""
-        )
-        raise Wrong(f"it returns {what or 'values of type ' + str(found.dtype)}: {told}")
-    if found.shape != (n,):
-        raise Wrong(f"it returns shape {found.shape}: {told}")
-    return found
 
 
 def _explain_held_out(mask, speakers, share):
@@ -575,7 +544,7 @@ def random_crop(attempt):
         with case(f"{n_samples} of {n} samples"):
             starts = [_start_of(call(attempt, y, n_samples=n_samples, rng=rng), y, n_samples)
                       for _ in range(tries)]  # fmt: skip
-            _explain_starts(starts, n_starts)
+            explain_starts(starts, n_starts)
             again = [
                 [_start_of(call(attempt, y, n_samples=n_samples, rng=r), y, n_samples)
                  for _ in range(20)]
@@ -620,37 +589,6 @@ def _start_of(found, y, n_samples):
         )
     raise Wrong(f"it is no stretch of the sound: after sample {places[np.argmax(steps != 1)]} "
                 f"comes sample {places[np.argmax(steps != 1) + 1]}")  # fmt: skip
-
-
-def _explain_starts(starts, n_starts, what="sample"):
-    """Raise Wrong unless all starts, 0 to n_starts - 1, come about equally often."""
-    times = np.bincount(starts, minlength=n_starts)
-    tries, last = len(starts), n_starts - 1
-    if n_starts == 1:
-        return
-    if times.max() == tries:
-        raise Wrong(
-            f"in {tries} tries it always begins at {what} {times.argmax()}: draw a place with rng"
-        )
-    told = f"in {tries} tries it never begins at {what}"
-    if not times[last] and times[:-1].all():
-        raise Wrong(
-            f"{told} {last}, the last place that fits: `rng.integers` leaves out its upper end"
-        )
-    if not times[0] and times[1:].all():
-        raise Wrong(f"{told} 0: from the very beginning a stretch fits as well")
-    if not times.all():
-        missing = np.flatnonzero(times == 0)
-        raise Wrong(f"{told} {', '.join(map(str, missing[:4]))}: every place that fits, 0 to "
-                    f"{last}, needs the same chance")  # fmt: skip
-    mean = tries / n_starts
-    if ((times - mean) ** 2).sum() / mean < scipy.special.chdtri(last, 1e-7):
-        return
-    told = f"the places 0 to {last} come {times.tolist()} times: each needs the same chance"
-    ends, between = times[[0, last]], times[1:last]
-    if between.size and ends.min() > 0.3 * between.max() and ends.max() < 0.7 * between.min():
-        told += ". The two at the ends come about half as often: does it round to whole numbers?"
-    raise Wrong(told)
 
 
 def _explain_lengthened(found, right, y):
@@ -716,13 +654,13 @@ def batch(attempt):
         x = call(attempt, given, labels, np.array([5]), n_frames=n_frames, rng=rng)[0]
         starts.append(int(np.asarray(x).flat[0] % 10000 // 100))
     with case(f"{n_frames} of {lengths[5]} frames"):
-        _explain_starts(starts, lengths[5] - n_frames + 1, "frame")
+        explain_starts(starts, lengths[5] - n_frames + 1, "frame")
 
 
 def _judge_batch(found, labels, chosen, shape):
     """The starts of the crops, or Wrong. shape: (n_frames, n_values) of a crop."""
     n_frames, n_values = shape
-    x, y = _need_parts(found, "x", "y")
+    x, y = need_parts(found, "x", "y")
     axes = ("len(chosen)", "n_frames", "n_values")
     if isinstance(x, list | tuple):
         raise Wrong("x is a list of crops: one array (len(chosen), n_frames, n_values) is needed")
@@ -736,7 +674,7 @@ def _judge_batch(found, labels, chosen, shape):
     x = np.asarray(x)
     if x.dtype != np.float32:
         raise Wrong(f"x is {x.dtype}: a network takes float32, half the memory of float64")
-    y = _plain(y, what="y")
+    y = plain(y, what="y")
     if y.shape == labels.shape != chosen.shape:
         raise Wrong(f"y has {len(y)} labels, those of all utterances: x has {len(chosen)} crops")
     if y.shape != chosen.shape:
@@ -802,205 +740,6 @@ def _explain_draws(draws, last, chosen):
 # --- networks -------------------------------------------------------------------------------------
 
 
-def _parts(network):
-    """All layers and operations of a network in order, those within its models and layers too."""
-    kinds = ("operations", "layers", "_layers")  # of a model; of a sequential one; of a layer
-    for part in next(filter(None, (getattr(network, kind, ()) for kind in kinds)), ()):
-        if not hasattr(part, "layers") or not hasattr(part, "input_shape"):  # or a class of its own
-            yield part
-        yield from _parts(part)
-
-
-def _run(network, x, **options):
-    """The output of a network as an array."""
-    from keras import ops
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Keras, where the input is a list of one
-        return ops.convert_to_numpy(network(x, **options))
-
-
-@contextlib.contextmanager
-def _quick_weights():
-    """Within, NumPy draws the weights that a network begins with, the same each time.
-
-    JAX would compile a program for every shape of them, which takes longer than all else here.
-    """
-    from keras import initializers, ops
-
-    rng = np.random.default_rng(38)
-
-    def drawn(self, shape, dtype=None):
-        weights = rng.standard_normal(shape) / math.sqrt(math.prod(shape[:-1]) or 1)
-        return ops.convert_to_tensor(weights, dtype=dtype or "float32")
-
-    kept = initializers.VarianceScaling.__call__
-    initializers.VarianceScaling.__call__ = drawn
-    try:
-        yield
-    finally:
-        initializers.VarianceScaling.__call__ = kept
-
-
-def _fits(found, shape):
-    """Whether a shape is the one that is asked for; None stands for any length."""
-    return isinstance(found, tuple) and len(found) == len(shape) and all(
-        a is None or a == b for a, b in zip(found, shape, strict=True)
-    )  # fmt: skip
-
-
-def _need_model(value):
-    """A Keras model that knows its input, or Wrong."""
-    import keras
-
-    need_value(value)
-    if isinstance(value, keras.KerasTensor):
-        raise Wrong("it returns a Keras tensor: a `keras.Model` from the input to it is needed")
-    if not isinstance(value, keras.Model):
-        raise Wrong(f"it returns a {type(value).__name__}: a `keras.Model` is needed")
-    try:
-        return value.input_shape, value.output_shape
-    except (AttributeError, ValueError):
-        if not isinstance(value, keras.Sequential):
-            raise Wrong(
-                f"it returns a model of a class of its own ({type(value).__name__}), which cannot "
-                "be looked into: a `keras.Sequential` that begins with `keras.Input`, or a "
-                "`keras.Model` from input to output, is needed"
-            ) from None
-        raise Wrong(
-            "the model does not know the shape of its input yet: begin with `keras.Input`"
-        ) from None
-
-
-def _judge_shapes(network, shape, n_classes):
-    """The parts of a network of the shapes that are asked for, or Wrong. shape: of one input."""
-    found, given = _need_model(network)
-    if not _fits(found, (None, *shape)):
-        told = f"its input has the shape {found}, where {(None, *shape)} is asked"
-        if len(shape) > 1 and _fits(found, (None, *shape, 1)):
-            told += ": the network itself adds the axis of channels"
-        elif _fits(found, (None, *shape[::-1])):
-            told += ": time comes first"
-        raise Wrong(told)
-    if not _fits(given, (None, n_classes)):
-        told = f"its output has the shape {given}, where {(None, n_classes)} is asked"
-        if isinstance(given, tuple) and len(given) == len(shape) + 1 > 2:
-            told += ": the axis of time is still there; pool over it"
-        raise Wrong(told)
-    return list(_parts(network))
-
-
-def _judge_other_sizes(attempt, *sizes):
-    """Raise Wrong unless the sizes of a network come from outside. sizes: the last, n_classes."""
-    *shape, n_classes = sizes
-    with case(f"with the sizes {sizes} instead"):
-        with _quick_weights():
-            found, given = _need_model(call(attempt, *sizes))
-        for name, is_, wanted in (
-            ("input", found, (None, *shape)),
-            ("output", given, (None, n_classes)),
-        ):
-            if not _fits(is_, wanted):
-                raise Wrong(
-                    f"its {name} has the shape {is_}, where {wanted} is asked: sizes are those "
-                    "that the function is given, none is written into it"
-                )
-
-
-def _judge_network(network, shape, n_classes):
-    """The parts of a network that gives logits, or Wrong. shape: of one input."""
-    parts = _judge_shapes(network, shape, n_classes)
-    n = network.count_params()
-    if n > MOST_PARAMETERS:
-        raise Wrong(
-            f"it has {n:,} parameters: stay below {MOST_PARAMETERS:,}, or it learns slowly, and "
-            "the few recordings by heart"
-        )
-    kinds = [type(part).__name__ for part in parts]
-    for kind, name in (("BatchNorm", "batch normalisation"), ("Dropout", "dropout")):
-        if not any(kind in each for each in kinds):
-            raise Wrong(f"there is no {name} among its layers: {_names(parts)}")
-    first = next((i for i, part in enumerate(parts) if _is_weighted(part)), 0)
-    if not any("BatchNorm" in kind for kind in kinds[first:]):
-        raise Wrong("batch normalisation comes before all else only: it belongs after a layer")
-    _judge_outputs(network, shape, parts)
-    return parts
-
-
-def _is_weighted(part):
-    """Whether a layer is a dense or a convolutional one."""
-    return type(part).__name__ == "Dense" or "Conv" in type(part).__name__
-
-
-def _names(parts):
-    """Which kinds of layers there are, for a message."""
-    return ", ".join(dict.fromkeys(type(part).__name__ for part in parts))
-
-
-def _activation(part):
-    """The name of the activation that a layer has built in."""
-    activation = getattr(part, "activation", None)
-    return getattr(activation, "__name__", type(activation).__name__) if activation else "linear"
-
-
-def _judge_outputs(network, shape, parts):
-    """Raise Wrong for an output that is no logits, and without dropout or an activation."""
-    rng = np.random.default_rng(38)
-    a, b = rng.normal(0, 2, (2, *shape))
-    x = np.stack([a, b, a + b, 0 * a]).astype(np.float32)
-    found = _run(network, x, training=False)
-    if not np.isfinite(found).all():
-        raise Wrong("its output is NaN or infinite")
-    logits = "logits are asked, which the loss takes with from_logits=True"
-    if (found >= 0).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3):
-        raise Wrong(f"the values of an output add up to 1: that is a softmax, and {logits}")
-    last = _activation(parts[-1])
-    if last != "linear":
-        raise Wrong(f"its last layer has the activation {last!r}: {logits}")
-    if ((found > 0) & (found < 1)).all():
-        raise Wrong(f"its output lies between 0 and 1, as after a sigmoid: {logits}")
-    if (found >= 0).all():
-        raise Wrong(f"its output is never negative, as after a ReLU: {logits}")
-    bend = np.abs(found[2] - found[0] - found[1] + found[3]).max()
-    linear = all(
-        any(name in type(part).__name__ for name in LINEAR) and _activation(part) == "linear"
-        for part in parts
-    )
-    if linear or bend < 1e-4 * np.abs(found).max():
-        raise Wrong(
-            f"there is no activation among its layers ({_names(parts)}): without one they are no "
-            "more than a single linear layer"
-        )
-    one, other = (_run(network, x, training=True) for _ in range(2))
-    if np.abs(one - other).max() < 1e-4 * np.abs(one).max():
-        raise Wrong("in training two passes give the same: dropout is there, but drops nothing")
-    for logits in (one, other):
-        dropped = (logits == 0) & (found != 0)
-        if (dropped & (logits != 0).any(axis=1, keepdims=True)).any():
-            raise Wrong(
-                "in training some of its logits are 0: dropout comes before the last dense layer; "
-                "after it, answers are dropped"
-            )
-
-
-def _judge_reach(network, shape):
-    """Raise Wrong unless all of the time counts for the logits. shape: of one input."""
-    rng, n = np.random.default_rng(39), shape[0] // 3
-    x = np.stack([rng.normal(size=shape)] * 4)
-    for k in range(3):
-        x[k + 1, k * n : (k + 1) * n] = rng.normal(0, 10, (n, *shape[1:]))
-    found = _run(network, x.astype(np.float32), training=False)
-    moved = np.abs(found[1:] - found[0]).max(axis=1)
-    still = moved < 1e-3 * np.abs(found[0]).max()
-    parts = [name for name, is_still in zip(("first", "second", "last"), still, strict=True)
-             if is_still]  # fmt: skip
-    if parts:
-        raise Wrong(
-            f"the logits stay the same whatever is in the {' and the '.join(parts)} third of the "
-            "frames: what is left of time is pooled as a whole"
-        )
-
-
 @check(
     "3.8",
     "a dense network",
@@ -1015,14 +754,14 @@ def dense_network(attempt):
     """dense_network(n_values, n_classes) → keras.Model, (n_values,) → logits (n_classes,)."""
     n_values, n_classes = 256, 20
     with case(f"{n_values} values, {n_classes} classes"):
-        with _quick_weights():
+        with quick_weights():
             network = call(attempt, n_values, n_classes)
-        parts = _judge_network(network, (n_values,), n_classes)
+        parts = judge_network(network, (n_values,), n_classes, most=MOST)
         if sum(type(part).__name__ == "Dense" for part in parts) < 2:
             raise Wrong(
-                f"it has no hidden dense layer ({_names(parts)}): the output's own does not count"
+                f"it has no hidden dense layer ({names_of(parts)}): the output's own does not count"
             )
-    _judge_other_sizes(attempt, 40, 7)
+    judge_other_sizes(attempt, 40, 7)
 
 
 @check(
@@ -1039,35 +778,21 @@ def conv1d_network(attempt):
     """conv1d_network(n_frames, n_values, n_classes) → keras.Model → logits (n_classes,)."""
     n_frames, n_values, n_classes = 240, 256, 20
     with case(f"{n_frames} frames of {n_values} values, {n_classes} classes"):
-        with _quick_weights():
+        with quick_weights():
             network = call(attempt, n_frames, n_values, n_classes)
-        parts = _judge_shapes(network, (n_frames, n_values), n_classes)
+        parts = judge_shapes(network, (n_frames, n_values), n_classes)
         _explain_convolutions(parts, n_frames, n_values)
-        _judge_network(network, (n_frames, n_values), n_classes)
-    _judge_lengths(attempt, network, n_frames, n_values, n_classes)
-    _judge_reach(network, (n_frames, n_values))
-    _judge_other_sizes(attempt, 300, 270, 7)
-
-
-def _judge_lengths(attempt, network, n_frames, n_values, n_classes):
-    """Raise Wrong unless a network for twice as many frames has no more parameters."""
-    with case(f"{2 * n_frames} frames of {n_values} values, {n_classes} classes"):
-        with _quick_weights():
-            longer = call(attempt, 2 * n_frames, n_values, n_classes)
-        _judge_shapes(longer, (2 * n_frames, n_values), n_classes)
-    few, many = network.count_params(), longer.count_params()
-    if few != many:
-        raise Wrong(
-            f"it has {few:,} parameters for {n_frames} frames and {many:,} for {2 * n_frames}: "
-            "pool over all that is left of time, and the length does not matter"
-        )
+        judge_network(network, (n_frames, n_values), n_classes, most=MOST)
+    judge_lengths(attempt, network, n_frames, n_values, n_classes)
+    judge_reach(network, (n_frames, n_values))
+    judge_other_sizes(attempt, 300, 270, 7)
 
 
 def _explain_convolutions(parts, n_frames, n_values):
     """Raise Wrong unless convolutions over time, with all values as channels, come first."""
     found = [part for part in parts if type(part).__name__.endswith("Conv1D")]
     if not found:
-        raise Wrong(f"there is no Conv1D among its layers: {_names(parts)}")
+        raise Wrong(f"there is no Conv1D among its layers: {names_of(parts)}")
     first = next((k for k in map(_kernel, found) if k is not None), None)
     if first is None:
         return
@@ -1098,38 +823,21 @@ def _kernel(layer):
 )
 def residual_block(attempt):
     """residual_block(x, channels, *, strides) → Keras tensor (batch, time, bands, channels)."""
-    import keras
-
     for what, n_channels, strides in (
         ("4 channels become 4, strides 1", 4, 1),
         ("4 channels become 4, strides 2", 4, 2),
         ("2 channels become 4, strides 1", 2, 1),
     ):
-        inputs = keras.Input((9, 6, n_channels))
         fits = (n_channels, strides) == (4, 1)
         with case(what):
-            with _quick_weights():
-                x = call(attempt, inputs, 4, strides=strides)
-            if not isinstance(x, keras.KerasTensor):
-                need_value(x)
-                raise Wrong(f"it returns a {type(x).__name__}: return what the last layer returned")
-            if x is inputs:
-                raise Wrong("it returns x as it was")
-            wanted = (*(-(-n // strides) for n in (9, 6)), 4)
-            if tuple(x.shape[1:]) != wanted:
-                told = f"from (9, 6, {n_channels}) it makes {tuple(x.shape[1:])}, not {wanted}"
-                if tuple(x.shape[1:]) == (*wanted[:2], 4 + (4 if not fits else n_channels)):
-                    told += ". Are the ways put side by side? They are added"
-                raise Wrong(told)
-            model = keras.Model(inputs, x)
-            parts = list(_parts(model))
-            _explain_block(parts, strides, fits)
+            model, parts = block_of(attempt, (9, 6, n_channels), 4, strides)
+            threes = _explain_block(parts, strides, fits)
             if fits or strides == 2:
-                _judge_shortcut(model, parts, n_channels, fits)
+                judge_block(model, parts, *threes, fits=fits)
 
 
 def _explain_block(parts, strides, fits):
-    """Raise Wrong unless a residual block has the layers that it needs."""
+    """The two convolutions of a residual block, or Wrong unless it has the layers it needs."""
     from keras import layers
 
     convolutions = [part for part in parts if isinstance(part, layers.Conv2D)]
@@ -1143,10 +851,10 @@ def _explain_block(parts, strides, fits):
     if not fits and sizes.count((1, 1)) != 1:
         raise Wrong(f"{told}: a 1x1 convolution brings x to the shape of the sum")
     for part in convolutions:
-        if _activation(part) != "linear":
+        if activation_of(part) != "linear":
             size = "x".join(map(str, part.kernel_size))
             raise Wrong(
-                f"a convolution of {size} has the activation {_activation(part)!r} built in: "
+                f"a convolution of {size} has the activation {activation_of(part)!r} built in: "
                 + (
                     "batch normalisation comes first, and a ReLU after that of the first one"
                     if part in threes
@@ -1163,88 +871,8 @@ def _explain_block(parts, strides, fits):
     if n < 2:
         raise Wrong(f"it has {n} batch normalisations: one comes after each of the convolutions")
     if not any(type(part).__name__ == "Add" for part in parts):
-        raise Wrong(f"nothing is added up in it: {_names(parts)}")
-
-
-def _judge_shortcut(model, parts, n_channels, fits):
-    """Raise Wrong unless x reaches the output past the convolutions, and ReLU comes last."""
-    import keras
-
-    threes = [part for part in parts if tuple(getattr(part, "kernel_size", ())) == (3, 3)]
-    outputs = [model.output]
-    if threes[1] in model.layers:  # and not in a model within
-        outputs.append(threes[1].input)
-    rng = np.random.default_rng(310)
-    x = rng.normal(size=(4, 9, 6, n_channels)).astype(np.float32)
-    found = [
-        keras.ops.convert_to_numpy(y) for y in keras.Model(model.input, outputs)(x, training=False)
-    ]
-    if found[0].min() < 0:
-        raise Wrong(
-            "its output has negative values: the last ReLU comes after the addition, and lets "
-            "none through"
-        )
-    if len(found) > 1 and found[1].min() < 0:
-        raise Wrong(
-            "what goes into the second convolution has negative values: a ReLU belongs between "
-            "the two"
-        )
-    for layer in threes:
-        layer.set_weights([np.zeros(w.shape, np.float32) for w in layer.get_weights()])
-    silent = _run(model, x, training=False)
-    if np.ptp(silent, axis=0).max() < 1e-6:
-        raise Wrong(
-            "with all 3x3 kernels at 0 the output is the same for every x: the shortcut is missing"
-        )
-    if fits and np.abs(silent - np.maximum(x, 0)).max() > 0.02:
-        raise Wrong(
-            "with all 3x3 kernels at 0 the output should be ReLU(x): the shortcut is x itself, "
-            "added just before the last ReLU"
-        )
-    _judge_signs(model, parts, x)
-
-
-def _judge_signs(model, parts, x):
-    """Raise Wrong where a ReLU cuts off what is added, or comes before batch normalisation."""
-    from keras import layers
-
-    rng = np.random.default_rng(311)
-    convolutions = [part for part in parts if isinstance(part, layers.Conv2D)]
-    threes = [part for part in convolutions if tuple(part.kernel_size) == (3, 3)]
-    norms = [part for part in parts if hasattr(part, "moving_mean")]
-    kernels = [
-        rng.normal(0, math.prod(part.kernel.shape[:-1]) ** -0.5, part.kernel.shape)
-        for part in convolutions
-    ]
-
-    def output(*cut, mean=0.0):
-        """What comes out where some kernels are 0, and everything is normalised by a mean."""
-        for part, kernel in zip(convolutions, kernels, strict=True):
-            part.kernel.assign(0 * kernel if part in cut else kernel)
-            if part.bias is not None:
-                part.bias.assign(np.zeros(part.bias.shape))
-        for part in norms:
-            for name, value in (("gamma", 1), ("beta", 0), ("moving_mean", mean)):
-                if (weight := getattr(part, name, None)) is not None:
-                    weight.assign(np.full(weight.shape, value))
-        return _run(model, 3 * x, training=False)
-
-    if (output() > output(*threes) - 1e-2).all():
-        raise Wrong(
-            "what the convolutions add is never negative: a ReLU cuts it off before the addition. "
-            "One belongs between them and one after the sum"
-        )
-    # Normalised by a mean of -1, the 0 that comes from kernels of 0 is 1; by a mean of 1 it is -1.
-    if output(*threes, mean=-1.0).min() > 0.5:
-        raise Wrong(
-            "the shortcut is never negative when it is added: it has no activation, ReLU comes "
-            "after the sum"
-        )
-    if np.abs(output(threes[0], mean=1.0) - output(*threes, mean=1.0)).max() > 1e-2:
-        raise Wrong(
-            "what goes into the second convolution has negative values: the ReLU between the two "
-            "comes after batch normalisation, not before"
-        )
+        raise Wrong(f"nothing is added up in it: {names_of(parts)}")
+    return threes
 
 
 @check(
@@ -1260,87 +888,18 @@ def conv2d_network(attempt):
     """conv2d_network(n_frames, n_values, n_classes) → keras.Model → logits (n_classes,)."""
     n_frames, n_values, n_classes = 240, 201, 20
     with case(f"{n_frames} frames of {n_values} values, {n_classes} classes"):
-        with _quick_weights():
+        with quick_weights():
             network = call(attempt, n_frames, n_values, n_classes)
-        parts = _judge_network(network, (n_frames, n_values), n_classes)
+        parts = judge_network(network, (n_frames, n_values), n_classes, most=MOST)
         kinds = {type(part).__name__ for part in parts}
         if not any(kind.endswith("Conv2D") for kind in kinds):
-            raise Wrong(f"there is no Conv2D among its layers: {_names(parts)}")
+            raise Wrong(f"there is no Conv2D among its layers: {names_of(parts)}")
         if "Add" not in kinds:
-            raise Wrong(f"no residual connection adds anything up in it: {_names(parts)}")
-        _judge_picture(network, parts, n_frames, n_values)
-    _judge_lengths(attempt, network, n_frames, n_values, n_classes)
-    _judge_reach(network, (n_frames, n_values))
-    _judge_other_sizes(attempt, 300, 220, 7)
-
-
-@contextlib.contextmanager
-def _watched(parts):
-    """Within, what goes into and comes out of some layers, channels last: [(input, output), …]."""
-    from keras import ops
-
-    def watch(part, its_own):
-        def called(*arguments, **options):
-            result = its_own(*arguments, **options)
-            pair = [*arguments, *options.values()][0], result
-            pair = [ops.convert_to_numpy(x) for x in pair]
-            if getattr(part, "data_format", "") == "channels_first":
-                pair = [np.moveaxis(x, 1, -1) for x in pair]
-            seen.append(pair)
-            return result
-
-        return called
-
-    seen, parts = [], list({id(part): part for part in parts}.values())
-    for part in parts:
-        part.call = watch(part, part.call)
-    try:
-        yield seen
-    finally:
-        for part in parts:
-            del part.call
-
-
-def _judge_picture(network, parts, n_frames, n_values):
-    """Raise Wrong unless the convolutions see time and frequency, and soon fewer of both."""
-    rng = np.random.default_rng(312)
-    x = np.stack([rng.normal(size=(n_frames, n_values))] * 4).astype(np.float32)
-    for k, (later, higher) in enumerate([(0, 0), (17, 0), (0, 19)]):  # a spot, moved
-        x[k + 1, n_frames // 3 + later, n_values // 3 + higher] = 50
-    with _watched([p for p in parts if type(p).__name__.endswith("Conv2D")]) as seen:
-        _run(network, x, training=False)
-    if not seen:  # somebody's own way of calling them
-        return
-    picture = seen[0][0]
-    told = (
-        f"its first convolution gets {picture.shape[1:]}, where {(n_frames, n_values, 1)} is asked"
-    )
-    if picture.shape[-1] in (n_frames, n_values):
-        which = "frames" if picture.shape[-1] == n_frames else "values"
-        raise Wrong(f"{told}: the {which} stand where the channels belong")
-    moved = np.abs(picture[1:] - picture[0])
-    if not any(_is_in_order(moved[..., k]) for k in range(moved.shape[-1])):
-        raise Wrong(
-            f"{told}: neighbours in time or frequency are no neighbours in it. `Reshape` leaves "
-            "all numbers in their order and swaps no axes; `Permute` does"
-        )
-    smallest = min(math.prod(array.shape[1:3]) for pair in seen for array in pair)
-    if smallest > 0.6 * n_frames * n_values:
-        raise Wrong(
-            "all of its convolutions go over the picture in its full size: with strides in the "
-            "first ones, the others have less to do"
-        )
-
-
-def _is_in_order(moved):
-    """Whether a step in time goes along one axis of a picture, one in frequency along the other.
-
-    moved: how far each pixel is from a picture's, in one with a spot, with one that is later, and
-    with one that is higher.
-    """
-    spots = np.array([np.unravel_index(each.argmax(), each.shape) for each in moved])
-    later, higher = spots[1:] - spots[0] != 0
-    return moved.max(axis=(1, 2)).all() and later.sum() == 1 and (later != higher).all()
+            raise Wrong(f"no residual connection adds anything up in it: {names_of(parts)}")
+        judge_picture(network, parts, n_frames, n_values)
+    judge_lengths(attempt, network, n_frames, n_values, n_classes)
+    judge_reach(network, (n_frames, n_values))
+    judge_other_sizes(attempt, 300, 220, 7)
 
 
 @check(
@@ -1361,7 +920,7 @@ def parameter_count(attempt):
         )
         with case(what):
             found = call(attempt, network)
-            found = _need_parts(found, "trainable", "all")
+            found = need_parts(found, "trainable", "all")
             found = tuple(need_number(value, what="how many there are") for value in found)
             if found == (trainable, every):
                 continue
@@ -1376,9 +935,9 @@ def parameter_count(attempt):
                 raise Wrong(f"{told}: {every - trainable} of them are not changed in training")
             if found == (trainable, trainable):
                 raise Wrong(f"{told}: all of them includes what training does not change")
-            if found[1] > every and any("Dropout" in type(p).__name__ for p in _parts(network)):
+            if found[1] > every and any("Dropout" in type(p).__name__ for p in parts_of(network)):
                 raise Wrong(f"{told}: the state of the random numbers in dropout is no weight")
-            parts = [network, *_parts(network)]
+            parts = [network, *parts_of(network)]
             is_frozen = not all(getattr(part, "trainable", True) for part in parts)
             more = found[0] > trainable and found[1] == every
             if more and is_frozen:
@@ -1448,7 +1007,7 @@ def compile_network(attempt):
     except Exception as error:  # whatever a wrong metric or a wrong loss makes of it
         raise Wrong(f"training stops with a {type(error).__name__}: {_first_line(error)}") from None
     history = fitted.history["loss"]
-    share = np.mean(_run(network, x, training=False).argmax(axis=1) == y)
+    share = np.mean(run(network, x, training=False).argmax(axis=1) == y)
     most = np.fmin(history[0], np.log(3))  # less than in the beginning, and than by guessing
     if share >= 0.9 and history[-1] < most:
         return
@@ -1564,7 +1123,7 @@ def predict_speaker(attempt):
         mean = np.average(shares, axis=0)
         right = names[mean.argmax()], mean.max()
         with case(what):
-            name, probability = _need_parts(call(attempt, logits, names), "name", "probability")
+            name, probability = need_parts(call(attempt, logits, names), "name", "probability")
             if isinstance(probability, str) and not isinstance(name, str):
                 raise Wrong("the name comes first, then its probability")
             if not isinstance(name, str):
@@ -1639,8 +1198,8 @@ def macro_scores(attempt):
     ):
         right = _macro(a, b)
         with case(what):
-            found = _need_parts(call(attempt, a, b), *names)
-            if any(_plain(p, what=name).ndim for p, name in zip(found, names, strict=True)):
+            found = need_parts(call(attempt, a, b), *names)
+            if any(plain(p, what=name).ndim for p, name in zip(found, names, strict=True)):
                 raise Wrong(
                     f"it returns one value per class ({np.size(found[0])}): the mean over the "
                     "classes is asked"
@@ -1669,7 +1228,7 @@ def _explain_scores(found, right, truth, guess):
     shown = [f"({', '.join(f'{x:.3f}' for x in scores)})" for scores in (found, right)]
     told = f"it returns {shown[0]}, where {shown[1]} is right: "
     occur = np.union1d(truth, guess)
-    _say_if(found, [
+    say_if(found, [
         (_macro(truth, guess, average="micro"), "this counts all utterances alike (micro), so that "
          "classes with many of them decide. Every class has the same weight"),
         (_macro(truth, guess, average="weighted"), "classes are weighted by their utterances "
@@ -1692,7 +1251,7 @@ def _explain_scores(found, right, truth, guess):
     ], within=1e-3, told=told)  # fmt: skip
     if np.allclose(found[:2], right[:2], atol=1e-3):
         both = 2 * right[0] * right[1] / (right[0] + right[1])
-        _say_if(found[2], [
+        say_if(found[2], [
             (both, "f1 is that of the two means: it is the mean of the classes' own F1"),
             ((right[0] + right[1]) / 2, "f1 is the plain mean of both: each class has an F1 of its "
              "own, 2 p r / (p + r)"),
@@ -1727,12 +1286,12 @@ def embedding_model(attempt):
                             "to this layer's output is needed")  # fmt: skip
             if found is network:
                 raise Wrong("it returns the network itself, which ends with the logits")
-            shape, given = _need_model(found)
+            shape, given = need_model(found)
             if isinstance(given, list | dict) and len(given) > 1:
                 raise Wrong(
                     f"it has {len(given)} outputs: that of layer 'embedding' alone is asked"
                 )
-            if not _fits(shape, network.input_shape):
+            if not fits_shape(shape, network.input_shape):
                 raise Wrong(
                     f"its input has the shape {shape}, and that of the network is "
                     f"{network.input_shape}: it begins where the network begins"
@@ -1744,7 +1303,7 @@ def embedding_model(attempt):
                     f"{len(new)} of its {len(found.weights)} weights are not the network's: they "
                     "are new, and not trained. No layer is made or copied"
                 )
-            output = _run(found, x, training=False)
+            output = run(found, x, training=False)
             _explain_embedding(output, network, x, embedding.name)
 
 

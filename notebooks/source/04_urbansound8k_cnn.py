@@ -1,0 +1,1216 @@
+# %% [markdown]
+# # 04 · Ten sounds of a city
+#
+# {{badges}}
+#
+# Dogs, drills, sirens: ten classes, the data set that everybody learns on, and a field of
+# notebooks that report 92 to 99 %. Here is why most of those figures are not true; and then how far
+# one gets without cheating.
+
+# %% [markdown]
+# **You will learn** to test on official folds · to mend a network that learns nothing · to mix,
+# move and hide parts of clips · to build a residual network on log-mel spectrograms, and to count
+# what it costs · class weights, label smoothing, a cosine schedule · test-time augmentation and
+# ensembles · transfer from YAMNet, and fusion · to test whether one model is better than another ·
+# calibration · to see, and hear, what a network looked at.
+#
+# **Exercises** are marked as such, with a check under each that says what is not right yet;
+# `checks.hint("4.1")` helps, and again helps more. Whatever you write or leave out, the lesson goes
+# on with the package's own version.
+#
+# **You should know** spectrogram and MFCC (02), and dropout, batch normalisation and residual
+# connections (03).
+#
+# **Data contract**
+#
+# - *reads* the clips of `DATASET`: `"urbansound8k"`, `"esc50"`, `"esc10"`, `"catsdogs"`, or
+#   `"folders"`, your own, by class; YAMNet's LiteRT file, if there
+# - *writes* to `OUTPUT_DIR`: `metrics.json`, `errors.csv`, and `report/` with `index.html`,
+#   `model.keras`, `features.npz`, `models.csv`, `folds.csv`, `recall.csv`, `wrong.csv` and pictures
+# - *without data* a synthetic UrbanSound8K of 220 clips is made
+
+# %%
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from IPython.display import Markdown, display
+
+from helpers import env
+
+env.setup()  # before anything that imports Keras
+
+import keras
+from keras import layers
+
+from helpers import (
+    attribution,
+    audio,
+    calibration,
+    checks,
+    classifiers,
+    cnn,
+    crops,
+    data,
+    embeddings,
+    explore,
+    features,
+    folds,
+    metrics,
+    mixing,
+    models,
+    plots,
+    report,
+    training,
+)
+
+# %% [markdown]
+# ## Parameters
+#
+# Everything that you may want to change is here; a batch job sets the same names from outside.
+
+# %% tags=["parameters"]
+DATASET = "urbansound8k"  # or "esc50", "esc10", "catsdogs"; "folders": your own, by class
+DATA_DIR = ""  # folder of the data set; "": look for it
+OUTPUT_DIR = ""  # "": outputs/04_urbansound8k_cnn
+SEED = 0
+MODEL = "logmel_cnn"  # whose figures are reported: or "mfcc_cnn", "yamnet", "fusion"
+FOLDS = []  # to test on in turn, each after training on all others; []: every fold present
+SEEDS = [0]  # a network for each, on every fold
+EPOCHS = 60
+BATCH_SIZE = 32
+LEARNING_RATE = 0.003
+WEIGHT_DECAY = 0.001
+LABEL_SMOOTHING = 0.1
+N_MELS = 64
+CROP_S = 4.0  # seconds that the network sees at a time
+SHIFTS = 5  # places to begin a clip at, in test-time augmentation
+VARIANTS = []  # what to leave out, to see its worth: "mixing", "warping", "equaliser", "hiding"
+YAMNET_PATH = ""  # YAMNet's LiteRT file; "": look for it, and go on without
+MAX_CLIPS = 0  # 0: all
+SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
+
+# %%
+OUTPUT = Path(OUTPUT_DIR or "outputs/04_urbansound8k_cnn")
+REPORT = OUTPUT / "report"
+LEFT_OUT = {
+    "mixing": {"mixed": 0},
+    "warping": {"warped": 0},
+    "equaliser": {"equaliser_db": 0},
+    "hiding": {"hidden": 0},
+}
+if MODEL not in ("mfcc_cnn", "logmel_cnn", "yamnet", "fusion"):
+    raise ValueError(f"MODEL = {MODEL!r}: it is mfcc_cnn, logmel_cnn, yamnet or fusion")
+if wrong_names := set(VARIANTS) - set(LEFT_OUT):
+    raise ValueError(f"VARIANTS names {sorted(wrong_names)}: it takes some of {list(LEFT_OUT)}")
+if EPOCHS < 1 or BATCH_SIZE < 2 or CROP_S < 0.5 or not SEEDS or SHIFTS < 1:
+    raise ValueError("EPOCHS and SHIFTS of 1, BATCH_SIZE of 2, CROP_S of 0.5 s, a seed are needed")
+yamnet_file = embeddings.find_yamnet(YAMNET_PATH)
+if MODEL in ("yamnet", "fusion") and yamnet_file is None:
+    raise ValueError(f"MODEL = {MODEL!r} needs YAMNet's file: see YAMNET_PATH")
+env.seed_everything(SEED)
+plots.use_style()
+rng = np.random.default_rng(SEED)
+dataset = data.resolve(DATASET, DATA_DIR, require=("clips",), sample_size=SAMPLE_SIZE)
+table, errors = data.clip_table(dataset, max_clips=MAX_CLIPS, seed=SEED)
+checks.start("4", strict=True)
+
+# %% [markdown]
+# ## 1 The data, and its folds
+#
+# Slices of a few hundred recordings. All slices of one recording lie in one **fold**; whoever tests
+# on a fold after training on the others tests on recordings that were never heard. That is the
+# rule of this data set, and this notebook keeps it. One fold of the training is the
+# **validation**: everything that is to be chosen is chosen on it.
+
+# %% [markdown]
+# **Exercise 4.1: leave one fold out.** `fold` has the number of each clip's fold. Test on
+# `test_fold`; of the other folds, validate on the one with the fewest clips, so that most are left
+# to train on (of equally small ones the lowest number); train on the rest.
+
+
+# %%
+def leave_one_out(fold, test_fold):
+    """(training, validation, test): three bool (n,). fold: int (n,), three folds at least."""
+    ### BEGIN SOLUTION 4.1: the test fold, the smallest other fold, the rest
+    others = [k for k in np.unique(fold) if k != test_fold]
+    smallest = min(others, key=lambda k: np.sum(fold == k))
+    test, validation = fold == test_fold, fold == smallest
+    return ~test & ~validation, validation, test
+    ### END SOLUTION
+
+
+# %%
+checks.leave_one_out(leave_one_out)
+
+# %%
+table, rounds = folds.rounds(table, test_folds=FOLDS, seed=SEED)
+names = sorted(table["label"].unique())
+label = table["label"].map({name: k for k, name in enumerate(names)}).to_numpy()
+source = table["group"].to_numpy()
+figure, axes = plt.subplots(1, 2, figsize=(12, 3.4), layout="constrained")
+counts = table.groupby(["label", "fold"]).size().unstack(fill_value=0)
+counts.plot.barh(stacked=True, ax=axes[0], cmap="viridis", width=0.8)
+axes[0].set(xlabel="clips", ylabel="")
+axes[0].legend(title="fold", fontsize=8, title_fontsize=8, ncol=2)
+per_source = table.groupby(["label", "group"]).size().rename("clips").reset_index()
+sns.stripplot(per_source, x="clips", y="label", order=counts.index, ax=axes[1], size=3, alpha=0.6)
+axes[1].set(xlabel="clips of one recording", ylabel="", xlim=(0, None))
+plt.show()
+display(
+    Markdown(
+        f"{len(table)} clips of {len(names)} classes from {table['group'].nunique()} recordings, "
+        f"in {table['fold'].nunique()} folds. Tested in turn: "
+        f"{', '.join(str(r.test_fold) for r in rounds)}."
+    )
+)
+
+# %% [markdown]
+# The right picture is the reason for all this care: each dot is a recording, and whoever divides
+# the clips at random puts slices of one recording on both sides.
+
+# %% [markdown]
+# ## 2 Two inputs, one decoding
+#
+# 13 MFCC are what the tutorials take; a log-mel spectrogram keeps what they throw away. Each file
+# is decoded once for both, and the frames are kept.
+
+# %%
+SR = 22050
+frontend = features.Frontend(sr=SR, n_fft=1024, hop_length=512, n_mels=N_MELS, fmin=20.0)
+LOGMEL = crops.ClipInput(frontend, crop_s=CROP_S)
+MFCC = crops.ClipInput(
+    features.Frontend(sr=SR, n_fft=2048, hop_length=512, n_mels=128), n_mfcc=13, crop_s=CROP_S
+)
+begun = time.perf_counter()
+frames, unreadable = crops.extract(
+    table["path"], {"logmel": LOGMEL, "mfcc": MFCC}, root=dataset.root
+)
+errors = pd.concat([errors, unreadable], ignore_index=True)
+report.write_table(errors, OUTPUT / "errors.csv")
+if len(errors):
+    display(errors.head(10))
+if len(unreadable):  # the rows of those that can be read, and their rounds
+    table = table[[part is not None for part in frames["mfcc"]]].reset_index(drop=True)
+    frames = {name: [p for p in parts if p is not None] for name, parts in frames.items()}
+    table, rounds = folds.rounds(table, test_folds=FOLDS, seed=SEED)
+    label = table["label"].map({name: k for k, name in enumerate(names)}).to_numpy()
+    source = table["group"].to_numpy()
+print(f"{len(table)} clips in {time.perf_counter() - begun:.1f} s: {LOGMEL.shape}, {MFCC.shape}")
+
+# %%
+examples = [int(rng.choice(np.flatnonzero(label == k))) for k in range(min(10, len(names)))]
+figure = plots.spectrograms(
+    [10 ** (frames["logmel"][i].astype(np.float32) / 10) for i in examples],
+    frontend,
+    titles=[names[label[i]] for i in examples],
+    columns=5,
+)
+report.write_figure(figure, REPORT / "spectrograms.png")
+plt.show()
+explore.players(
+    [audio.load(table["path"][i], sr=SR, duration_s=CROP_S) for i in examples],
+    sr=SR,
+    titles=[names[label[i]] for i in examples],
+    columns=5,
+)
+
+# %% [markdown]
+# Look for what does *not* depend on the place or the microphone: the stripes of a horn, the comb of
+# an engine, the single stroke of a shot. And for what does: the highest frequency that there is,
+# the noise behind.
+
+# %% [markdown]
+# ## 3 The network that everybody starts with
+#
+# 13 MFCC, one convolution, a dense layer, five epochs. The first MFCC is the loudness, a number
+# around -200; the others are around 10. To a network that is one huge value and twelve that hardly
+# count.
+
+# %% [markdown]
+# **Exercise 4.2: standardise.** Take the mean and the standard deviation of each of the values over
+# all clips and frames of `training`, and bring `training` and `other` to mean 0 and deviation 1 *of
+# the training*. A value that never changes there has deviation 0: divide by 1.
+
+
+# %%
+def standardise_clips(training, other):
+    """Both, standardised. training, other: float (n_clips, n_frames, n_values)."""
+    ### BEGIN SOLUTION 4.2: mean and deviation of the training, taken off and divided by
+    mean, deviation = training.mean(axis=(0, 1)), training.std(axis=(0, 1))
+    deviation = np.where(deviation > 0, deviation, 1)
+    return (training - mean) / deviation, (other - mean) / deviation
+    ### END SOLUTION
+
+
+# %%
+checks.standardise_clips(standardise_clips)
+
+# %% [markdown]
+# So here it is as most tutorials have it, and mended step by step. Each is trained on the first
+# round, and looked at on its validation fold; and once more on a random split with as many clips
+# held out, as most tutorials do.
+
+# %%
+first = rounds[0]
+at_random = folds.random_round(
+    table, share=len(first.validation) / len(first.everything), seed=SEED
+)
+at_random = replace(
+    at_random,
+    training=np.intersect1d(at_random.training, first.everything),
+    test=np.intersect1d(at_random.test, first.everything),
+)
+
+
+def train_first(rows, *, standardised, epochs, hidden=0.0):
+    """The tutorial's network on some clips. Returns the network."""
+    env.seed_everything(SEED)
+    own = [frames["mfcc"][i] for i in rows]
+    mean, variance = classifiers.moments(own) if standardised else (None, None)
+    network = cnn.first_cnn(MFCC, len(names), mean=mean, variance=variance)
+    batches = crops.CropBatches(
+        own, label[rows], MFCC, batch_size=BATCH_SIZE, seed=SEED, hidden=hidden
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    training.compile_network(network, loss, n_steps=epochs * len(batches), learning_rate=1e-3)
+    training.run_epochs(network, batches, epochs=epochs, progress=False)
+    return network
+
+
+def answers(network, rows, given, *, shifts=1):
+    """Probabilities of some clips' classes: float (len(rows), n_classes)."""
+    own = [frames["mfcc" if given is MFCC else "logmel"][i] for i in rows]
+    return classifiers.probabilities(network, own, given, shifts=shifts)
+
+
+def accuracy(probability, rows):
+    return float((probability.argmax(axis=1) == label[rows]).mean())
+
+
+STEPS = {
+    "as it is, 5 epochs": {"standardised": False, "epochs": 5},
+    "standardised": {"standardised": True, "epochs": 5},
+    "20 epochs, parts hidden": {"standardised": True, "epochs": 20, "hidden": 0.15},
+}
+mended = pd.DataFrame(index=list(STEPS), columns=["unheard recordings", "random split"])
+for step, options in env.progress_bar(STEPS.items(), desc="Mending", unit="step"):
+    for column, rows, held_out in (
+        ("unheard recordings", first.training, first.validation),
+        ("random split", at_random.training, at_random.test),
+    ):
+        network = train_first(rows, **options)
+        mended.loc[step, column] = accuracy(answers(network, held_out, MFCC), held_out)
+mended.style.format("{:.1%}")
+
+# %%
+chance = np.bincount(label[first.validation]).max() / len(first.validation)
+display(
+    Markdown(
+        f"Always naming the most frequent class would be right for {chance:.0%}. The last step is "
+        f"right for **{mended.iloc[-1, 0]:.0%}** of {len(first.validation)} clips of recordings "
+        f"that were never heard, and for **{mended.iloc[-1, 1]:.0%}** of {len(at_random.test)} by "
+        "the random split, where recordings can be recognised instead of classes."
+    )
+)
+
+# %% [markdown]
+# ## 4 Never the same clip twice
+#
+# A thousand clips are few. But a siren a little higher is a siren, one further away is, and one
+# behind a drill is half of one. So each time that a clip is called for, it is changed: played
+# higher or lower, longer or shorter, begun elsewhere, heard through another microphone; and often
+# it is mixed with another clip.
+
+# %% [markdown]
+# **Exercise 4.3: mix two clips** (*mixup*). `a` and `b` are power over time and frequency. Bring
+# both to a mean power of 1. Then the amplitude of `a` is multiplied by `share` and that of `b` by
+# `1 - share`, so their powers by the squares of these; add the powers. The labels are added as they
+# are, multiplied by `share` and `1 - share`.
+
+
+# %%
+def mixup(a, b, label_a, label_b, *, share):
+    """(power, label) of the mix. a, b: (n_frames, n_bands). label_a, label_b: (n_classes,)."""
+    ### BEGIN SOLUTION 4.3: equally loud, then the squares of the shares; the labels by the shares
+    power = share**2 * a / a.mean() + (1 - share) ** 2 * b / b.mean()
+    return power, share * label_a + (1 - share) * label_b
+    ### END SOLUTION
+
+
+# %%
+checks.mixup(mixup)
+
+# %% [markdown]
+# **Exercise 4.4: hide parts** (*SpecAugment*). Set `width_frames` neighbouring frames, beginning at
+# a random place, and `width_bands` neighbouring bands at another, to the mean that the whole input
+# had. Every place where the stretch fits is as likely as any other. The input itself is left alone.
+
+
+# %%
+def hide_parts(x, *, width_frames, width_bands, rng):
+    """A copy of x with parts hidden. x: decibels (n_frames, n_bands). rng: NumPy Generator."""
+    ### BEGIN SOLUTION 4.4: a copy, two random places, the mean
+    hidden = x.copy()
+    frame = rng.integers(len(x) - width_frames + 1)
+    band = rng.integers(x.shape[1] - width_bands + 1)
+    hidden[frame : frame + width_frames] = x.mean()
+    hidden[:, band : band + width_bands] = x.mean()
+    return hidden
+    ### END SOLUTION
+
+
+# %%
+checks.hide_parts(hide_parts)
+
+# %% [markdown]
+# `mixing.MixedBatches` does all that, on power that was extracted once (sounds add up, and so, on
+# average, do their powers). The same clip, four times:
+
+# %%
+one = int(rng.choice(first.training))
+drawn = mixing.MixedBatches(
+    [frames["logmel"][i] for i in first.training],
+    label[first.training],
+    LOGMEL,
+    n_classes=len(names),
+    batch_size=4,
+    seed=SEED,
+)
+place = int(np.flatnonzero(first.training == one)[0])
+versions = [drawn.example(np.random.default_rng((SEED, k)), place) for k in range(4)]
+titles = []
+for _, target in versions:
+    parts = np.argsort(-target[:-1])[:2]
+    titles.append(" + ".join(f"{target[k]:.0%} {names[k]}" for k in parts if target[k] > 0))
+plots.spectrograms([10 ** (x / 10) for x, _ in versions], frontend, titles=titles, columns=4)
+plt.show()
+
+# %% [markdown]
+# ## 5 A residual network, and what it costs
+#
+# Depth helps, operations cost. A 3 × 3 convolution from n to n channels takes 9 n² multiplications
+# at every place. A **separable** one first convolves each channel by itself (9 n), then mixes the
+# channels at each place (n²).
+
+# %% [markdown]
+# **Exercise 4.5: a separable residual block.** A depthwise 3 × 3 convolution (`padding="same"`,
+# with `strides`), batch normalisation, ReLU; a 1 × 1 convolution to `channels`, batch
+# normalisation; the shortcut, which is `x` or, where the shape changes, a 1 × 1 convolution of it
+# with the same strides (normalised or not); their sum; ReLU. No layer but batch normalisation has a
+# bias.
+
+
+# %%
+def separable_block(x, channels, *, strides):
+    """Keras tensor (batch, time, bands, n) → (batch, time / strides, bands / strides, channels)."""
+    ### BEGIN SOLUTION 4.5: depthwise, pointwise, shortcut, sum
+    y = layers.DepthwiseConv2D(3, strides=strides, padding="same", use_bias=False)(x)
+    y = layers.ReLU()(layers.BatchNormalization()(y))
+    y = layers.BatchNormalization()(layers.Conv2D(channels, 1, use_bias=False)(y))
+    if strides != 1 or x.shape[-1] != channels:
+        x = layers.Conv2D(channels, 1, strides=strides, use_bias=False)(x)
+    return layers.ReLU()(layers.Add()([x, y]))
+    ### END SOLUTION
+
+
+# %%
+checks.separable_block(separable_block)
+
+# %% [markdown]
+# **Exercise 4.6: a network on log-mel spectrograms.** The input has no channel axis: add it. Then
+# convolutions with batch normalisation and ReLU that stride early (the second at the latest), the
+# mean over all places (`GlobalAveragePooling2D`), dropout, logits. Fewer than 300,000 parameters.
+
+
+# %%
+def logmel_network(n_frames, n_bands, n_classes):
+    """keras.Model: (batch, n_frames, n_bands) → logits (batch, n_classes)."""
+    ### BEGIN SOLUTION 4.6: a channel axis, convolutions that stride, the mean, dropout, logits
+    inputs = keras.Input((n_frames, n_bands))
+    x = layers.Reshape((n_frames, n_bands, 1))(inputs)
+    for channels in (16, 32, 64, 96):
+        x = layers.Conv2D(channels, 3, strides=2, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, layers.Dense(n_classes)(x))
+    ### END SOLUTION
+
+
+# %%
+checks.logmel_network(logmel_network)
+
+# %% [markdown]
+# Ours, `cnn.residual_cnn`, takes the clip's level off first: how loud a clip is says where the
+# microphone stood. Its first layer strides by 2 over time and by 4 over the bands, so that
+# everything after it costs an eighth. Separable blocks in the place of plain ones have fewer
+# parameters and operations; whether they train faster is another matter:
+
+# %%
+network = cnn.residual_cnn(LOGMEL, len(names))
+costs = []
+for title, candidate in (
+    ("plain blocks", network),
+    ("separable blocks", cnn.residual_cnn(LOGMEL, len(names), separable=True)),
+    ("plain, no early stride over bands", cnn.residual_cnn(LOGMEL, len(names), first_stride=2)),
+):
+    x = np.zeros((BATCH_SIZE, *LOGMEL.shape), np.float32)
+    y = np.zeros((BATCH_SIZE, len(names)), np.float32)
+    candidate.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
+    candidate.train_on_batch(x, y)  # compiles
+    begun = time.perf_counter()
+    for _ in range(3):
+        candidate.train_on_batch(x, y)
+    costs.append(
+        {
+            "network": title,
+            "parameters": models.parameter_count(candidate),
+            "million multiplications a clip": cnn.multiplications(candidate) / 1e6,
+            "training (ms a clip)": (time.perf_counter() - begun) / 3 / BATCH_SIZE * 1000,
+        }
+    )
+pd.DataFrame(costs).set_index("network").style.format(
+    {
+        "parameters": "{:,d}",
+        "million multiplications a clip": "{:.1f}",
+        "training (ms a clip)": "{:.1f}",
+    }
+)
+
+# %% [markdown]
+# Multiplications are not time: a depthwise convolution has little to compute for each number that
+# it fetches, and on a CPU it waits for the memory. Measure before you choose.
+
+# %% [markdown]
+# ## 6 Training
+#
+# Four choices that each cost a line. **Weights**: a rare class must not be forgotten, and a hundred
+# slices of one siren are not a hundred sirens.
+
+# %% [markdown]
+# **Exercise 4.7: class weights.** What a clip of each class is to weigh in the loss, so that all
+# classes that have clips weigh the same in sum, and a clip weighs 1 in the mean over all clips. A
+# class without clips: 0.
+
+
+# %%
+def weight_per_class(labels, n_classes):
+    """float (n_classes,). labels: int (n,)."""
+    ### BEGIN SOLUTION 4.7: the mean number of clips, over the class's own
+    counts = np.bincount(labels, minlength=n_classes)
+    present = counts > 0
+    weights = np.zeros(n_classes)
+    weights[present] = len(labels) / (present.sum() * counts[present])
+    return weights
+    ### END SOLUTION
+
+
+# %%
+checks.weight_per_class(weight_per_class)
+
+# %% [markdown]
+# **Label smoothing** keeps a network from shouting: a share of every label is spread evenly over
+# all classes.
+
+# %% [markdown]
+# **Exercise 4.8: smooth the labels.** Each row keeps `1 - share` of what it has; `share` is spread
+# evenly over all classes, the true one included.
+
+
+# %%
+def smooth_labels(labels, *, share):
+    """float (n, n_classes), rows that add up to 1. labels: float (n, n_classes)."""
+    ### BEGIN SOLUTION 4.8: a part of the label, and the rest for all
+    return (1 - share) * labels + share / labels.shape[1]
+    ### END SOLUTION
+
+
+# %%
+checks.smooth_labels(smooth_labels)
+
+# %% [markdown]
+# **A cosine schedule**: large steps first, ever smaller ones to the end.
+
+# %% [markdown]
+# **Exercise 4.9: the learning rate** at `step` of `n_steps`: half a cosine, from `highest` at step
+# 0 to 0 at step `n_steps`.
+
+
+# %%
+def learning_rate_at(step, *, n_steps, highest):
+    """float. step: 0 … n_steps."""
+    ### BEGIN SOLUTION 4.9: half a period of the cosine, between 1 and 0
+    return highest * (1 + np.cos(np.pi * step / n_steps)) / 2
+    ### END SOLUTION
+
+
+# %%
+checks.learning_rate_at(learning_rate_at)
+
+# %% [markdown]
+# **Weight decay** lets every weight shrink a little that is not needed. Now the first round, with
+# its validation fold left out of the training: to look at, and to choose on.
+
+
+# %%
+def train(rows, *, seed, validation=None, augmentation=None, epochs=EPOCHS):
+    """Trains a residual network on some clips. Returns (network, history)."""
+    env.seed_everything(seed)
+    network = cnn.residual_cnn(LOGMEL, len(names), name=f"seed_{seed}")
+
+    def batches(some, **options):
+        return mixing.MixedBatches(
+            [frames["logmel"][i] for i in some],
+            label[some],
+            LOGMEL,
+            n_classes=len(names),
+            batch_size=BATCH_SIZE,
+            seed=seed,
+            **options,
+        )
+
+    mixed = batches(
+        rows, augmentation=augmentation, weights=mixing.clip_weights(label[rows], source[rows])
+    )
+    training.compile_network(
+        network,
+        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING),
+        n_steps=epochs * len(mixed),
+        learning_rate=LEARNING_RATE,
+        weight_decay=WEIGHT_DECAY,
+        metrics=("accuracy",),
+    )
+    held_out = batches(validation, fixed=True) if validation is not None else None
+    return network, training.run_epochs(network, mixed, epochs=epochs, validation=held_out)
+
+
+chooser, history = train(first.training, seed=100 * SEED, validation=first.validation)
+figure, axes = plt.subplots(1, 2, figsize=(11, 3), layout="constrained")
+for axis, what, unit in ((axes[0], "loss", "loss (nats)"), (axes[1], "accuracy", "accuracy")):
+    axis.plot(history["epoch"], history[what], color=plots.OTHER, label="training, mixed")
+    axis.plot(
+        history["epoch"], history[f"validation_{what}"], "--", color=plots.CALL, label="validation"
+    )
+    axis.set(xlabel="epoch", ylabel=unit)
+axes[0].legend(fontsize=9)
+report.write_figure(figure, REPORT / "learning_curves.png")
+plt.show()
+
+# %% [markdown]
+# The training is the harder task here: mixed, moved and hidden clips, and labels that nobody can
+# meet exactly. So the dashed line may well lie below the other. If it rose again towards the end,
+# fewer epochs would do; they are fixed, and nothing stops at the epoch that looks best.
+
+# %%
+ablation = {"everything": accuracy(answers(chooser, first.validation, LOGMEL), first.validation)}
+for variant in VARIANTS:
+    changed = replace(mixing.Augmentation(), **LEFT_OUT[variant])
+    without, _ = train(first.training, seed=100 * SEED, augmentation=changed)
+    ablation[f"without {variant}"] = accuracy(
+        answers(without, first.validation, LOGMEL), first.validation
+    )
+if VARIANTS:
+    display(pd.Series(ablation, name="accuracy, validation").to_frame().style.format("{:.1%}"))
+    display(
+        Markdown(
+            f"One network each: differences below "
+            f"{1.4 * np.sqrt(0.24 / table['group'].iloc[first.validation].nunique()):.0%} may be "
+            "chance."
+        )
+    )
+
+# %% [markdown]
+# ## 7 One clip, heard five times
+#
+# What helps in training helps in use: the clip is begun at several places (its end followed by its
+# beginning), and the probabilities are averaged. It costs as many times the computing.
+
+# %% [markdown]
+# **Exercise 4.10: test-time augmentation.** Begin `x` at `n` even places (0, 1/n, 2/n … of its
+# length, rounded down; what lies before comes after the end), ask `predict` for the probabilities
+# of each version, return their mean.
+
+
+# %%
+def average_over_shifts(predict, x, *, n):
+    """float (n_classes,). predict: (n_frames, n_bands) → (n_classes,). x: (n_frames, n_bands)."""
+    ### BEGIN SOLUTION 4.10: roll, predict, average
+    shifted = [np.roll(x, -(k * len(x) // n), axis=0) for k in range(n)]
+    return np.mean([predict(version) for version in shifted], axis=0)
+    ### END SOLUTION
+
+
+# %%
+checks.average_over_shifts(average_over_shifts)
+
+# %%
+plain = answers(chooser, first.validation, LOGMEL)
+shifted = answers(chooser, first.validation, LOGMEL, shifts=SHIFTS)
+print(
+    f"validation fold: {accuracy(plain, first.validation):.1%} from one place, "
+    f"{accuracy(shifted, first.validation):.1%} from {SHIFTS}"
+)
+
+# %% [markdown]
+# ## 8 Standing on the shoulders of two million clips
+#
+# **YAMNet** was trained on two million clips of videos. Its last layer but one, the *embedding*,
+# says in 1,024 numbers what it hears. We leave it as it is (frozen) and train a small head on it: a
+# logistic regression, in seconds. And because it errs in other places than our network, the two
+# together may be better than either.
+
+# %% [markdown]
+# **Exercise 4.11: fuse two models.** The logarithms of their probabilities, averaged with the
+# weights `share` (of `p`) and `1 - share`, and made probabilities again. (A probability of 0 counts
+# as 1e-7.)
+
+
+# %%
+def fuse(p, q, *, share):
+    """float (n, n_classes), rows that add up to 1. p, q: probabilities (n, n_classes)."""
+    ### BEGIN SOLUTION 4.11: a weighted geometric mean, normalised
+    logarithm = share * np.log(np.maximum(p, 1e-7)) + (1 - share) * np.log(np.maximum(q, 1e-7))
+    fused = np.exp(logarithm)
+    return fused / fused.sum(axis=1, keepdims=True)
+    ### END SOLUTION
+
+
+# %%
+checks.fuse(fuse)
+
+# %%
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+embedded = None
+if yamnet_file:
+    embedded, _ = embeddings.Yamnet(yamnet_file).extract(table["path"], root=dataset.root)
+    if not np.isfinite(embedded).all():
+        raise ValueError("YAMNet could not read clips that were read before: run this again")
+
+
+def yamnet_answers(training_rows, rows):
+    """Probabilities of some clips, by a head on the embedding that was fitted to others."""
+    head = make_pipeline(StandardScaler(), LogisticRegression(C=0.003, max_iter=1000))
+    weights = mixing.clip_weights(label[training_rows], source[training_rows])
+    head.fit(
+        embedded[training_rows], label[training_rows], logisticregression__sample_weight=weights
+    )
+    probability = np.zeros((len(rows), len(names)))
+    probability[:, head.classes_] = head.predict_proba(embedded[rows])
+    return probability
+
+
+share = 0.5  # of our network in the fusion
+if embedded is not None:
+    by_yamnet = yamnet_answers(first.training, first.validation)
+    shares = np.linspace(0, 1, 21)
+    fused_accuracy = [
+        accuracy(calibration.fused(shifted, by_yamnet, share=s), first.validation) for s in shares
+    ]
+    figure, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
+    axis.plot(shares, fused_accuracy, "o-", color=plots.OTHER, ms=4)
+    axis.axvline(share, color=plots.KEY, label="taken: both the same")
+    axis.set(xlabel="weight of our network (0: YAMNet alone)", ylabel="accuracy, validation")
+    axis.legend(fontsize=9)
+    plt.show()
+else:
+    display(Markdown("YAMNet's file is not there: see `YAMNET_PATH` in the parameters."))
+
+# %% [markdown]
+# The curve is flat in its middle, and one fold is little to choose a weight on: both count the
+# same.
+
+# %% [markdown]
+# ## 9 Every fold in turn
+#
+# All is chosen; now the validation folds go back into the training. In each round every network is
+# trained on all other folds, and its fold is tested once, for each of `SEEDS`.
+
+# %%
+tested = np.concatenate([one_round.test for one_round in rounds])
+fold_of = np.concatenate([np.full(len(r.test), r.test_fold) for r in rounds])
+found = {}  # model: probabilities (n_seeds, n_tested, n_classes)
+networks, seconds = {}, []
+
+
+def in_every_round(predict):
+    """predict: (round, seed) → probabilities of its test clips. All rounds and seeds."""
+    return np.array(
+        [
+            np.concatenate([predict(one_round, 100 * SEED + seed) for one_round in rounds])
+            for seed in SEEDS
+        ]
+    )
+
+
+def by_first(one_round, seed):
+    network = train_first(one_round.everything, **STEPS["20 epochs, parts hidden"])
+    return answers(network, one_round.test, MFCC)
+
+
+def by_residual(one_round, seed):
+    network, history = train(one_round.everything, seed=seed)
+    networks[one_round.test_fold, seed] = network
+    seconds.append(history["seconds"].mean())
+    return answers(network, one_round.test, LOGMEL, shifts=SHIFTS)
+
+
+found["mfcc_cnn"] = in_every_round(by_first)
+found["logmel_cnn"] = in_every_round(by_residual)
+if embedded is not None:
+    found["yamnet"] = in_every_round(lambda r, seed: yamnet_answers(r.everything, r.test))
+    found["fusion"] = np.array(
+        [
+            calibration.fused(own, other, share=share)
+            for own, other in zip(found["logmel_cnn"], found["yamnet"], strict=True)
+        ]
+    )
+truth = label[tested]
+if len(SEEDS) > 1:
+    found["logmel_cnn, ensemble"] = found["logmel_cnn"].mean(axis=0, keepdims=True)
+
+# %%
+per_fold = pd.DataFrame(
+    [
+        {
+            "model": model,
+            "seed": seed,
+            "fold": k,
+            "accuracy": (guess[fold_of == k] == truth[fold_of == k]).mean(),
+            "macro_f1": metrics.macro_f1(truth[fold_of == k], guess[fold_of == k]),
+        }
+        for model, probability in found.items()
+        for seed, guess in enumerate(probability.argmax(axis=2))
+        for k in dict.fromkeys(fold_of)
+    ]
+)
+report.write_table(per_fold, REPORT / "folds.csv")
+by_fold = per_fold.groupby(["model", "fold"], sort=False)[["accuracy", "macro_f1"]].mean()
+results = by_fold.groupby("model", sort=False).agg(["mean", "std"])
+results.columns = [f"{score}_{what}" for score, what in results.columns]
+sizes = {
+    "mfcc_cnn": models.parameter_count(cnn.first_cnn(MFCC, len(names))),
+    "yamnet": 1025 * len(names),  # of the head
+}
+own_size = models.parameter_count(chooser)
+results["parameters"] = [sizes.get(model, own_size) for model in results.index]
+report.write_table(results.reset_index(), REPORT / "models.csv")
+display(results.style.format("{:.3f}", na_rep="–").format("{:,d}", subset="parameters"))
+
+# %% [markdown]
+# Mean over the folds (and seeds), and the spread between folds. Where it is large, a figure on a
+# single fold says little about the next.
+
+# %% [markdown]
+# ## 10 Where it goes wrong
+
+# %% [markdown]
+# **Exercise 4.12: recall of each class.** Which share of a class's clips is named rightly? `nan`
+# for a class that has none.
+
+
+# %%
+def recall_per_class(truth, guess, n_classes):
+    """float (n_classes,). truth, guess: int (n,)."""
+    ### BEGIN SOLUTION 4.12: hits of each class over its clips
+    hits = np.bincount(truth[truth == guess], minlength=n_classes)
+    total = np.bincount(truth, minlength=n_classes)
+    return np.divide(hits, total, out=np.full(n_classes, np.nan), where=total > 0)
+    ### END SOLUTION
+
+
+# %%
+checks.recall_per_class(recall_per_class)
+
+# %%
+probability = found[MODEL].mean(axis=0)  # of the seeds
+guess = probability.argmax(axis=1)
+recall = pd.DataFrame(
+    {
+        model: pd.Series(truth == answer.mean(axis=0).argmax(axis=1)).groupby(truth).mean()
+        for model, answer in found.items()
+    }
+)
+recall.insert(0, "clips", np.bincount(truth, minlength=len(names))[recall.index])
+recall.index = [names[k] for k in recall.index]
+report.write_table(recall.rename_axis("class").reset_index(), REPORT / "recall.csv")
+display(recall.style.format("{:.0%}", subset=recall.columns[1:]))
+figure = plots.confusions(truth, guess, labels=names, title=f"{MODEL}: unheard recordings")
+report.write_figure(figure, REPORT / "confusion.png")
+plt.show()
+
+# %% [markdown]
+# Off the diagonal lie the pairs that people confuse, too. Listen to the errors that the model was
+# surest of: some are hard, some are labelled after what stands in the foreground, or are not.
+
+# %%
+wrong = np.flatnonzero(guess != truth)
+wrong = wrong[np.argsort(-probability[wrong, guess[wrong]], kind="stable")]
+listed = pd.DataFrame(
+    {
+        "file": [env.short_path(p, root=dataset.root) for p in table["path"].iloc[tested[wrong]]],
+        "fold": fold_of[wrong],
+        "class": [names[k] for k in truth[wrong]],
+        "taken for": [names[k] for k in guess[wrong]],
+        "probability": probability[wrong, guess[wrong]].round(3),
+    }
+)
+report.write_table(listed, REPORT / "wrong.csv")
+by_source = pd.Series(source[tested[wrong]], index=wrong)
+heard = by_source.drop_duplicates().index[:8]  # of one recording one error is enough
+if len(heard):
+    figure = plots.spectrograms(
+        [10 ** (frames["logmel"][i].astype(np.float32) / 10) for i in tested[heard]],
+        frontend,
+        titles=[f"{names[truth[i]]}, taken for {names[guess[i]]}" for i in heard],
+    )
+    report.write_figure(figure, REPORT / "wrong.png")
+    plt.show()
+    display(
+        explore.players(
+            [audio.load(table["path"][i], sr=SR, duration_s=CROP_S) for i in tested[heard]],
+            sr=SR,
+            titles=[f"{names[truth[i]]}, taken for {names[guess[i]]}" for i in heard],
+        )
+    )
+
+# %% [markdown]
+# ## 11 What a random split would have said
+#
+# The same network, trained the same way on as many clips; only that the test clips are drawn by
+# chance.
+
+# %%
+share_tested = np.mean([len(one_round.test) for one_round in rounds]) / len(table)
+by_chance = folds.random_round(table, share=share_tested, seed=SEED)
+if MODEL == "mfcc_cnn":
+    network = train_first(by_chance.training, **STEPS["20 epochs, parts hidden"])
+    promised = answers(network, by_chance.test, MFCC)
+elif MODEL == "yamnet":
+    promised = yamnet_answers(by_chance.training, by_chance.test)
+else:
+    network, _ = train(by_chance.training, seed=100 * SEED)
+    promised = answers(network, by_chance.test, LOGMEL, shifts=SHIFTS)
+    if MODEL == "fusion":
+        head = yamnet_answers(by_chance.training, by_chance.test)
+        promised = calibration.fused(promised, head, share=share)
+random_split_accuracy = accuracy(promised, by_chance.test)
+is_test = np.isin(np.arange(len(table)), by_chance.test)
+torn = data.leaked_share(source, is_test)
+honest = results.loc[MODEL, "accuracy_mean"]
+display(
+    Markdown(
+        f"{torn:.0%} of these test clips have a sibling in training. The random split promises "
+        f"**{random_split_accuracy:.1%}**; on recordings that were never heard it is "
+        f"**{honest:.1%}**: a difference of **{100 * (random_split_accuracy - honest):+.0f} "
+        f"percentage points**, on {len(by_chance.test)} and {len(tested)} clips."
+    )
+)
+
+# %% [markdown]
+# ## 12 Is one really better?
+#
+# Two models were tested on the same clips. If both were equally good, it would be chance which of
+# the two is right where they differ. So let chance decide, many times: swap the two models' answers
+# for whole recordings at random, and see how often the difference is as large as the real one.
+
+# %% [markdown]
+# **Exercise 4.13: a paired test.** For each source sum up `right_a - right_b` (as numbers: 1, 0 or
+# -1 for a clip). Give each sum a random sign, `n` times; return the share of these draws whose
+# total is at least as far from 0 as the real total. The real one counts as one more draw:
+# (hits + 1) / (n + 1).
+
+
+# %%
+def paired_test(right_a, right_b, sources, *, n, rng):
+    """p-value, 0 to 1. right_a, right_b: bool (n_clips,). sources: (n_clips,)."""
+    ### BEGIN SOLUTION 4.13: sums of the sources, random signs, how often as far from 0
+    difference = right_a.astype(int) - right_b.astype(int)
+    sums = np.array([difference[sources == one].sum() for one in np.unique(sources)])
+    totals = rng.choice([-1, 1], (n, len(sums))) @ sums
+    return (np.sum(np.abs(totals) >= abs(sums.sum())) + 1) / (n + 1)
+    ### END SOLUTION
+
+
+# %%
+checks.paired_test(paired_test)
+
+# %%
+own = source[tested]
+right = {name: answer.mean(axis=0).argmax(axis=1) == truth for name, answer in found.items()}
+compared = []
+for a, b in (("logmel_cnn", "mfcc_cnn"), ("yamnet", "logmel_cnn"), ("fusion", "yamnet")):
+    if a in right and b in right:
+        low, high = metrics.bootstrap_interval(
+            lambda x, y: np.mean(x) - np.mean(y), right[a], right[b], groups=own, seed=SEED
+        )
+        compared.append(
+            {
+                "models": f"{a} − {b}",
+                "difference": right[a].mean() - right[b].mean(),
+                "95 % from": low,
+                "to": high,
+                "p": metrics.paired_test(right[a], right[b], groups=own, seed=SEED),
+                "folds of which it wins": sum(
+                    right[a][fold_of == k].mean() > right[b][fold_of == k].mean()
+                    for k in dict.fromkeys(fold_of)
+                ),
+            }
+        )
+compared = pd.DataFrame(compared).set_index("models")
+display(compared.style.format({name: "{:+.3f}" for name in compared.columns[:3]} | {"p": "{:.3f}"}))
+
+# %% [markdown]
+# (The answers of several seeds are averaged first. The folds could be compared by a t-test as well,
+# but any two of them share most of their training clips, so that it promises too much.)
+
+# %% [markdown]
+# ## 13 How sure is it?
+#
+# When a model says *80 %*, is it right in 80 of 100 cases? Then it is *calibrated*, and its
+# probability can be used: to ask a person, to weigh a cost.
+
+# %% [markdown]
+# **Exercise 4.14: the expected calibration error.** Sort the clips by `confidence` into 10 parts of
+# one width (0–0.1, 0.1–0.2 …; a part has its lower edge, the last both). In each part: how far is
+# the mean confidence from the accuracy? Return the mean of that, weighted by the clips.
+
+
+# %%
+def calibration_error(confidence, right):
+    """float. confidence: float (n,), 0 to 1. right: bool (n,)."""
+    ### BEGIN SOLUTION 4.14: parts, their gaps, weighted
+    part = np.minimum((confidence * 10).astype(int), 9)
+    gaps = [abs((confidence - right)[part == k].sum()) for k in range(10)]
+    return sum(gaps) / len(confidence)
+    ### END SOLUTION
+
+
+# %%
+checks.calibration_error(calibration_error)
+
+# %% [markdown]
+# One number can mend most of it: the **temperature** that the logits are divided by. It is found on
+# the validation fold, with the network that did not train on it.
+
+# %%
+if MODEL == "mfcc_cnn":
+    on_validation = answers(
+        train_first(first.training, **STEPS["20 epochs, parts hidden"]), first.validation, MFCC
+    )
+elif MODEL == "logmel_cnn":
+    on_validation = shifted
+elif MODEL == "yamnet":
+    on_validation = by_yamnet
+else:
+    on_validation = calibration.fused(shifted, by_yamnet, share=share)
+temperature = calibration.temperature(on_validation, label[first.validation])
+single = found[MODEL][0]  # of one seed, as the temperature was found for one
+cooled = calibration.cooled(single, temperature)
+figure, axis = plt.subplots(figsize=(5, 4.4), layout="constrained")
+axis.plot([0, 1], [0, 1], ":", color="0.5", label="calibrated")
+for title, values, colour in (
+    ("as it is", single, plots.CALL),
+    (f"temperature {temperature:.2f}", cooled, plots.OTHER),
+):
+    curve = calibration.reliability(values, truth)
+    error = calibration.calibration_error(values, truth)
+    axis.plot(curve["confidence"], curve["accuracy"], "o-", color=colour, ms=4,
+              label=f"{title}: error {error:.3f}")  # fmt: skip
+axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+axis.legend(fontsize=9)
+report.write_figure(figure, REPORT / "calibration.png")
+plt.show()
+
+# %% [markdown]
+# Below the diagonal a model is too sure, above it not sure enough: smoothed and mixed labels teach
+# modesty, at times more of it than is needed. A temperature changes no answer, only how sure it is.
+
+# %%
+# The table of the surest: how many clips could be left to the machine?
+confidence = cooled.max(axis=1)
+sure = pd.DataFrame(
+    [
+        {
+            "answers only if at least": f"{level:.0%}",
+            "clips answered": (confidence >= level).mean(),
+            "right": (single.argmax(axis=1) == truth)[confidence >= level].mean(),
+        }
+        for level in (0, 0.5, 0.7, 0.9)
+        if (confidence >= level).any()
+    ]
+).set_index("answers only if at least")
+sure.style.format("{:.0%}")
+
+# %% [markdown]
+# ## 14 What did it look at?
+#
+# Our network ends in a mean over all places, followed by one dense layer. So each place has a vote
+# of its own: apply the dense layer to it alone, and you see how much it speaks for a class. That is
+# a **class activation map**.
+
+# %% [markdown]
+# **Exercise 4.15: a class activation map.** `features` come before the mean over places; `weights`
+# and `bias` (n_classes,) are those of the dense layer. Return each place's vote for class `k`.
+# Their mean is the network's logit.
+
+
+# %%
+def activation_map(features, weights, bias, k):
+    """float (n_steps, n_bands). features: (n_steps, n_bands, n). weights: (n, n_classes)."""
+    ### BEGIN SOLUTION 4.15: the dense layer at every place
+    return features @ weights[:, k] + bias[k]
+    ### END SOLUTION
+
+
+# %%
+checks.activation_map(activation_map)
+
+# %%
+explained = rounds[-1]
+judge = networks[explained.test_fold, 100 * SEED + SEEDS[0]]
+in_test = answers(judge, explained.test, LOGMEL)
+hits = np.flatnonzero(in_test.argmax(axis=1) == label[explained.test])
+hits = hits[np.argsort(-in_test[hits].max(axis=1), kind="stable")]
+picked = pd.Series(label[explained.test[hits]], index=hits).drop_duplicates().index[:4]
+figure, axes = plt.subplots(
+    2, max(1, len(picked)), figsize=(13, 4.6), squeeze=False, layout="constrained"
+)
+sounds, titles = [], []
+for column, i in enumerate(picked):
+    row = explained.test[i]
+    x = crops.even_crops(frames["logmel"][row], LOGMEL.n_frames)[0].astype(np.float32)
+    votes = attribution.class_activation_map(judge, x, label[row])
+    votes = attribution.enlarge(votes, x.shape)
+    mask = attribution.strongest(votes, 0.2)
+    power = 10 ** (x / 10)
+    for axis, shown in ((axes[0, column], power), (axes[1, column], power * (0.003 + mask))):
+        plots.spectrogram(axis, shown / power.max(), frontend)
+        axis.set(xlabel="", ylabel="")
+    axes[0, column].set_title(f"{names[label[row]]}: the clip", fontsize=9)
+    axes[1, column].set_title("the fifth that speaks most for it", fontsize=9)
+    axes[1, column].set_xlabel("time (s)")
+    y = audio.load(table["path"][row], sr=SR, duration_s=CROP_S)
+    sounds += [y, attribution.listen(y, mask, frontend)]
+    titles += [f"{names[label[row]]}: the clip", "that fifth alone"]
+for axis in axes[:, 0]:
+    axis.set_ylabel("frequency (kHz)")
+report.write_figure(figure, REPORT / "looked_at.png")
+plt.show()
+explore.players(sounds, sr=SR, titles=titles, columns=2)
+
+# %% [markdown]
+# The map is coarse, a few places in each direction: the network strides, and each place sees its
+# wide surroundings. And a map is a claim; it can be tested. If it is right, the probability falls
+# by more where the fifth that speaks most for the class is hidden than where a fifth of the same
+# shape is hidden elsewhere.
+
+# %%
+hidden = {"as it is": [], "hidden elsewhere": [], "its best fifth hidden": []}
+for i in hits[:: max(1, len(hits) // 100)]:
+    row = explained.test[i]
+    x = crops.even_crops(frames["logmel"][row], LOGMEL.n_frames)[0].astype(np.float32)
+    votes = attribution.class_activation_map(judge, x, label[row])
+    best = attribution.strongest(attribution.enlarge(votes, x.shape), 0.2)
+    elsewhere = np.roll(best, tuple(rng.integers(1, best.shape)), axis=(0, 1))
+    versions = [x, attribution.hide(x, elsewhere), attribution.hide(x, best)]
+    p = classifiers.probabilities(judge, versions, LOGMEL)[:, label[row]]
+    for name, value in zip(hidden, p, strict=True):
+        hidden[name].append(value)
+hidden = pd.DataFrame(hidden).mean()
+display(hidden.rename("mean probability of the true class").to_frame().style.format("{:.1%}"))
+
+# %% [markdown]
+# ## 15 The report
+#
+# A folder to keep and to hand on: the figures, the pictures, the features, the network (with its
+# front end and the names), and a page that shows them. To name any recordings later: `from helpers
+# import classifiers, cnn`, `keras.saving.load_model("model.keras")`, and
+# `classifiers.classify(paths, model)`.
+
+# %%
+deployed = models.ensemble([networks[explained.test_fold, 100 * SEED + seed] for seed in SEEDS])
+models.save(classifiers.ClipClassifier(deployed, LOGMEL, names), REPORT / "model.keras")
+pooled = {
+    name: np.array([[p.mean(axis=0), p.std(axis=0)] for p in parts], np.float32).reshape(
+        len(parts), -1
+    )
+    for name, parts in frames.items()
+}
+report.write_arrays(
+    REPORT / "features.npz",
+    name=np.array([env.short_path(p, root=dataset.root) for p in table["path"]]),
+    label=table["label"].to_numpy(str),
+    fold=table["fold"].to_numpy(),
+    **pooled,
+    **({} if embedded is None else {"yamnet": embedded}),
+)
+first_fold = int(fold_of[0])
+per_fold_of_model = by_fold.loc[MODEL]
+metrics_written = report.write_metrics(
+    OUTPUT,
+    dataset=dataset,
+    seed=SEED,
+    accuracy_mean=results.loc[MODEL, "accuracy_mean"],
+    accuracy_std=None if len(rounds) < 2 else results.loc[MODEL, "accuracy_std"],
+    macro_f1_mean=results.loc[MODEL, "macro_f1_mean"],
+    **{f"accuracy_fold_{k}": row["accuracy"] for k, row in per_fold_of_model.iterrows()},
+    **{f"macro_f1_fold_{k}": row["macro_f1"] for k, row in per_fold_of_model.iterrows()},
+    **{
+        f"accuracy_{model.replace(', ', '_')}": row["accuracy_mean"]
+        for model, row in results.iterrows()
+    },
+    random_split_accuracy=random_split_accuracy,
+    parameters=results.loc[MODEL, "parameters"],
+    seconds_per_epoch=float(np.mean(seconds)),
+    calibration_error=calibration.calibration_error(single, truth),
+    calibration_error_cooled=calibration.calibration_error(cooled, truth),
+    temperature=temperature,
+    folds_tested=len(rounds),
+    seeds=len(SEEDS),
+    classes=len(names),
+    clips=len(table),
+    files_in_error=len(errors),
+)
+report.write_page(
+    REPORT,
+    title=f"{dataset.name}: {MODEL} on recordings never heard",
+    metrics=metrics_written,
+    tables={"Models": results.round(3).reset_index(), "Errors, surest first": listed.head(20)},
+    pictures={
+        "spectrograms.png": "A clip of each class",
+        "learning_curves.png": "Training of the first round",
+        "confusion.png": "Classes confused",
+        "calibration.png": "Confidence and accuracy",
+        "looked_at.png": "What the network looked at",
+        "wrong.png": "The surest errors",
+    },
+)
+display(Markdown(f"[The report]({(REPORT / 'index.html').as_posix()})"))
+
+# %% [markdown]
+# ## Recap
+#
+# - Test on recordings that were never heard; the difference to a random split is not skill.
+# - Look at the input before the network: what is not standardised is not learnt from.
+# - Few clips are made many: mixed, moved, coloured, hidden.
+# - Count operations, then measure time.
+# - Choose on a validation fold, then train on everything, and test once.
+# - What others have learnt is worth more than most of what you can do with a thousand clips.
+# - Give the spread over folds, a paired test, and how sure the model may be.
+#
+# **Try next:** `VARIANTS = ["mixing", "warping"]` · `DATASET = "esc10"` · `MODEL = "fusion"` · your
+# own clips with `DATASET = "folders"`.
+
+# %%
+checks.progress()
+
+# %%
+print(json.dumps(metrics_written, indent=2))
