@@ -801,12 +801,15 @@ report.write_table(per_fold, REPORT / "folds.csv")
 by_fold = per_fold.groupby(["model", "fold"], sort=False)[["accuracy", "macro_f1"]].mean()
 results = by_fold.groupby("model", sort=False).agg(["mean", "std"])
 results.columns = [f"{score}_{what}" for score, what in results.columns]
+head, own = 1025 * len(names), models.parameter_count(chooser)
 sizes = {
     "mfcc_cnn": models.parameter_count(cnn.first_cnn(MFCC, len(names))),
-    "yamnet": 1025 * len(names),  # of the head
+    "logmel_cnn": own,
+    "yamnet": head,  # what is trained; YAMNet itself has some four million
+    "fusion": own + head,
+    "logmel_cnn, ensemble": own * len(SEEDS),
 }
-own_size = models.parameter_count(chooser)
-results["parameters"] = [sizes.get(model, own_size) for model in results.index]
+results["parameters"] = [sizes[model] for model in results.index]
 report.write_table(results.reset_index(), REPORT / "models.csv")
 display(results.style.format("{:.3f}", na_rep="–").format("{:,d}", subset="parameters"))
 
