@@ -215,7 +215,13 @@ def test_a_wrong_parameter_of_urban_ends_it_at_once(tmp_path, parameters, messag
 @pytest.mark.skipif(not (REAL / "urbansound8k").is_dir(), reason="the real clips are not here")
 def test_urban_learns_real_sounds(tmp_path):
     run_notebook(
-        URBAN, tmp_path, DATA_DIR=str(REAL / "urbansound8k"), FOLDS=[3], EPOCHS=4, SHIFTS=1
+        URBAN,
+        tmp_path,
+        DATA_DIR=str(REAL / "urbansound8k"),
+        FOLDS=[3],
+        EPOCHS=8,
+        SHIFTS=1,
+        MAX_CLIPS=500,
     )
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["source"] == "local" and metrics["accuracy_mean"] > 0.3
