@@ -1148,8 +1148,9 @@ display(hidden.rename("mean probability of the true class").to_frame().style.for
 deployed = models.ensemble([networks[explained.test_fold, 100 * SEED + seed] for seed in SEEDS])
 models.save(classifiers.ClipClassifier(deployed, LOGMEL, names), REPORT / "model.keras")
 pooled = {
-    name: np.array([[p.mean(axis=0), p.std(axis=0)] for p in parts], np.float32).reshape(
-        len(parts), -1
+    name: np.array(
+        [np.concatenate([p.mean(axis=0, dtype=float), p.std(axis=0, dtype=float)]) for p in parts],
+        np.float32,  # of sums in double precision: those of half precision overflow
     )
     for name, parts in frames.items()
 }
