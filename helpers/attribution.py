@@ -5,18 +5,18 @@ import numpy as np
 from scipy.ndimage import zoom
 
 
-def class_activation_map(network, x, k):
-    """How much each place of the input speaks for a class: float (time, bands) of the last layers.
+def class_activation_maps(network, x, classes):
+    """How much each place speaks for a class: float (n, time, bands) of the last layers.
 
     network: ends in a layer "features" (time, bands, channels), their mean, and a dense layer
-    "logits". x: (n_frames, n_bands). k: int, the class. The mean of the map is the class's logit.
+    "logits". x: (n, n_frames, n_bands). classes: int (n,). The mean of a map is the class's logit.
     For such a network it is what Grad-CAM gives, without a gradient. Zhou et al., Learning deep
     features for discriminative localization, 2016. Built in 04_urbansound8k_cnn.
     """
     inner = keras.Model(network.input, network.get_layer("features").output)
-    features = np.asarray(inner.predict_on_batch(x[None]))[0]
-    weights, bias = (np.asarray(w) for w in network.get_layer("logits").get_weights())
-    return features @ weights[:, k] + bias[k]
+    features = inner.predict(x, verbose=0)
+    weights, bias = network.get_layer("logits").get_weights()
+    return np.einsum("ntbc,cn->ntb", features, weights[:, classes]) + bias[classes, None, None]
 
 
 def enlarge(map_, shape):

@@ -771,7 +771,8 @@ def by_residual(one_round, seed):
 found["mfcc_cnn"] = in_every_round(by_first)
 found["logmel_cnn"] = in_every_round(by_residual)
 if embedded is not None:
-    found["yamnet"] = in_every_round(lambda r, seed: yamnet_answers(r.everything, r.test))
+    by_head = np.concatenate([yamnet_answers(r.everything, r.test) for r in rounds])
+    found["yamnet"] = np.array([by_head] * len(SEEDS))  # no seed changes it
     found["fusion"] = np.array(
         [
             calibration.fused(own, other, share=share)
@@ -1092,13 +1093,21 @@ picked = pd.Series(label[explained.test[hits]], index=hits).drop_duplicates().in
 figure, axes = plt.subplots(
     2, max(1, len(picked)), figsize=(13, 4.6), squeeze=False, layout="constrained"
 )
+
+
+def best_fifths(rows):
+    """First crop of some clips, and where their own class has the most votes: two (n, …) arrays."""
+    if not len(rows):
+        return [], []
+    x = [crops.even_crops(frames["logmel"][row], LOGMEL.n_frames)[0] for row in rows]
+    x = np.array(x, np.float32)
+    votes = attribution.class_activation_maps(judge, x, label[rows])
+    return x, [attribution.strongest(attribution.enlarge(v, LOGMEL.shape), 0.2) for v in votes]
+
+
 sounds, titles = [], []
-for column, i in enumerate(picked):
-    row = explained.test[i]
-    x = crops.even_crops(frames["logmel"][row], LOGMEL.n_frames)[0].astype(np.float32)
-    votes = attribution.class_activation_map(judge, x, label[row])
-    votes = attribution.enlarge(votes, x.shape)
-    mask = attribution.strongest(votes, 0.2)
+rows = explained.test[picked]
+for column, (row, x, mask) in enumerate(zip(rows, *best_fifths(rows), strict=True)):
     power = 10 ** (x / 10)
     for axis, shown in ((axes[0, column], power), (axes[1, column], power * (0.003 + mask))):
         plots.spectrogram(axis, shown / power.max(), frontend)
@@ -1122,17 +1131,18 @@ explore.players(sounds, sr=SR, titles=titles, columns=2)
 # shape is hidden elsewhere.
 
 # %%
-hidden = {"as it is": [], "hidden elsewhere": [], "its best fifth hidden": []}
-for i in hits[:: max(1, len(hits) // 100)]:
-    row = explained.test[i]
-    x = crops.even_crops(frames["logmel"][row], LOGMEL.n_frames)[0].astype(np.float32)
-    votes = attribution.class_activation_map(judge, x, label[row])
-    best = attribution.strongest(attribution.enlarge(votes, x.shape), 0.2)
+rows = explained.test[hits[:: max(1, len(hits) // 100)]]
+versions = {"as it is": [], "hidden elsewhere": [], "its best fifth hidden": []}
+for x, best in zip(*best_fifths(rows), strict=True):
     elsewhere = np.roll(best, tuple(rng.integers(1, best.shape)), axis=(0, 1))
-    versions = [x, attribution.hide(x, elsewhere), attribution.hide(x, best)]
-    p = classifiers.probabilities(judge, versions, LOGMEL)[:, label[row]]
-    for name, value in zip(hidden, p, strict=True):
-        hidden[name].append(value)
+    hidden = (x, attribution.hide(x, elsewhere), attribution.hide(x, best))
+    for name, version in zip(versions, hidden, strict=True):
+        versions[name].append(version)
+hidden = {
+    name: classifiers.probabilities(judge, x, LOGMEL)[np.arange(len(rows)), label[rows]]
+    for name, x in versions.items()
+    if x
+}
 hidden = pd.DataFrame(hidden).mean()
 display(hidden.rename("mean probability of the true class").to_frame().style.format("{:.1%}"))
 
