@@ -13,6 +13,18 @@ def normalise(y, *, peak=0.95):
     return y / loudest * np.float32(peak) if loudest > 0 else y
 
 
+def same_loudness(y, *, sr, rms=0.1):
+    """The same sound with the RMS of its loudest tenth of a second at `rms`; silence stays silence.
+
+    One click does not decide, as it does for a peak, nor do pauses, as they do for the mean. What
+    would pass full scale is cut off there. rms: 0.1 is -20 dB re full scale.
+    """
+    window = max(1, round(0.1 * sr))
+    pieces = segments(y, length=window, hop=-(-window // 2))
+    loudest = np.sqrt(np.square(pieces, dtype=float).mean(axis=1).max())
+    return np.clip(y * np.float32(rms / loudest), -1, 1) if loudest > 0 else y
+
+
 def trim_silence(y, *, top_db=40.0):
     """Cut off what lies more than top_db below the loudest frame, at both ends.
 

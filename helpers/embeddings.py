@@ -1,4 +1,4 @@
-"""Deep features: the embedding of YAMNet, a network trained on two million clips of YouTube videos.
+"""Deep features: what YAMNet hears, a network trained on two million clips of YouTube videos.
 
 The model is not part of this project: get its LiteRT file, a 4 MB download, from the model's page
 (https://www.kaggle.com/models/google/yamnet/tfLite/classification-tflite), or attach it on Kaggle.
@@ -14,10 +14,11 @@ import numpy as np
 from helpers import audio, cache, conditioning, env
 from helpers.data import KAGGLE_INPUT
 
-FORMAT = 1  # raise it whenever the numbers in a cache file would change
+FORMAT = 2  # raise it whenever the numbers in a cache file would change
 SR = 16000
 WINDOW, HOP = 15600, 7680  # samples: what the network takes at a time, and half a window on
-WIDTH = 1024
+WIDTH, N_SCORES = 1024, 521
+LEAST = 1e-6  # of a score: its logarithm stays finite
 VARIABLE = "YAMNET_PATH"
 # In data/models; and where Kaggle mounts a model: by its name, of late with its owner's before it.
 NAMES = ("yamnet*.tflite", "*yamnet*/**/*.tflite", "models/*/*yamnet*/**/*.tflite")
@@ -52,7 +53,7 @@ def find_yamnet(path=""):
 
 
 class Yamnet:
-    """YAMNet's embedding: 1,024 numbers for every 0.96 s of sound, 0.48 s apart."""
+    """YAMNet: 1,024 numbers and 521 scores for every 0.96 s of sound, 0.48 s apart."""
 
     def __init__(self, path):
         """path: its LiteRT file, see `find_yamnet`. Raises EmbeddingError."""
@@ -60,37 +61,68 @@ class Yamnet:
         self._local = threading.local()  # an interpreter works for one thread at a time
         self._interpreter()
 
-    def embed(self, y):
-        """float32 (n_windows, 1024) of a sound at 16 kHz, float32 (n_samples,), full scale ±1."""
-        interpreter, entrance, shape, exit_ = self._interpreter()
+    def hear(self, y):
+        """(embedding, scores) of a sound at 16 kHz, float32 (n_samples,), full scale ±1.
+
+        embedding: float32 (n_windows, 1024). scores: float32 (n_windows, 521), 0 to 1, of the
+        sounds in AudioSet's list.
+        """
+        interpreter, entrance, shape, exits = self._interpreter()
         found = []
         for piece in conditioning.segments(y, length=WINDOW, hop=HOP):
             interpreter.set_tensor(entrance, piece.reshape(shape))
             interpreter.invoke()
-            found.append(interpreter.get_tensor(exit_).reshape(WIDTH))
-        return np.array(found)
+            found.append([interpreter.get_tensor(exit_).ravel() for exit_ in exits])
+        embedding, scores = (np.array(rows) for rows in zip(*found, strict=True))
+        return embedding, scores
 
-    def extract(self, paths, *, root=None, cache_dir=None, progress=True):
-        """The mean embedding of every file, computed once, see `cache.compute`.
+    def extract(self, paths, *, octaves=(0.0,), root=None, cache_dir=None, progress=True):
+        """What it hears in every file, computed once, see `cache.compute`.
 
-        Returns (embeddings, errors): float32 (n_files, 1024), NaN where a file cannot be read; and
-        the table `file, reason` of those.
+        octaves: how much higher (and faster) each file is played, as once is not all: played lower,
+        what lies above its 7.5 kHz is heard as well. Each sound is brought to one loudness first,
+        see `conditioning.same_loudness`: how far away a microphone stood says nothing.
+
+        Returns (embeddings, scores, errors): float32 (n_files, 1024), the mean over windows and
+        octaves; float32 (n_files, 521), the mean over windows and the geometric mean over octaves;
+        NaN where a file cannot be read; and the table `file, reason` of those.
         """
+
+        def work(path):
+            decoded = audio.load_frames(path)
+            heard = []
+            for octave in octaves:
+                y = audio.mono(*decoded, sr=round(SR * 2**-octave))
+                heard.append(self.hear(conditioning.same_loudness(y, sr=SR)))
+            logarithms = [np.log(np.maximum(scores.mean(axis=0), LEAST)) for _, scores in heard]
+            return (
+                np.mean([embedding.mean(axis=0) for embedding, _ in heard], axis=0),
+                np.exp(np.mean(logarithms, axis=0)),
+            )
+
         found, errors = cache.compute(
-            lambda path: (self.embed(audio.load(path, sr=SR)).mean(axis=0),),
+            work,
             paths,
-            recipe={"yamnet": FORMAT, "bytes": self.path.stat().st_size},
+            recipe={
+                "yamnet": FORMAT,
+                "bytes": self.path.stat().st_size,
+                "octaves": [float(octave) for octave in octaves],
+            },
             desc="YAMNet",
             cache_dir=cache_dir,
             root=root,
             progress=progress,
         )
-        empty = np.full(WIDTH, np.nan, np.float32)
-        rows = [empty if arrays is None else arrays[0] for arrays in found]
-        return np.array(rows, np.float32).reshape(-1, WIDTH), errors
+        empty = tuple(np.full(width, np.nan, np.float32) for width in (WIDTH, N_SCORES))
+        rows = [empty if arrays is None else arrays for arrays in found]
+        embeddings, scores = (
+            np.array([row[k] for row in rows], np.float32).reshape(-1, width)
+            for k, width in enumerate((WIDTH, N_SCORES))
+        )
+        return embeddings, scores, errors
 
     def _interpreter(self):
-        """(interpreter, index and shape of the input, index of the embedding) of this thread."""
+        """This thread's (interpreter, input's index and shape, indices of embedding and scores)."""
         if hasattr(self._local, "parts"):
             return self._local.parts
         try:
@@ -113,16 +145,23 @@ class Yamnet:
             raise EmbeddingError(
                 f"{env.short_path(self.path)} is no LiteRT model: {error}"
             ) from None
-        (entrance, *others) = interpreter.get_input_details()
+        entrance, *others = interpreter.get_input_details()
+        scores = interpreter.get_output_details()[0]
         inner = [
             tensor["index"]
             for tensor in interpreter.get_tensor_details()
             if tensor["dtype"] is np.float32 and tuple(tensor["shape"]) == (1, WIDTH)
         ]
-        if others or np.prod(entrance["shape"]) != WINDOW or not inner:
+        if (
+            others
+            or np.prod(entrance["shape"]) != WINDOW
+            or np.prod(scores["shape"]) != N_SCORES
+            or not inner
+        ):
             raise EmbeddingError(
                 f"{env.short_path(self.path)} is another model than YAMNet's classification-tflite,"
                 f" which takes {WINDOW} samples and has an inner tensor of {WIDTH} numbers"
             )
-        self._local.parts = (interpreter, entrance["index"], entrance["shape"], inner[-1])
+        exits = (inner[-1], scores["index"])
+        self._local.parts = (interpreter, entrance["index"], entrance["shape"], exits)
         return self._local.parts

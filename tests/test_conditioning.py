@@ -71,6 +71,40 @@ def test_the_largest_sample_is_at_the_peak_and_the_shape_stays(y, peak):
         assert not found.any()
 
 
+def tone(n, *, sr=8000):
+    return np.sin(2 * np.pi * 440 * np.arange(n) / sr).astype(np.float32)
+
+
+@given(gain=st.sampled_from([1e-4, 0.03, 1.0]), rms=st.sampled_from([0.03, 0.1]))
+def test_the_same_sound_near_and_far_becomes_one(gain, rms):
+    y = np.concatenate([tone(4000), np.zeros(8000, np.float32), 0.1 * tone(2000)])
+    before = y.copy()
+    found = conditioning.same_loudness(gain * y, sr=8000, rms=rms)
+    np.testing.assert_array_equal(y, before)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, y * rms * np.sqrt(2), rtol=1e-3, atol=1e-6)
+
+
+def test_neither_pauses_nor_a_click_make_a_sound_louder_or_softer():
+    tenth = tone(800)
+    alone = conditioning.same_loudness(tenth, sr=8000)
+    padded = conditioning.same_loudness(np.pad(tenth, (0, 72000)), sr=8000)
+    np.testing.assert_allclose(padded[:800], alone, rtol=1e-5)
+    clicked = 0.02 * tone(8000)
+    clicked[4000] = 0.5
+    found = conditioning.same_loudness(clicked, sr=8000)
+    by_peak = conditioning.normalise(clicked)
+    assert np.abs(found[:2000]).max() > 2 * np.abs(by_peak[:2000]).max()
+
+
+@given(y=SOUNDS)
+def test_silence_stays_silence_and_nothing_passes_full_scale(y):
+    found = conditioning.same_loudness(y, sr=100)
+    assert found.shape == y.shape and (np.abs(found) <= 1).all()
+    if not y.any():
+        assert not found.any()
+
+
 # --- silence at the ends --------------------------------------------------------------------------
 
 

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import audio, embeddings, env
+from helpers import audio, audioset, conditioning, embeddings, env, everyday, layouts
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "models" / "yamnet.tflite"
 
@@ -127,19 +128,20 @@ def noise(n):
 @pytest.mark.parametrize(
     ("n", "n_windows"), [(0, 1), (1, 1), (15600, 1), (15601, 2), (23280, 2), (40000, 5)]
 )
-def test_an_embedding_for_every_window(yamnet, n, n_windows):
-    found = yamnet.embed(tone(n))
-    assert found.shape == (n_windows, 1024) and found.dtype == np.float32
-    assert np.isfinite(found).all()
+def test_an_embedding_and_scores_for_every_window(yamnet, n, n_windows):
+    embedding, scores = yamnet.hear(tone(n))
+    assert embedding.shape == (n_windows, 1024) and embedding.dtype == np.float32
+    assert scores.shape == (n_windows, 521) and scores.dtype == np.float32
+    assert np.isfinite(embedding).all() and (scores >= 0).all() and (scores <= 1).all()
 
 
 @pytest.mark.real
 def test_a_sound_has_one_embedding_and_another_sound_another(yamnet):
     sounds = [tone(16000), tone(16000, hz=2000), noise(16000)]
-    first = [yamnet.embed(y) for y in sounds]
+    first = [yamnet.hear(y)[0] for y in sounds]
     for y, expected in zip(sounds, first, strict=True):
-        np.testing.assert_array_equal(yamnet.embed(y), expected)
-        np.testing.assert_array_equal(embeddings.Yamnet(REAL).embed(y), expected)
+        np.testing.assert_array_equal(yamnet.hear(y)[0], expected)
+        np.testing.assert_array_equal(embeddings.Yamnet(REAL).hear(y)[0], expected)
     scale = np.abs(first[0]).max()
     for i, j in ((0, 1), (0, 2), (1, 2)):
         assert np.abs(first[i] - first[j]).max() > 0.1 * scale
@@ -148,19 +150,21 @@ def test_a_sound_has_one_embedding_and_another_sound_another(yamnet):
 @pytest.mark.real
 def test_a_window_does_not_depend_on_the_others(yamnet):
     y = np.concatenate([tone(15600), noise(15600)])
-    whole = yamnet.embed(y)
-    for k, embedding in enumerate(whole):
-        piece = y[k * 7680 : k * 7680 + 15600]
-        np.testing.assert_array_equal(yamnet.embed(piece)[0], embedding)
+    whole = yamnet.hear(y)
+    for k, (embedding, scores) in enumerate(zip(*whole, strict=True)):
+        alone = yamnet.hear(y[k * 7680 : k * 7680 + 15600])
+        np.testing.assert_array_equal(alone[0][0], embedding)
+        np.testing.assert_array_equal(alone[1][0], scores)
 
 
 @pytest.mark.real
 def test_threads_agree(yamnet):
     sounds = [tone(16000), noise(16000)] * 4
-    expected = [yamnet.embed(y) for y in sounds]
+    expected = [yamnet.hear(y) for y in sounds]
     with ThreadPoolExecutor(2) as pool:
-        for found, one in zip(pool.map(yamnet.embed, sounds), expected, strict=True):
-            np.testing.assert_array_equal(found, one)
+        for found, one in zip(pool.map(yamnet.hear, sounds), expected, strict=True):
+            for part, other in zip(found, one, strict=True):
+                np.testing.assert_array_equal(part, other)
 
 
 @pytest.mark.real
@@ -171,19 +175,76 @@ def test_extract_reads_a_file_once_and_lists_the_bad_ones(yamnet, tmp_path, monk
     paths[1].write_text("this is a text")
     sf.write(paths[2], noise(30000), 16000)
 
-    def extract(paths):
+    def extract(paths, **options):
         cache_dir = tmp_path / "cache"
-        return yamnet.extract(paths, root=tmp_path, cache_dir=cache_dir, progress=False)
+        return yamnet.extract(paths, root=tmp_path, cache_dir=cache_dir, progress=False, **options)
 
-    found, errors = extract(paths)
+    found, scores, errors = extract(paths)
     assert found.shape == (3, 1024) and found.dtype == np.float32
-    assert np.isnan(found[1]).all() and np.isfinite(found[[0, 2]]).all()
+    assert scores.shape == (3, 521) and scores.dtype == np.float32
+    for values in (found, scores):
+        assert np.isnan(values[1]).all() and np.isfinite(values[[0, 2]]).all()
     assert errors["file"].tolist() == ["sounds/b.wav"] and "text" in errors["reason"][0]
-    expected = yamnet.embed(audio.load(paths[0], sr=16000)).mean(axis=0)
-    np.testing.assert_array_equal(found[0], expected)
+    y = conditioning.same_loudness(audio.load(paths[0], sr=16000), sr=16000)
+    embedding, score = yamnet.hear(y)
+    np.testing.assert_array_equal(found[0], embedding.mean(axis=0))
+    np.testing.assert_allclose(scores[0], np.maximum(score.mean(axis=0), 1e-6), rtol=1e-5)
 
-    monkeypatch.setattr(audio, "load", lambda *args, **kwargs: pytest.fail("decoded again"))
-    again, errors = extract([paths[2], paths[0]])
+    monkeypatch.setattr(audio, "load_frames", lambda *args: pytest.fail("decoded again"))
+    again, _, errors = extract([paths[2], paths[0]])
     np.testing.assert_array_equal(again, found[[2, 0]])
     assert errors.empty
-    assert extract([])[0].shape == (0, 1024)
+    assert [part.shape for part in extract([])[:2]] == [(0, 1024), (0, 521)]
+
+
+@pytest.mark.real
+def test_a_file_is_heard_higher_and_at_one_loudness(yamnet, tmp_path):
+    for name, y in {"low": tone(32000, 500), "high": tone(16000, 1000)}.items():
+        for distance, gain in {"near": 1, "far": 0.1}.items():
+            sf.write(tmp_path / f"{name}_{distance}.wav", gain * y, 16000, subtype="FLOAT")
+
+    def heard(name, octaves):
+        extracted = yamnet.extract(
+            [tmp_path / f"{name}.wav"], octaves=octaves, cache_dir=tmp_path, progress=False
+        )
+        return np.concatenate([part[0] for part in extracted[:2]])
+
+    at_once = heard("low_near", (0.0, 1.0))
+    far = heard("low_far", (0.0, 1.0))
+    np.testing.assert_allclose(far, at_once, rtol=0.05, atol=0.05)
+    high = heard("high_near", (0.0,))
+    octave_up = heard("low_near", (1.0,))
+    low = heard("low_near", (0.0,))
+    assert np.abs(octave_up - high).mean() < 0.2 * np.abs(low - high).mean()
+    np.testing.assert_allclose(at_once[:1024], (low + octave_up)[:1024] / 2, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(at_once[1024:], np.sqrt(low * octave_up)[1024:], rtol=1e-4)
+
+
+@pytest.mark.real
+def test_the_names_of_sounds_are_at_their_places():
+    listed = REAL.with_name("yamnet_class_map.csv")
+    if not listed.is_file():
+        pytest.skip("YAMNet's list of names is not here")
+    names = pd.read_csv(listed)["display_name"].tolist()
+    for counterparts in audioset.COUNTERPARTS.values():
+        assert [names[place] for place in counterparts.values()] == list(counterparts)
+
+
+# --- what it calls our classes --------------------------------------------------------------------
+
+
+def test_every_class_of_the_data_sets_has_counterparts():
+    labels = {*everyday.URBAN, *everyday.ESC10, *layouts.CATSDOGS_NAMES}
+    assert labels <= set(audioset.COUNTERPARTS)
+
+
+def test_a_class_scores_as_its_best_name_does():
+    scores = np.full((2, 521), 0.01)
+    bark, yip = (audioset.COUNTERPARTS["dog"][name] for name in ("Bark", "Yip"))
+    scores[0, bark], scores[0, yip], scores[1, yip] = 0.5, 0.9, 0.2
+    scores[1, audioset.COUNTERPARTS["cat"]["Meow"]] = 0
+    found = audioset.counterparts(scores, ["cat", "a class of one's own", "dog"])
+    np.testing.assert_allclose(np.exp(found[:, [0, 2]]), [[0.01, 0.9], [0.01, 0.2]])
+    assert np.isnan(found[:, 1]).all()
+    silent = audioset.counterparts(np.zeros((1, 521)), ["cat"])
+    assert np.isfinite(silent).all()

@@ -971,7 +971,7 @@ deep = {}
 if yamnet_file := embeddings.find_yamnet(YAMNET_PATH):
     yamnet = embeddings.Yamnet(yamnet_file)
     begun = time.perf_counter()
-    embedded, _ = yamnet.extract(table["path"][is_used], root=dataset.root)
+    embedded, _, _ = yamnet.extract(table["path"][is_used], root=dataset.root)
     seconds = time.perf_counter() - begun
     scores["YAMNet"] = by_source(embedded, StandardScaler(), logistic)
     scores["both"] = by_source(np.hstack([X, embedded]), StandardScaler(), logistic)
