@@ -50,7 +50,7 @@ def temperature(probability, truth):
     Above 1 it makes less sure. It minimises the cross-entropy, and changes no answer. Returns float
     between 0.05 and 20.
     """
-    logits = np.log(np.maximum(probability, LEAST))
+    logits = _logarithms(probability)
     rows = np.arange(len(logits))
 
     def loss(log_temperature):
@@ -62,7 +62,7 @@ def temperature(probability, truth):
 
 def cooled(probability, temperature):
     """Probabilities at a temperature: their logarithms divided by it. (n, n_classes) → the same."""
-    return softmax(np.log(np.maximum(probability, LEAST)) / temperature, axis=1)
+    return softmax(_logarithms(probability) / temperature, axis=1)
 
 
 def fused(p, q, *, share):
@@ -71,5 +71,8 @@ def fused(p, q, *, share):
     p, q: (n, n_classes). share: weight of p, 0 to 1. Returns the same shape. Built in
     04_urbansound8k_cnn.
     """
-    p, q = (np.log(np.maximum(values, LEAST)) for values in (p, q))
-    return softmax(share * p + (1 - share) * q, axis=1)
+    return softmax(share * _logarithms(p) + (1 - share) * _logarithms(q), axis=1)
+
+
+def _logarithms(probability):
+    return np.log(np.maximum(probability, LEAST))

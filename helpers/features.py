@@ -224,6 +224,14 @@ def to_db(power, *, floor=1e-10, top_db=None):
     return db
 
 
+def from_db(db):
+    """Power of decibels, in single precision: the inverse of `to_db`. Returns float32, same shape.
+
+    db: of any precision; what is kept in half precision would overflow as power.
+    """
+    return np.exp(np.asarray(db, np.float32) * np.float32(math.log(10) / 10))
+
+
 def hz_to_mel(f):
     """Slaney's mel scale: linear to 1000 Hz (15 mel), then logarithmic. f: Hz. Returns mel."""
     f = np.asarray(f, float)

@@ -33,11 +33,6 @@ class Augmentation:
     hidden: float = 0.12
 
 
-NONE = Augmentation(
-    mixed=0, warped=0, pitch_octaves=0, stretch_octaves=0, equaliser_db=0, shifted=False, hidden=0
-)
-
-
 def mixup(a, b, label_a, label_b, *, share):
     """Two sounds at once, the labels in the proportion of their amplitudes.
 
@@ -105,7 +100,7 @@ class MixedBatches(CropBatches):
     def _changed(self, rng, row):
         """Power of a crop of a clip: (n_frames, n_bands)."""
         own, given = self.augmentation, self.given
-        power = np.exp(self.frames[row].astype(np.float32) * np.float32(np.log(10) / 10))
+        power = features.from_db(self.frames[row])
         if rng.random() < own.warped:
             pitch, stretch = 2 ** (rng.uniform(-1, 1, 2) * (own.pitch_octaves, own.stretch_octaves))
             frequencies = given.frontend.frequencies

@@ -104,6 +104,14 @@ def test_decibels_and_mfcc_agree_with_librosa(frontend, n, top_db):
     agree(found, cepstrum, full_scale * np.sqrt(frontend.n_mels))
 
 
+@given(db=st.floats(-100, 130), dtype=st.sampled_from([np.float16, np.float32, float]))
+def test_decibels_become_power_again(db, dtype):
+    values = np.full((2, 3), db, dtype)
+    power = features.from_db(values)
+    assert power.dtype == np.float32 and power.shape == (2, 3)
+    np.testing.assert_allclose(features.to_db(power, floor=0), values, atol=1e-3)
+
+
 def test_mfcc_is_librosas_own_from_the_sound():
     frontend, y = Frontend(), sound(16000)
     expected = librosa.feature.mfcc(y=y, sr=16000, n_fft=1024, hop_length=256, n_mels=64, n_mfcc=20)

@@ -13,6 +13,10 @@ N = GIVEN.n_frames
 CHANGES = ("mixed", "warped", "equaliser_db", "shifted", "hidden")
 ON = {"mixed": 1.0, "warped": 1.0, "equaliser_db": 4.0, "shifted": True, "hidden": 0.3}
 
+NONE = mixing.Augmentation(
+    mixed=0, warped=0, pitch_octaves=0, stretch_octaves=0, equaliser_db=0, shifted=False, hidden=0
+)
+
 
 def clips(*lengths):
     """Decibels of noise with a tilt over time and bands, as `crops.extract` gives them."""
@@ -87,14 +91,14 @@ def test_a_batch_can_be_drawn_again_and_differs_from_epoch_to_epoch():
 
 def test_an_epoch_shows_every_clip_once():
     frames = [np.full((N, 16), -10.0 * k, np.float16) for k in range(8)]
-    drawn = batches(frames, augmentation=mixing.NONE)
+    drawn = batches(frames, augmentation=NONE)
     levels = np.concatenate([drawn[i][0].mean(axis=(1, 2)) for i in range(len(drawn))])
     np.testing.assert_allclose(np.sort(levels), -10.0 * np.arange(8)[::-1], atol=0.1)
 
 
 def test_without_augmentation_a_clip_of_the_right_length_is_as_it_is():
     frames = clips(N, N, N, N)
-    drawn = batches(frames, augmentation=mixing.NONE)
+    drawn = batches(frames, augmentation=NONE)
     rows, _ = drawn.rows(0)
     x, y, _ = drawn[0]
     np.testing.assert_allclose(x, np.stack([frames[row] for row in rows]), atol=0.01)

@@ -210,7 +210,7 @@ print(f"{len(table)} clips in {time.perf_counter() - begun:.1f} s: {LOGMEL.shape
 # %%
 examples = [int(rng.choice(np.flatnonzero(label == k))) for k in range(min(10, len(names)))]
 figure = plots.spectrograms(
-    [10 ** (frames["logmel"][i].astype(np.float32) / 10) for i in examples],
+    [features.from_db(frames["logmel"][i]) for i in examples],
     frontend,
     titles=[names[label[i]] for i in examples],
     columns=5,
@@ -392,7 +392,7 @@ titles = []
 for _, target in versions:
     parts = np.argsort(-target[:-1])[:2]
     titles.append(" + ".join(f"{target[k]:.0%} {names[k]}" for k in parts if target[k] > 0))
-plots.spectrograms([10 ** (x / 10) for x, _ in versions], frontend, titles=titles, columns=4)
+plots.spectrograms([features.from_db(x) for x, _ in versions], frontend, titles=titles, columns=4)
 plt.show()
 
 # %% [markdown]
@@ -922,7 +922,7 @@ by_source = pd.Series(source[tested[wrong]], index=wrong)
 heard = by_source.drop_duplicates().index[:8]  # of one recording one error is enough
 if len(heard):
     figure = plots.spectrograms(
-        [10 ** (frames["logmel"][i].astype(np.float32) / 10) for i in tested[heard]],
+        [features.from_db(frames["logmel"][i]) for i in tested[heard]],
         frontend,
         titles=[f"{names[truth[i]]}, taken for {names[guess[i]]}" for i in heard],
     )
@@ -1153,7 +1153,7 @@ def best_fifths(rows):
 sounds, titles = [], []
 rows = explained.test[picked]
 for column, (row, x, mask) in enumerate(zip(rows, *best_fifths(rows), strict=True)):
-    power = 10 ** (x / 10)
+    power = features.from_db(x)
     for axis, shown in ((axes[0, column], power), (axes[1, column], power * (0.003 + mask))):
         plots.spectrogram(axis, shown / power.max(), frontend)
         axis.set(xlabel="", ylabel="")
