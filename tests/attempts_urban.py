@@ -687,6 +687,10 @@ for said, function in (
     (["nothing is added"], block(join=lambda x, y: relu(y))),
     (["shortcut is missing"], block(join=lambda x, y: relu(layers.Add()([y, y])))),
     (["side by side"], block(join=lambda x, y: relu(layers.Concatenate()([x, y])))),
+    (["the others beside it", "training=True"], block(
+        last=lambda y: layers.BatchNormalization()(y, training=True))),
+    (["strides 3", "not (3, 2, 5)"], lambda x, channels, *, strides: (
+        with_a_normalised_shortcut(x, channels, strides=min(strides, 2)))),
     (["2 convolutions of 1x1", "x itself"], block(project=lambda x, channels, s: True)),
     (["should be ReLU(x)"], block(join=lambda x, y: relu(layers.Add()([norm(2 * x), y])))),
     (["strides 2", "no 1x1 convolution gets x itself"], shortcut_from_the_middle),
@@ -800,6 +804,15 @@ def logmel(
     return made
 
 
+def frozen(attempt):
+    def made(*sizes):
+        network = attempt(*sizes)
+        network.trainable = False
+        return network
+
+    return made
+
+
 for said, function in (
     (["add up to 1", "from_logits"], logmel(end="softmax")),
     (["add up to 1"], logmel(last=layers.Softmax())),
@@ -829,6 +842,17 @@ for said, function in (
      logmel(strides=(1, 1, 2, 2), channels=(8, 8, 12, 16))),
     (["no batch normalisation"], logmel(normal=lambda: layers.Activation("linear"))),
     (["no activation"], logmel(active=lambda: layers.Activation("linear"))),
+    (["2 of the 2 convolutions after the first get what no activation"], logmel(
+        active=lambda: layers.Activation("linear"),
+        pool=lambda: lambda x: layers.GlobalAveragePooling2D()(ops.relu(x)))),
+    (["below 0 dB"], logmel(
+        picture=lambda t, n: lambda x: ops.relu(layers.Reshape((t, n, 1))(x)))),
+    (["two passes differ", "dropout"], logmel(
+        last=lambda x: x, pool=lambda: lambda x: layers.Dropout(0.3)(
+            layers.GlobalAveragePooling2D()(x), training=True))),
+    (["the others beside it", "batch normalisation"], logmel(
+        normal=lambda: lambda x: layers.BatchNormalization()(x, training=True))),
+    (["frozen"], frozen(logmel())),
     (["no dropout"], logmel(rate=None)),
     (["drops nothing"], logmel(rate=0.0)),
     (["some of its logits are 0", "before the last dense layer"],

@@ -281,6 +281,11 @@ for said, function in (
     wrong("average_over_shifts", *said)(function)
 
 
+@wrong("average_over_shifts", "the places are rounded up", "in brackets")
+def rounded_after_the_sign(predict, x, *, n):
+    return np.mean([predict(np.roll(x, -k * len(x) // n, axis=0)) for k in range(n)], axis=0)
+
+
 @wrong("average_over_shifts", "changes its input (argument 2)")
 def rolled_in_place(predict, x, *, n):
     found = []
@@ -557,6 +562,10 @@ for said, function in (
     (["one side"], drawn(hit=lambda totals, real: totals >= real - 1e-9)),
     (["uneven sources", "one side"], drawn(
         hit=lambda totals, real: totals * np.sign(real) >= abs(real) - 1e-9)),
+    (["every draw counts", "without their sign"], drawn(
+        hit=lambda totals, real: np.abs(totals) >= real - 1e-9)),
+    (["every draw counts", "a sign of its own"], drawn(
+        signs=lambda rng, shape: np.repeat(rng.choice([-1, 1], (shape[0], 1)), shape[1], axis=1))),
     (["by their means"], drawn(sums=means_of_sources)),
     (["who is better alone"], drawn(sums=who_is_better)),
     (["(n + 1) times it is a whole number"], drawn(share=lambda hits, n: hits / n)),

@@ -12,7 +12,8 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_notebook
+from tiny_series import COUNT, METRICS, PARAMETERS, write_helpers, write_notebook
 
 from tools.execution import read_metrics
 from tools.parameters import ParameterError, parse_value
@@ -21,32 +22,6 @@ from tools.scan import WIDGETS, find_fault
 from tools.summary import human_memory, human_seconds, human_value
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PARAMETERS = 'DATA_DIR = ""\nOUTPUT_DIR = ""\nSEED = 0\nLABEL = "none"\nRATES = [1]\nRATE = 0.5'
-METRICS = """
-import json, pathlib
-metrics = {"dataset": "tiny", "source": "synthetic", "seed": SEED, "score": 0.98765}
-pathlib.Path(OUTPUT_DIR, "metrics.json").write_text(json.dumps(metrics))
-"""
-COUNT = "import pathlib\nwith open('count.txt', 'a') as file: file.write('x')"
-
-
-def write_notebook(root, name, *cells, parameters=PARAMETERS):
-    """A notebook with a parameters cell and the given code cells, as the build would write it."""
-    notebook = new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "", "language": "python"}},
-        cells=[
-            new_markdown_cell("# Title"),
-            new_code_cell(parameters, metadata={"tags": ["parameters"]}),
-            *map(new_code_cell, cells),
-        ],
-    )
-    (root / "notebooks").mkdir(exist_ok=True)
-    nbformat.write(notebook, root / "notebooks" / f"{name}.ipynb")
-
-
-def write_helpers(root, text=""):
-    (root / "helpers").mkdir(exist_ok=True)
-    (root / "helpers" / "__init__.py").write_text(text)
 
 
 def read_summary(output):

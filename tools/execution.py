@@ -52,13 +52,17 @@ logging.getLogger("papermill").setLevel(logging.ERROR)
 
 @dataclass(frozen=True)
 class Job:
-    """A notebook to run: its name, its file, its own output folder, and its parameters."""
+    """A notebook to run: its name, its file, its own output folder, and its parameters.
+
+    variant: what tells it from the other runs of the notebook in a sweep; "": it is the only one.
+    """
 
     name: str
     notebook: Path
     folder: Path
     parameters: dict
     fingerprint: str
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Result:
     peak_memory_mib: float | None = None
     metrics: dict = field(default_factory=dict)
     parameters: dict = field(default_factory=dict)
+    variant: str = ""
     is_earlier: bool = False  # it was complete already, and did not run again
 
 
@@ -253,6 +258,7 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
         "seconds": round(time.monotonic() - started, 1),
         "peak_memory_mib": round(memory.peak_mib, 1),
         "parameters": job.parameters,
+        "variant": job.variant,
     }
     if kernels.stopped:
         unfinished.unlink(missing_ok=True)
@@ -344,19 +350,19 @@ def input_places(parameters, *, root):
 
 def finished(job):
     """The Result of an earlier complete run of the very same job, or None."""
-    result = earlier_result(job.folder)
+    result = earlier_result(job.folder, name=job.name)
     if result is None or result[1] != job.fingerprint:
         return None
     return result[0]
 
 
-def earlier_result(folder):
-    """(Result, fingerprint) of a folder with a complete run, or None."""
+def earlier_result(folder, *, name):
+    """(Result, fingerprint) of a folder with a complete run of the notebook `name`, or None."""
     try:
         record = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
         found = record.pop("fingerprint")
         metrics, fault = read_metrics(folder)
-        result = Result(folder.name, folder, "ok", metrics=metrics, is_earlier=True, **record)
+        result = Result(name, folder, "ok", metrics=metrics, is_earlier=True, **record)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # damaged or not there: the notebook runs again
     return None if fault else (result, found)

@@ -3,17 +3,22 @@
     python tools/run.py                              every notebook, with its own parameters
     python tools/run.py 05 --profile smoke           notebook 05 with the sizes of a profile
     python tools/run.py 05 -p DATA_DIR recordings    other parameters; values are YAML
+    python tools/run.py 04 --sweep EPOCHS=10,20 --sweep N_MELS=40,64 --seeds 0,1,2
+                                                     a run for every combination, compared
     python tools/run.py --list                       the notebooks and what they can be given
 
 Each notebook gets its own kernel and its own folder runs/<run id>/NN_name/, is looked through for
-errors afterwards, and has a row in runs/<run id>/summary.csv and index.html. Run again with the
-same --output, a run does what is not complete yet. Exit status: 0 all well, 1 a notebook failed,
+errors afterwards, and has a row in runs/<run id>/summary.csv and index.html; a sweep has a folder
+for each combination in it, and comparison.html. Run again with the same --output, a run does what
+is not complete yet, also after it was killed. Exit status: 0 all well, 1 a notebook failed,
 2 the command made no sense and nothing ran, 130 stopped by Ctrl-C.
 """
 
 import argparse
+import itertools
 import json
 import os
+import re
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -53,20 +58,28 @@ from tools.series import (
     select,
 )
 from tools.summary import human_memory, human_seconds, write_summary
+from tools.sweep import combinations, folder_of, read_sweep, variant_of
 
 MARKER = "run.json"  # tells a run's folder from any other, and what the run was asked for
 OWN_VALUES = "default"  # the "profile" of a run with the values that the notebooks hold
 
 
-def plan(names, *, series, profile, given, output, root):
-    """The jobs of a run, every parameter checked. Raises UsageError."""
+def plan(names, *, series, profile, given, sweeps, output, root):
+    """The jobs of a run, every parameter checked. Raises UsageError.
+
+    sweeps: see `combinations`; empty: each notebook once.
+    """
     by_notebook = profile_values(profile, profiles=read_profiles(root), series=series)
     jobs = []
-    for name in names:
+    for name, combination in itertools.product(names, combinations(sweeps, given=given)):
         values = notebook_parameters(
-            series[name], from_profile=by_notebook.get(name, {}), given=given, root=root
+            series[name],
+            from_profile=by_notebook.get(name, {}),
+            given=[*given, *combination],
+            root=root,
         )
-        folder = output / name
+        variant = variant_of(combination)
+        folder = output / name / folder_of(variant) if sweeps else output / name
         values["OUTPUT_DIR"] = path_from_root(folder, root=root)
         for parameter, place in input_places(values, root=root).items():
             if place.is_relative_to(folder):
@@ -75,27 +88,42 @@ def plan(names, *, series, profile, given, output, root):
                     "give another --output"
                 )
         digest = fingerprint(series[name], values, root=root, output=output)
-        jobs.append(Job(name, series[name], folder, values, digest))
+        jobs.append(Job(name, series[name], folder, values, digest, variant))
     return jobs
 
 
-def open_output(output, *, profile, given):
+def open_output(output, *, profile, given, sweeps):
     """Make a run's folder, or take up an earlier one; refuse one with other files in it."""
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is no folder")
     if output.exists() and any(output.iterdir()) and not (output / MARKER).exists():
         raise UsageError(f"{output} holds other files: give a new folder, or one of an earlier run")
-    request = {"profile": profile, "parameters": dict(given)}
+    if output.exists() and any(output.iterdir()) and bool(sweeps) != _is_sweep(output):
+        kind = "run that is no sweep" if sweeps else "sweep"
+        raise UsageError(f"{output} holds a {kind}: give a new folder")
+    request = {"profile": profile, "parameters": dict(given), "sweep": dict(sweeps)}
     write_atomically(output / MARKER, json.dumps(request, indent=1) + "\n")
 
 
+def _is_sweep(output):
+    try:
+        return bool(json.loads((output / MARKER).read_text(encoding="utf-8")).get("sweep"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def execute(jobs, *, root, workers):
-    """Run jobs, some at a time; returns ({name: Result}, whether it was stopped).
+    """Run jobs, some at a time; returns ({folder: Result}, whether it was stopped).
 
     When it is stopped (Ctrl-C or a termination signal), every job still has a Result.
     """
     kernels = Kernels()
-    results = {job.name: Result(job.name, job.folder, "not run") for job in jobs}
+    results = {
+        job.folder: Result(
+            job.name, job.folder, "not run", parameters=job.parameters, variant=job.variant
+        )
+        for job in jobs
+    }
     stopped = False
     threads = max(1, cpu_count() // workers) if workers > 1 else None
     quiet = not sys.stderr.isatty()
@@ -116,7 +144,7 @@ def execute(jobs, *, root, workers):
             stopped = True
             kernels.stop()
             pool.shutdown(cancel_futures=True)
-    results |= {f.result().name: f.result() for f in futures if not f.cancelled()}
+    results |= {f.result().folder: f.result() for f in futures if not f.cancelled()}
     return results, stopped
 
 
@@ -124,7 +152,9 @@ def _run_one(job, *, root, kernels, threads, quiet):
     if result := finished(job):
         return result
     cells = len(nbformat.read(job.notebook, as_version=4).cells) + 1  # papermill adds one
-    with tqdm(total=cells, desc=job.name, unit="cell", leave=False, disable=quiet) as bar:
+    with tqdm(
+        total=cells, desc=job.variant or job.name, unit="cell", leave=False, disable=quiet
+    ) as bar:
         try:
             return run_notebook(
                 job,
@@ -134,13 +164,21 @@ def _run_one(job, *, root, kernels, threads, quiet):
                 on_cell=lambda index: bar.update(index - bar.n),
             )
         except Exception as error:  # a full disk, say: the other notebooks still get their turn
-            return Result(job.name, job.folder, "failed", f"{type(error).__name__}: {error}")
+            return Result(
+                job.name,
+                job.folder,
+                "failed",
+                f"{type(error).__name__}: {error}",
+                parameters=job.parameters,
+                variant=job.variant,
+            )
 
 
 def _report(result):
     spent = f"{human_seconds(result.seconds)}, {human_memory(result.peak_memory_mib)}"
     reason = f"  {result.reason}" if result.reason else "  (complete already)" * result.is_earlier
-    tqdm.write(f"{result.name}  {result.status}  {spent}{reason}")
+    name = f"{result.name}  {result.variant}".rstrip()
+    tqdm.write(f"{name}  {result.status}  {spent}{reason}")
 
 
 @contextmanager
@@ -170,6 +208,12 @@ def show_series(series, profiles):
             print(f"    {parameter} = {default!r}" + (f"  ({', '.join(values)})" * bool(values)))
 
 
+def _order(variant):
+    """A key that sorts variants as people do, 9 before 10."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", variant)
+    return [(float(p), "") if k % 2 else (0.0, p) for k, p in enumerate(parts)]
+
+
 def _parser():
     parser = argparse.ArgumentParser(
         description="Run notebooks of the series as batch jobs.",
@@ -178,6 +222,14 @@ def _parser():
     parser.add_argument("notebooks", nargs="*", metavar="NN", help="number or name; default: all")
     parser.add_argument("--profile", help="sizes from notebooks/runs.yaml, such as smoke or full")
     add_parameter_option(parser, of="for every notebook selected")
+    parser.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="NAME=A,B",
+        help="a run for each of these values; repeatable: for each combination",
+    )
+    parser.add_argument("--seeds", metavar="0,1,2", help="the same as --sweep SEED=0,1,2")
     parser.add_argument("--output", type=Path, help="default: runs/<time>-<profile>")
     parser.add_argument("--jobs", type=positive(int), default=1, help="notebooks at a time (1)")
     parser.add_argument("--list", action="store_true", help="show notebooks and parameters")
@@ -196,28 +248,38 @@ def main(argv=None, *, root=ROOT):
         if arguments.list:
             show_series({name: series[name] for name in names}, read_profiles(root))
             return 0
+        asked = arguments.sweep + ([f"SEED={arguments.seeds}"] if arguments.seeds else [])
+        sweeps = [read_sweep(text) for text in asked]
         jobs = plan(
             names,
             series=series,
             profile=arguments.profile,
             given=arguments.parameters,
+            sweeps=sweeps,
             output=output,
             root=root,
         )
-        open_output(output, profile=profile, given=arguments.parameters)
+        open_output(output, profile=profile, given=arguments.parameters, sweeps=sweeps)
     except UsageError as error:
         print(f"run: {error}", file=sys.stderr)
         return 2
     results, stopped = execute(jobs, root=root, workers=min(arguments.jobs, len(jobs)))
     # A folder that was used for other notebooks before goes on showing what is complete in it.
-    for name in series.keys() - results.keys():
-        if earlier := earlier_result(output / name):
-            results[name] = earlier[0]
-    page = write_summary(
-        [results[name] for name in sorted(results)], output=output, profile=profile
+    for name in series:
+        for folder in [output / name, *(output / name).glob("*/")]:
+            if folder not in results and (earlier := earlier_result(folder, name=name)):
+                results[folder] = earlier[0]
+    ordered = sorted(results.values(), key=lambda result: (result.name, _order(result.variant)))
+    swept = [name for name, _ in sweeps]
+    page = write_summary(ordered, output=output, profile=profile, swept=swept)
+    if sweeps:
+        from tools.comparison import write_comparison  # what it imports takes a second
+
+        page = write_comparison(ordered, swept=swept, output=output)
+    good = sum(result.status == "ok" for result in ordered)
+    print(
+        f"{good} of {len(ordered)} {'runs' if sweeps else 'notebooks'} ok: {os.path.relpath(page)}"
     )
-    good = sum(result.status == "ok" for result in results.values())
-    print(f"{good} of {len(results)} notebooks ok: {os.path.relpath(page)}")
     if stopped:
         return 130
     return 0 if good == len(results) else 1

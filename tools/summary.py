@@ -56,21 +56,25 @@ details { margin-top: .4rem; font-size: .9rem; } summary { cursor: pointer; colo
 """
 
 
-def write_summary(results, *, output, profile):
-    """Write summary.csv and index.html for a run's results into its folder; returns the page."""
-    write_atomically(output / "summary.csv", _table(results))
+def write_summary(results, *, output, profile, swept=()):
+    """Write summary.csv and index.html for a run's results into its folder; returns the page.
+
+    swept: parameters that differ between the runs of a notebook; each has a column.
+    """
+    write_atomically(output / "summary.csv", _table(results, swept))
     page = output / "index.html"
     write_atomically(page, _page(results, output=output, profile=profile))
     return page
 
 
-def _table(results):
+def _table(results, swept):
     rows = []
     for result in results:
-        row = {column: getattr(result, column, None) for column in COLUMNS[1:]}
+        own = {name: result.parameters.get(name) for name in swept}
+        row = own | {column: getattr(result, column, None) for column in COLUMNS[1:]}
         # A metric called like a column of ours must not take its place.
         metrics = {
-            f"metric_{name}" if name in COLUMNS else name: value
+            f"metric_{name}" if name in row or name in COLUMNS else name: value
             for name, value in result.metrics.items()
         }
         rows.append({"notebook": result.name, **row, **metrics})
@@ -114,6 +118,7 @@ def _page(results, *, output, profile):
 def _row(result, *, output):
     folder = quote(result.folder.relative_to(output).as_posix())
     page = f"{folder}/{quote(result.name)}.html"
+    variant = f'<div class="name">{html.escape(result.variant)}</div>' if result.variant else ""
     has_page = (result.folder / f"{result.name}.html").exists()
     name, links = html.escape(result.name), ""
     if has_page:
@@ -128,7 +133,7 @@ def _row(result, *, output):
     kind = result.status if result.status in ("ok", "failed") else "unfinished"
     return f"""<tr>
 <td class="figure">{image}</td>
-<td class="notebook"><div class="name">{name}</div>{links}{reason}{_pairs(result.metrics)}
+<td class="notebook"><div class="name">{name}</div>{variant}{links}{reason}{_pairs(result.metrics)}
 <details><summary>Parameters</summary>{_pairs(result.parameters)}</details></td>
 <td class="status {kind}">{html.escape(result.status)}</td>
 <td class="number" data-label="Time">{human_seconds(result.seconds)}</td>

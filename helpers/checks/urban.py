@@ -476,6 +476,7 @@ def separable_block(attempt):
         ("4 channels become 4, strides 1", (9, 6, 4), 4, 1),
         ("4 channels become 4, strides 2", (9, 6, 4), 4, 2),
         ("3 channels become 5, strides 1", (7, 8, 3), 5, 1),
+        ("3 channels become 5, strides 3", (7, 6, 3), 5, 3),
     ):
         fits = (shape[-1], strides) == (channels, 1)
         with case(what):
@@ -639,18 +640,36 @@ def logmel_network(attempt):
 
 
 def _judge_cost(network, parts, n_frames, n_bands):
-    """Raise Wrong unless the first or the second convolution leaves fewer places."""
+    """Raise Wrong for convolutions without ReLU between, or over all places to the end."""
     convolutions = [part for part in parts if type(part).__name__.endswith("Conv2D")]
     rng = np.random.default_rng(46)
     x = rng.normal(size=(4, n_frames, n_bands)).astype(np.float32)
     with watched(convolutions) as seen:
         run(network, x, training=False)
+    _judge_bends([given for _, given, _ in seen])
     sizes = [math.prod(array.shape[1:3]) for _, *pair in seen for array in pair]
     # Into and out of the first two, and into the third: a pooling between them counts as well.
     if sizes and min(sizes[:5]) > 0.6 * n_frames * n_bands:
         raise Wrong(
             f"the first two convolutions go over all {n_frames} x {n_bands} places: with strides "
             "there, everything after them has less to do"
+        )
+
+
+def _judge_bends(inputs):
+    """Raise Wrong unless activations lie between the convolutions. inputs: what each gets."""
+    if inputs and (inputs[0] == 0).mean() > 0.3:
+        raise Wrong(
+            "what goes into the first convolution is 0 wherever the spectrogram is negative: an "
+            "activation before it throws away all that lies below 0 dB"
+        )
+    # After a ReLU nothing is negative, after others little; without any, about half.
+    bare = [-np.minimum(x, 0).sum() > 0.3 * np.abs(x).sum() for x in inputs[1:]]
+    if bare and np.mean(bare) > 0.6:
+        raise Wrong(
+            f"{sum(bare)} of the {len(bare)} convolutions after the first get what no activation "
+            "went over: each is followed by batch normalisation and ReLU, or several of them are "
+            "no more than one"
         )
 
 

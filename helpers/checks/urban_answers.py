@@ -268,6 +268,11 @@ def _explain_shifts(heard, places, n_frames):
     if sorted(heard) == sorted(places):
         return
     told = f"`predict` hears x begun at frames {heard}, where {places} are the {n} places"
+    if sorted(heard) == sorted(-(-k * n_frames // n) % n_frames for k in range(n)) and heard != [
+        (n_frames - p) % n_frames for p in places
+    ]:
+        raise Wrong(f"{told}: the places are rounded up. `-k * len(x) // n` rounds the negative "
+                    "number down: in brackets, `-(k * len(x) // n)`, it is right")  # fmt: skip
     if sorted(heard) == sorted((n_frames - p) % n_frames for p in places):
         raise Wrong(f"{told}: it moves to the other side, so that the end comes first")
     if set(heard) == {0}:
@@ -589,6 +594,12 @@ def _explain_p(found, differences, n):
         (_tails(sums, (-1, 0, 1))[0], "some signs are 0: a sign is 1 or -1"),
         (_tails(sums, (0, 1))[0], "some signs are 0: a sign is 1 or -1"),
     ]  # fmt: skip
+    if abs(found - 1) < 1e-9:
+        raise Wrong(
+            f"{told}: every draw counts. Are the totals and the real total both taken without "
+            "their sign, and does each source get a sign of its own? To reorder clips or sums "
+            "leaves their total as it is; and the sources do not count by who is better alone"
+        )
     mistakes.sort(key=lambda mistake: abs(found - mistake[0]))
     if fitting := list(dict.fromkeys(name for other, name in mistakes if may_be(other, 1e-3))):
         raise Wrong(f"{told}: {'; or '.join(fitting[:2])}")
