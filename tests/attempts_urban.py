@@ -687,8 +687,6 @@ for said, function in (
     (["nothing is added"], block(join=lambda x, y: relu(y))),
     (["shortcut is missing"], block(join=lambda x, y: relu(layers.Add()([y, y])))),
     (["side by side"], block(join=lambda x, y: relu(layers.Concatenate()([x, y])))),
-    (["the others beside it", "training=True"], block(
-        last=lambda y: layers.BatchNormalization()(y, training=True))),
     (["strides 3", "not (3, 2, 5)"], lambda x, channels, *, strides: (
         with_a_normalised_shortcut(x, channels, strides=min(strides, 2)))),
     (["2 convolutions of 1x1", "x itself"], block(project=lambda x, channels, s: True)),
@@ -847,11 +845,6 @@ for said, function in (
         pool=lambda: lambda x: layers.GlobalAveragePooling2D()(ops.relu(x)))),
     (["below 0 dB"], logmel(
         picture=lambda t, n: lambda x: ops.relu(layers.Reshape((t, n, 1))(x)))),
-    (["two passes differ", "dropout"], logmel(
-        last=lambda x: x, pool=lambda: lambda x: layers.Dropout(0.3)(
-            layers.GlobalAveragePooling2D()(x), training=True))),
-    (["the others beside it", "batch normalisation"], logmel(
-        normal=lambda: lambda x: layers.BatchNormalization()(x, training=True))),
     (["frozen"], frozen(logmel())),
     (["no dropout"], logmel(rate=None)),
     (["drops nothing"], logmel(rate=0.0)),

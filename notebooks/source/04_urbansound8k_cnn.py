@@ -129,10 +129,11 @@ checks.start("4", strict=True)
 # %% [markdown]
 # ## 1 The data, and its folds
 #
-# Slices of a few hundred recordings. All slices of one recording lie in one **fold**; whoever tests
+# Short slices of longer recordings. All slices of one recording lie in one **fold**; whoever tests
 # on a fold after training on the others tests on recordings that were never heard. That is the
-# rule of this data set, and this notebook keeps it. One fold of the training is the
-# **validation**: everything that is to be chosen is chosen on it.
+# rule of this data set, and this notebook keeps it. Each fold that is tested on makes a **round**,
+# with a training of its own. One fold of a round's training is its **validation**: what is to be
+# chosen is chosen there.
 
 # %% [markdown]
 # **Exercise 4.1: leave one fold out.** `fold` has the number of each clip's fold. Test on
@@ -229,8 +230,8 @@ explore.players(
 
 # %% [markdown]
 # Look for what does *not* depend on the place or the microphone: the stripes of a horn, the comb of
-# an engine, the single stroke of a shot. And for what does: the highest frequency that there is,
-# the noise behind.
+# an engine, the single stroke of a shot. And for what does depend on them: the frequency
+# above which there is nothing, the noise behind.
 
 # %% [markdown]
 # ## 3 The network that everybody starts with
@@ -329,8 +330,8 @@ display(
 # %% [markdown]
 # ## 4 Never the same clip twice
 #
-# A thousand clips are few. But a siren a little higher is a siren, one further away is, and one
-# behind a drill is half of one. So each time that a clip is called for, it is changed: played
+# Even thousands of clips are few. But a siren a little higher is a siren, one further away is, and
+# one behind a drill is half of one. So each time that a clip is called for, it is changed: played
 # higher or lower, longer or shorter, begun elsewhere, heard through another microphone; and often
 # it is mixed with another clip.
 
@@ -376,8 +377,8 @@ def hide_parts(x, *, width_frames, width_bands, rng):
 checks.hide_parts(hide_parts)
 
 # %% [markdown]
-# `mixing.MixedBatches` does all that, on power that was extracted once (sounds add up, and so, on
-# average, do their powers). The same clip, four times:
+# `mixing.MixedBatches` does all that, on frames that were extracted once: sounds add up, and so, on
+# average, do their powers, which decibels are turned into again. The same clip, four times:
 
 # %%
 one = int(rng.choice(first.training))
@@ -402,8 +403,8 @@ plt.show()
 # ## 5 A residual network, and what it costs
 #
 # Depth helps, operations cost. A 3 × 3 convolution from n to n channels takes 9 n² multiplications
-# at every place. A **separable** one first convolves each channel by itself (9 n), then mixes the
-# channels at each place (n²).
+# at every place. A **separable** one first convolves each channel by itself (*depthwise*, 9 n),
+# then mixes the channels at each place (*pointwise*, n²).
 
 # %% [markdown]
 # **Exercise 4.5: a separable residual block.** A depthwise 3 × 3 convolution (`padding="same"`,
@@ -432,7 +433,8 @@ checks.separable_block(separable_block)
 # %% [markdown]
 # **Exercise 4.6: a network on log-mel spectrograms.** The input has no channel axis: add it. Then
 # convolutions with batch normalisation and ReLU that stride early (the second at the latest), the
-# mean over all places (`GlobalAveragePooling2D`), dropout, logits. Fewer than 300,000 parameters.
+# mean over all places (`GlobalAveragePooling2D`), dropout, and the logits: a dense layer without an
+# activation, one number for each class. Fewer than 300,000 parameters.
 
 
 # %%
@@ -497,18 +499,20 @@ pd.DataFrame(costs).set_index("network").style.format(
 # ## 6 Training
 #
 # Four choices that each cost a line. **Weights**: a rare class must not be forgotten, and a hundred
-# slices of one siren are not a hundred sirens.
+# slices of one siren are not a hundred sirens. The exercise makes all classes weigh the same. The
+# package goes half the way, and for recordings as well: a clip weighs one over the square root of
+# its class's clips, times that of its recording's.
 
 # %% [markdown]
 # **Exercise 4.7: class weights.** What a clip of each class is to weigh in the loss, so that all
-# classes that have clips weigh the same in sum, and a clip weighs 1 in the mean over all clips. A
+# classes that have clips weigh the same in total, and a clip weighs 1 in the mean over all clips. A
 # class without clips: 0.
 
 
 # %%
 def weight_per_class(labels, n_classes):
     """float (n_classes,). labels: int (n,)."""
-    ### BEGIN SOLUTION 4.7: the mean number of clips, over the class's own
+    ### BEGIN SOLUTION 4.7: the mean number of clips of a class that has any, over the class's own
     counts = np.bincount(labels, minlength=n_classes)
     present = counts > 0
     weights = np.zeros(n_classes)
@@ -560,10 +564,11 @@ def learning_rate_at(step, *, n_steps, highest):
 checks.learning_rate_at(learning_rate_at)
 
 # %% [markdown]
-# **Weight decay** lets every weight shrink a little that is not needed.
+# **Weight decay** makes every weight a little smaller at each step; those stay large that the loss
+# needs.
 #
-# How long? A network learns in **steps**, a batch each: 60 epochs of 1,300 clips are 2,400 of them,
-# of 240 clips only 480. So few clips are shown more often.
+# How long? A network learns in **steps**, a batch each: 60 epochs of 1,280 clips in batches of 32
+# are 2,400 of them, of 240 clips only 480. So few clips are shown more often.
 #
 # Now the first round, with its validation fold left out of the training: to look at, and to choose
 # on.
@@ -619,7 +624,8 @@ plt.show()
 # %% [markdown]
 # The training is the harder task here: mixed, moved and hidden clips, and labels that nobody can
 # meet exactly. So the dashed line may well lie below the other. If it rose again towards the end,
-# fewer epochs would do; they are fixed, and nothing stops at the epoch that looks best.
+# fewer epochs would do. Their number is fixed beforehand: whoever stops at the epoch that looks
+# best on a few hundred clips takes its luck for skill.
 
 # %%
 ablation = {"everything": accuracy(answers(chooser, first.validation, LOGMEL), first.validation)}
@@ -643,7 +649,7 @@ if VARIANTS:
 # ## 7 One clip, heard five times
 #
 # What helps in training helps in use: the clip is begun at several places (its end followed by its
-# beginning), and the probabilities are averaged. It costs as many times the computing.
+# beginning), and the probabilities are averaged. Five places cost five times the computing.
 
 # %% [markdown]
 # **Exercise 4.10: test-time augmentation.** Begin `x` at `n` even places (0, 1/n, 2/n … of its
@@ -676,9 +682,11 @@ print(
 #
 # **YAMNet** was trained on two million clips of videos. Its last layer but one, the *embedding*,
 # says in 1,024 numbers what it hears, and its last gives a score to each of 521 sounds that it
-# knows by name. We leave it as it is (frozen). Two things are to be done before it listens: bring
-# all clips to one loudness, as it does not take the level off; and play each clip lower and higher
-# as well, as it hears nothing above 7.5 kHz.
+# knows by name. None of its weights is changed here; it is *frozen*. Two things are to be done
+# before it listens: bring all clips to one loudness, as it does not take the level off; and play
+# each clip two thirds of an octave lower and higher as well. Lower, it hears what lay above 7.5
+# kHz, where it is deaf; and a dog of another size is still a dog. What it hears the three times is
+# averaged.
 
 # %%
 from scipy.special import softmax
@@ -691,15 +699,16 @@ if yamnet_file:
     )
     if not np.isfinite(embedded).all():
         raise ValueError("YAMNet could not read clips that were read before: run this again")
-    named = audioset.counterparts(scores, names)
+    named = audioset.counterparts(scores, names)  # logarithm of the best of each class's names
     known = np.isfinite(named).all(axis=0)
     if known.all():
         untrained = softmax(named, axis=1)
         right = accuracy(untrained[first.everything], first.everything)
         display(
             Markdown(
-                "Some of its 521 names are ours. Whoever takes for each clip the class whose names "
-                f"score highest is right for **{right:.0%}** of the clips outside the first test "
+                "Some of its 521 names are ours: `audioset.COUNTERPARTS` has them for each class. "
+                "Whoever takes the class that has the name with the highest score is right for "
+                f"**{right:.0%}** of the clips outside the first test "
                 "fold, without having trained on any."
             )
         )
@@ -707,9 +716,9 @@ else:
     display(Markdown("YAMNet's file is not there: see `YAMNET_PATH` in the parameters."))
 
 # %% [markdown]
-# Then we train a small head: a logistic regression on the embedding and on the scores of those
-# names, in seconds. And because it errs in other places than our network, the two together may be
-# better than either.
+# Then we train a small *head*, what comes after a frozen network: a logistic regression on the
+# embedding and on the scores of those names, in seconds. And because it errs in other places than
+# our network, the two together may be better than either.
 
 # %% [markdown]
 # **Exercise 4.11: fuse two models.** The logarithms of their probabilities, averaged with the
@@ -788,7 +797,8 @@ if embedded is not None:
 # ## 9 Every fold in turn
 #
 # All is chosen; now the validation folds go back into the training. In each round every network is
-# trained on all other folds, and its fold is tested once, for each of `SEEDS`.
+# trained on all other folds, anew for each of `SEEDS`, and answers the clips of the test fold once.
+# *Macro F1* is the mean over the classes of F1, so that a rare class counts as much as any.
 
 # %%
 tested = np.concatenate([one_round.test for one_round in rounds])
@@ -913,7 +923,7 @@ plt.show()
 
 # %% [markdown]
 # Off the diagonal lie the pairs that people confuse, too. Listen to the errors that the model was
-# surest of: some are hard, some are labelled after what stands in the foreground, or are not.
+# surest of: some are hard, and some have a label that you would not have given.
 
 # %%
 wrong = np.flatnonzero(guess != truth)
@@ -984,7 +994,8 @@ display(
 #
 # Two models were tested on the same clips. If both were equally good, it would be chance which of
 # the two is right where they differ. So let chance decide, many times: swap the two models' answers
-# for whole recordings at random, and see how often the difference is as large as the real one.
+# for whole recordings at random, and see how often the difference is as large as the real one. To
+# swap them turns the sign of that recording's difference, nothing else.
 
 # %% [markdown]
 # **Exercise 4.13: a paired test.** For each source sum up `right_a - right_b` (as numbers: 1, 0 or
@@ -1043,9 +1054,9 @@ display(compared.style.format({name: "{:+.3f}" for name in compared.columns[:3]}
 # probability can be used: to ask a person, to weigh a cost.
 
 # %% [markdown]
-# **Exercise 4.14: the expected calibration error.** Sort the clips by `confidence` into 10 parts of
-# one width (0–0.1, 0.1–0.2 …; a part has its lower edge, the last both). In each part: how far is
-# the mean confidence from the accuracy? Return the mean of that, weighted by the clips.
+# **Exercise 4.14: the expected calibration error.** Divide the clips by `confidence` into 10 parts
+# of one width (0–0.1, 0.1–0.2 …; a part has its lower edge, the last both). In each part: how far
+# is the mean confidence from the accuracy? Return the mean of that, weighted by the clips.
 
 
 # %%
