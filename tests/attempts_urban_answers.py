@@ -184,6 +184,7 @@ for said, function in (
     (["degrees"], cosine(lambda step, n: 180 * step / n)),
     (["a step early"], cosine(lambda step, n: np.pi * step / (n - 1))),
     (["a step late"], cosine(lambda step, n: np.pi * step / (n + 1))),
+    (["a step ahead"], cosine(lambda step, n: np.pi * (step + 1) / n)),
     (["never falls"], lambda step, n, highest: highest),
     (["half a cosine"], lambda step, n, highest: highest * 0.95**step),
     (["half a cosine"], cosine(lambda step, n: np.pi * step / 100)),
@@ -422,6 +423,12 @@ def rates(rule, *, empty=np.nan):
     return found
 
 
+def counted_once(truth, guess, n_classes):
+    table = np.zeros((n_classes, n_classes))
+    table[truth, guess] += 1
+    return np.diag(table) / table.sum(axis=1)
+
+
 def yes_or_no(truth, guess, n_classes):
     return [accuracy_score(truth == k, guess == k) for k in range(n_classes)]
 
@@ -450,6 +457,9 @@ for said, function in (
     (["named wrongly"], rates(lambda hits, clips, guesses: 1 - hits / clips)),
     (["percent"], rates(lambda hits, clips, guesses: 100 * hits / clips)),
     (["yes or no"], yes_or_no),
+    (["counts once", "np.add.at"], counted_once),
+    (["after the point is lost"], lambda t, g, n: np.nan_to_num(
+        mean_of_hits(t, g, n)).astype(int)),
     (["accuracy of all clips"], lambda t, g, n: np.full(n, np.mean(t == g))),
     (["one number"], lambda t, g, n: np.mean(t == g)),
     (["is right"], rates(lambda hits, clips, guesses: (hits + 1) / (clips + 1))),
@@ -653,6 +663,11 @@ def all_parts(confidence, right):
     return np.abs(gaps).mean()
 
 
+def between_its_own(confidence):
+    edges = np.linspace(confidence.min(), confidence.max(), 11)
+    return np.clip(np.digitize(confidence, edges) - 1, 0, 9)
+
+
 def middles(confidence, right):
     part = np.minimum((confidence * 10).astype(int), 9)
     total = 0
@@ -677,6 +692,9 @@ for said, function in (
     (["each single clip"], ece(gap=lambda c, r: np.abs(c - r).mean())),
     (["the middle of each part"], middles),
     (["equally many clips"], ece(part=equally_many)),
+    (["between the lowest and the highest"], ece(part=between_its_own)),
+    (["9 parts", "11 edges"], ece(
+        part=lambda c: np.clip(np.digitize(c, np.linspace(0, 1, 10)) - 1, 0, 8))),
     (["5 parts"], ece(part=lambda c: np.minimum((c * 5).astype(int), 4))),
     (["15 parts"], ece(part=lambda c: np.minimum((c * 15).astype(int), 14))),
     (["exactly 0, 0.5 and 1", "upper edge", "0 are in none"],
@@ -686,8 +704,8 @@ for said, function in (
     (["exactly 0, 0.5 and 1", "1 are in no part"], ece(part=by_cut(right=False))),
     (["exactly 0, 0.5 and 1", "a part of their own"], ece(part=lambda c: (c * 10).astype(int))),
     (["returns NaN: a part without clips"], all_parts),
-    (["the parts have"], lambda c, r: part_by_part(c, ~r)),
-    (["the parts have"], lambda c, r: part_by_part(c, r) + 0.01),
+    (["the right parts have"], lambda c, r: part_by_part(c, ~r)),
+    (["the right parts have"], lambda c, r: part_by_part(c, r) + 0.01),
     (["one number"], lambda c, r: np.abs(c - r)),
     (["returns None"], lambda c, r: None),
 ):  # fmt: skip
@@ -733,6 +751,8 @@ def smallest_to_largest(x):
 for said, function in (
     (["features of shape (7, 4, 6), 3 classes, k 1", "the bias of the class", "missing"],
      lambda f, w, b, k: f @ w[:, k]),
+    (["is taken off: it is added"], lambda f, w, b, k: f @ w[:, k] - b[k]),
+    (["for every feature"], lambda f, w, b, k: (f * w[:, k] + b[k]).sum(axis=-1)),
     (["all 3 classes"], lambda f, w, b, k: f @ w + b),
     (["bias is divided"], lambda f, w, b, k: f @ w[:, k] + b[k] / f[..., 0].size),
     (["bias of class 0, and that of class 1"], lambda f, w, b, k: f @ w[:, k] + b[0]),

@@ -77,7 +77,7 @@ def write_comparison(results, *, swept, output):
             picture = _picture(own, found, metric, settings=settings)
             parts.append(_section(metric, found, picture, settings=settings))
     n_open = sum(result.status != "ok" for result in results)
-    still = f"{n_open} runs are not complete and are left out · " if n_open else ""
+    still = f"Not complete, and left out: {n_open} · " if n_open else ""
     title = f"Comparison of {html.escape(output.name)}"
     page = output / "comparison.html"
     body = "\n".join(parts) or '<p class="soft">No run is complete yet.</p>'

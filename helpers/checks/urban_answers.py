@@ -191,6 +191,8 @@ def learning_rate_at(attempt):
              "to 0 a step early: at `n_steps` it is 0, not at n_steps - 1"),
             (highest * (1 + np.cos(np.pi * np.array(steps) / (n_steps + 1))) / 2, "it comes to 0 a "
              "step late: at `n_steps` it is 0, not at n_steps + 1"),
+            (highest * (1 + np.cos(np.pi * (np.array(steps) + 1) / n_steps)) / 2, "it is a step "
+             "ahead: `highest` is at step 0"),
             (np.full(len(steps), highest), "it never falls"),
         ], within=1e-5 * highest, told=told)  # fmt: skip
         raise Wrong(f"{told}half a cosine, from `highest` to 0")
@@ -424,6 +426,8 @@ def _explain_recall(found, truth, guess, n_classes):
     hits = np.count_nonzero((classes == truth) & hit, axis=1)
     right = hits / of_truth
     here = of_truth > 0
+    once = np.minimum(hits, 1)
+    pairs = np.array([len(set(guess[truth == k])) for k in range(n_classes)])
     told = f"it returns {_row(found.ravel())}, where {_row(right)} is right"
     if found.shape == (here.sum(),) != (n_classes,):
         raise Wrong(f"{told}: there are {n_classes} classes, some of them without clips (`nan`)")
@@ -447,6 +451,10 @@ def _explain_recall(found, truth, guess, n_classes):
         (1 - (of_truth + of_guess - 2 * hits) / len(truth), "this is how often yes or no to this "
          "class is right, among all clips: those of the class alone count"),
         (np.full(n_classes, np.mean(hit)), "this is the accuracy of all clips"),
+        (once / pairs, "each pair of true and guessed class counts once, however often it comes: "
+         "`table[truth, guess] += 1` adds 1 to each place only once, `np.add.at` as often as it "
+         "comes"),
+        (np.floor(right), "what comes after the point is lost, as in an array of whole numbers"),
     ):  # fmt: skip
         same = here & ~ignored & np.isfinite(other)
         if same.any() and np.allclose(found[same], other[same], atol=1e-4) and not np.allclose(
@@ -712,6 +720,9 @@ def _explain_error(found, confidence, right):
         ((middle * sizes).sum() / n, "it takes the middle of each part: the mean confidence of its "
          "clips is asked"),
         (error(equal), "its parts have equally many clips: they are equally wide"),
+        (error(np.linspace(confidence.min(), confidence.max(), 11)), "its parts lie between the "
+         "lowest and the highest confidence: they lie between 0 and 1"),
+        (error(np.linspace(0, 1, 10)), "it has 9 parts, where 10 are asked: they have 11 edges"),
         (error(np.arange(6) / 5), "it has 5 parts, where 10 are asked"),
         (error(np.arange(16) / 15), "it has 15 parts, where 10 are asked"),
         (error(np.arange(21) / 20), "it has 20 parts, where 10 are asked"),
@@ -729,7 +740,7 @@ def _explain_error(found, confidence, right):
     ):  # fmt: skip
         if abs(found - value) < 1e-5:
             raise Wrong(f"{told}{name}")
-    raise Wrong(f"{told}the parts have {sizes.astype(int).tolist()} clips and distances "
+    raise Wrong(f"{told}the right parts have {sizes.astype(int).tolist()} clips and distances "
                 f"{np.abs(gaps).round(3).tolist()}")  # fmt: skip
 
 
@@ -786,6 +797,9 @@ def _explain_votes(found, features, weights, bias, k):
          "logit"),
         (plain + bias[k] / n, "the bias is divided by the number of places: their mean is the "
          "logit, and each place has all of it"),
+        (plain - bias[k], f"the bias, {bias[k]:.3g}, is taken off: it is added"),
+        (plain + features.shape[2] * bias[k], "the bias is added for every feature: a place has it "
+         "once"),
         (right / n, "it is divided by the number of places: their mean is the logit, not their "
          "sum"),
         (plain / n, "it is divided by the number of places, and the bias is missing: their mean "
