@@ -1006,7 +1006,7 @@ display(
 
 # %%
 def paired_test(right_a, right_b, sources, *, n, rng):
-    """p-value, 0 to 1. right_a, right_b: bool (n_clips,). sources: (n_clips,)."""
+    """p-value, 0 to 1. right_a, right_b: bool (n_clips,). sources: (n_clips,), names."""
     ### BEGIN SOLUTION 4.13: sums of the sources, random signs, how often as far from 0
     difference = right_a.astype(int) - right_b.astype(int)
     sums = np.array([difference[sources == one].sum() for one in np.unique(sources)])
@@ -1041,7 +1041,7 @@ for a, b in (("logmel_cnn", "mfcc_cnn"), ("yamnet", "logmel_cnn"), ("fusion", "y
             }
         )
 compared = pd.DataFrame(compared).set_index("models")
-display(compared.style.format({name: "{:+.3f}" for name in compared.columns[:3]} | {"p": "{:.3f}"}))
+display(compared.style.format({name: "{:+.3f}" for name in compared.columns[:3]} | {"p": "{:.4f}"}))
 
 # %% [markdown]
 # (The answers of several seeds are averaged first. The folds could be compared by a t-test as well,
