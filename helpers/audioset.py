@@ -8,6 +8,14 @@ import numpy as np
 
 from helpers.embeddings import LEAST
 
+_DOG = {
+    "Dog": 69,
+    "Bark": 70,
+    "Yip": 71,
+    "Bow-wow": 73,
+    "Canidae, dogs, wolves": 117,
+    "Growling": 74,
+}
 # Class of a data set: names of AudioSet, and their places among YAMNet's scores.
 COUNTERPARTS = {
     # UrbanSound8K
@@ -18,14 +26,7 @@ COUNTERPARTS = {
         "Children shouting": 10,
         "Child speech, kid speaking": 1,
     },
-    "dog_bark": {
-        "Bark": 70,
-        "Dog": 69,
-        "Bow-wow": 73,
-        "Canidae, dogs, wolves": 117,
-        "Growling": 74,
-        "Yip": 71,
-    },
+    "dog_bark": _DOG,
     "drilling": {
         "Drill": 419,
         "Power tool": 418,
@@ -67,14 +68,7 @@ COUNTERPARTS = {
     "crickets": {"Cricket": 122},
     "crow": {"Crow": 112, "Caw": 113},
     "crying_baby": {"Baby cry, infant cry": 20, "Crying, sobbing": 19},
-    "dog": {
-        "Dog": 69,
-        "Bark": 70,
-        "Yip": 71,
-        "Bow-wow": 73,
-        "Canidae, dogs, wolves": 117,
-        "Growling": 74,
-    },
+    "dog": _DOG,
     "door_wood_creaks": {"Creak": 480, "Squeak": 355},
     "door_wood_knock": {"Knock": 353, "Tap": 354},
     "drinking_sipping": {"Gargling": 51, "Gurgling": 291},
@@ -118,5 +112,5 @@ def counterparts(scores, labels):
     for k, label in enumerate(labels):
         if label in COUNTERPARTS:
             places = list(COUNTERPARTS[label].values())
-            found[:, k] = np.log(np.maximum(scores[:, places], LEAST)).max(axis=1)
+            found[:, k] = np.log(np.maximum(scores[:, places].max(axis=1), LEAST))
     return found

@@ -1,19 +1,24 @@
 """tools/run.py: what it runs, refuses, finds out afterwards, and leaves behind."""
 
-import csv
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import nbformat
 import psutil
 import pytest
 from nbformat.v4 import new_notebook
-from tiny_series import COUNT, METRICS, PARAMETERS, write_helpers, write_notebook
+from tiny_series import (
+    COUNT,
+    METRICS,
+    PARAMETERS,
+    rows_of,
+    started,
+    write_helpers,
+    write_notebook,
+)
 
 from tools.execution import read_metrics
 from tools.parameters import ParameterError, parse_value
@@ -21,12 +26,9 @@ from tools.run import main
 from tools.scan import WIDGETS, find_fault
 from tools.summary import human_memory, human_seconds, human_value
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-
 
 def read_summary(output):
-    with open(output / "summary.csv", newline="", encoding="utf-8") as file:
-        return {row["notebook"]: row for row in csv.DictReader(file)}
+    return {row["notebook"]: row for row in rows_of(output)}
 
 
 PICTURE = """
@@ -283,13 +285,7 @@ def test_an_interrupted_run_leaves_whole_files_and_goes_on_later(tmp_path, reque
     write_notebook(tmp_path, "01_quick", COUNT, METRICS)
     write_notebook(tmp_path, "02_slow", METRICS, slow + wait)
     write_notebook(tmp_path, "03_later", METRICS)
-    code = "import sys; from pathlib import Path; from tools.run import main\n"
-    code += f"sys.exit(main(['--output', 'out'], root=Path({str(tmp_path)!r})))"
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
-    )
-    request.addfinalizer(process.kill)  # should the test fail, nothing is left running
+    process = started(["--output", "out"], request, root=tmp_path)
     deadline = time.monotonic() + 60
     while not (tmp_path / "started").exists() or not (tmp_path / "started").read_text():
         assert time.monotonic() < deadline and process.poll() is None

@@ -1,13 +1,9 @@
 """tools/run.py --sweep: a run for every combination, compared, and gone on with after a kill."""
 
-import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,13 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from tiny_series import PARAMETERS, write_helpers, write_notebook
+from tiny_series import PARAMETERS, rows_of, started, write_helpers, write_notebook
 
 from tools import comparison, sweep
 from tools.run import main
 from tools.series import UsageError
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 SWEPT = PARAMETERS + "\nEPOCHS = 9\nWIDTHS = [1]"
 SCORED = """
 import json, pathlib
@@ -36,11 +31,6 @@ with open("ran.txt", "a") as file:
 def ran(root):
     """What has run, in order, once for each time that it was run."""
     return (root / "ran.txt").read_text().splitlines()
-
-
-def rows_of(output):
-    with open(output / "summary.csv", newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 # --- what is to be run ----------------------------------------------------------------------------
@@ -153,15 +143,7 @@ def test_a_sweep_goes_on_after_a_kill(tmp_path, request, seconds):
     wait = "import time, pathlib\nif not pathlib.Path('go').exists(): time.sleep(1.5)"
     write_notebook(tmp_path, "01_tiny", wait, SCORED, parameters=SWEPT)
     asked = ["--output", "out", "--sweep", "EPOCHS=1,2", "--seeds", "0,1", "--jobs", "2"]
-    code = "import sys; from pathlib import Path; from tools.run import main\n"
-    code += f"sys.exit(main({asked!r}, root=Path({str(tmp_path)!r})))"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stderr=subprocess.DEVNULL,
-    )
-    request.addfinalizer(process.kill)
+    process = started(asked, request, root=tmp_path)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("out/01_tiny/*/complete.json")):
         assert time.monotonic() < deadline and process.poll() is None

@@ -1,8 +1,15 @@
 """A series of tiny notebooks, for the tests of what runs notebooks."""
 
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 PARAMETERS = 'DATA_DIR = ""\nOUTPUT_DIR = ""\nSEED = 0\nLABEL = "none"\nRATES = [1]\nRATE = 0.5'
 METRICS = """
 import json, pathlib
@@ -29,3 +36,24 @@ def write_notebook(root, name, *cells, parameters=PARAMETERS):
 def write_helpers(root, text=""):
     (root / "helpers").mkdir(exist_ok=True)
     (root / "helpers" / "__init__.py").write_text(text)
+
+
+def rows_of(output):
+    """The rows of a run's summary, in order."""
+    with open(output / "summary.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def started(arguments, request, *, root):
+    """A run in a process of its own, in root; should the test fail, nothing is left running."""
+    code = "import sys; from pathlib import Path; from tools.run import main\n"
+    code += f"sys.exit(main({arguments!r}, root=Path({str(root)!r})))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    request.addfinalizer(process.kill)
+    return process

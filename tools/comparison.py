@@ -9,10 +9,13 @@ import pandas as pd
 from scipy import stats
 
 from tools.files import write_atomically
-from tools.summary import STYLE, human_value
+from tools.summary import human_value, page_of
 
 SEED = "SEED"
 CONFIDENCE = 0.95
+PICTURES = """img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; }
+h2 { margin: 2.5rem 0 0; } h3 { margin: 2rem 0 .5rem; } .wide { overflow-x: auto; }
+"""
 
 
 def metrics_table(results, *, swept):
@@ -78,31 +81,13 @@ def write_comparison(results, *, swept, output):
             parts.append(_section(metric, found, picture, settings=settings))
     n_open = sum(result.status != "ok" for result in results)
     still = f"Not complete, and left out: {n_open} · " if n_open else ""
-    title = f"Comparison of {html.escape(output.name)}"
+    body = f"""<p class="soft">{still}A dot is a run. A bar, where there is more than one
+seed, has the mean over all seeds with {CONFIDENCE:.0%} confidence, if runs are normally
+distributed · <a href="index.html">all runs</a> · <a href="summary.csv">summary.csv</a></p>
+"""
+    body += "\n".join(parts) or '<p class="soft">No run is complete yet.</p>'
     page = output / "comparison.html"
-    body = "\n".join(parts) or '<p class="soft">No run is complete yet.</p>'
-    write_atomically(
-        page,
-        f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{STYLE}
-img {{ max-width: 100%; height: auto; background: #fff; border-radius: 6px; }}
-h2 {{ margin: 2.5rem 0 0; }} h3 {{ margin: 2rem 0 .5rem; }} .wide {{ overflow-x: auto; }}</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p class="soft">{still}A dot is a run. A bar, where there is more than one seed, has the mean over
-all seeds with {CONFIDENCE:.0%} confidence, if runs are normally distributed · <a
-href="index.html">all runs</a> · <a href="summary.csv">summary.csv</a></p>
-{body}
-</body>
-</html>
-""",
-    )
+    write_atomically(page, page_of(f"Comparison of {output.name}", body, style=PICTURES))
     return page
 
 

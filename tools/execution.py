@@ -64,6 +64,18 @@ class Job:
     fingerprint: str
     variant: str = ""
 
+    def result(self, status, reason="", **measured):
+        """The Result of this job."""
+        return Result(
+            self.name,
+            self.folder,
+            status,
+            reason,
+            parameters=self.parameters,
+            variant=self.variant,
+            **measured,
+        )
+
 
 @dataclass(frozen=True)
 class Result:
@@ -257,12 +269,10 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
     measured = {
         "seconds": round(time.monotonic() - started, 1),
         "peak_memory_mib": round(memory.peak_mib, 1),
-        "parameters": job.parameters,
-        "variant": job.variant,
     }
     if kernels.stopped:
         unfinished.unlink(missing_ok=True)
-        return Result(job.name, job.folder, "interrupted", "stopped while it ran", **measured)
+        return job.result("interrupted", "stopped while it ran", **measured)
     reasons = [crash]
     if unfinished.exists():
         notebook = nbformat.read(unfinished, as_version=4)
@@ -272,13 +282,15 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
     metrics, fault = read_metrics(job.folder)
     # Without the cells that write it, a missing metrics.json says nothing new.
     reason = "; ".join(filter(None, reasons)) or fault
-    result = Result(
-        job.name, job.folder, "failed" if reason else "ok", reason, metrics=metrics, **measured
-    )
     if not reason:
-        record = {"fingerprint": job.fingerprint, **measured}
+        record = {
+            "fingerprint": job.fingerprint,
+            **measured,
+            "parameters": job.parameters,
+            "variant": job.variant,
+        }
         write_atomically(job.folder / "complete.json", json.dumps(record, indent=1) + "\n")
-    return result
+    return job.result("failed" if reason else "ok", reason, metrics=metrics, **measured)
 
 
 def _keep(notebook, job, *, root):

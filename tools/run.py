@@ -18,7 +18,6 @@ import argparse
 import itertools
 import json
 import os
-import re
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -37,7 +36,6 @@ from helpers.env import cpu_count
 from tools.execution import (
     Job,
     Kernels,
-    Result,
     earlier_result,
     fingerprint,
     finished,
@@ -58,7 +56,7 @@ from tools.series import (
     select,
 )
 from tools.summary import human_memory, human_seconds, write_summary
-from tools.sweep import combinations, folder_of, read_sweep, variant_of
+from tools.sweep import combinations, folder_of, order_of, read_sweep, variant_of
 
 MARKER = "run.json"  # tells a run's folder from any other, and what the run was asked for
 OWN_VALUES = "default"  # the "profile" of a run with the values that the notebooks hold
@@ -96,9 +94,10 @@ def open_output(output, *, profile, given, sweeps):
     """Make a run's folder, or take up an earlier one; refuse one with other files in it."""
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is no folder")
-    if output.exists() and any(output.iterdir()) and not (output / MARKER).exists():
+    is_used = output.exists() and any(output.iterdir())
+    if is_used and not (output / MARKER).exists():
         raise UsageError(f"{output} holds other files: give a new folder, or one of an earlier run")
-    if output.exists() and any(output.iterdir()) and bool(sweeps) != _is_sweep(output):
+    if is_used and bool(sweeps) != _is_sweep(output):
         kind = "run that is no sweep" if sweeps else "sweep"
         raise UsageError(f"{output} holds a {kind}: give a new folder")
     request = {"profile": profile, "parameters": dict(given), "sweep": dict(sweeps)}
@@ -118,12 +117,7 @@ def execute(jobs, *, root, workers):
     When it is stopped (Ctrl-C or a termination signal), every job still has a Result.
     """
     kernels = Kernels()
-    results = {
-        job.folder: Result(
-            job.name, job.folder, "not run", parameters=job.parameters, variant=job.variant
-        )
-        for job in jobs
-    }
+    results = {job.folder: job.result("not run") for job in jobs}
     stopped = False
     threads = max(1, cpu_count() // workers) if workers > 1 else None
     quiet = not sys.stderr.isatty()
@@ -164,14 +158,7 @@ def _run_one(job, *, root, kernels, threads, quiet):
                 on_cell=lambda index: bar.update(index - bar.n),
             )
         except Exception as error:  # a full disk, say: the other notebooks still get their turn
-            return Result(
-                job.name,
-                job.folder,
-                "failed",
-                f"{type(error).__name__}: {error}",
-                parameters=job.parameters,
-                variant=job.variant,
-            )
+            return job.result("failed", f"{type(error).__name__}: {error}")
 
 
 def _report(result):
@@ -206,12 +193,6 @@ def show_series(series, profiles):
                 if parameter in notebooks.get(name, {})
             ]
             print(f"    {parameter} = {default!r}" + (f"  ({', '.join(values)})" * bool(values)))
-
-
-def _order(variant):
-    """A key that sorts variants as people do, 9 before 10."""
-    parts = re.split(r"(\d+(?:\.\d+)?)", variant)
-    return [(float(p), "") if k % 2 else (0.0, p) for k, p in enumerate(parts)]
 
 
 def _parser():
@@ -269,7 +250,7 @@ def main(argv=None, *, root=ROOT):
         for folder in [output / name, *(output / name).glob("*/")]:
             if folder not in results and (earlier := earlier_result(folder, name=name)):
                 results[folder] = earlier[0]
-    ordered = sorted(results.values(), key=lambda result: (result.name, _order(result.variant)))
+    ordered = sorted(results.values(), key=lambda result: (result.name, order_of(result.variant)))
     swept = [name for name, _ in sweeps]
     page = write_summary(ordered, output=output, profile=profile, swept=swept)
     if sweeps:

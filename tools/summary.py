@@ -89,27 +89,34 @@ def _table(results, swept):
 def _page(results, *, output, profile):
     good = sum(result.status == "ok" for result in results)
     seconds = sum(result.seconds or 0 for result in results)
-    title = html.escape(output.name)
     rows = "\n".join(_row(result, output=output) for result in results)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p class="soft">Profile {html.escape(profile)} · {good} of {len(results)} notebooks ok ·
-{human_seconds(seconds)} of computing · <a href="summary.csv">summary.csv</a></p>
+    body = f"""<p class="soft">Profile {html.escape(profile)} ·
+{good} of {len(results)} notebooks ok · {human_seconds(seconds)} of computing ·
+<a href="summary.csv">summary.csv</a></p>
 <table>
 <thead><tr><th>First figure</th><th>Notebook</th><th>Status</th><th class="number">Time</th>
 <th class="number">Peak memory</th></tr></thead>
 <tbody>
 {rows}
 </tbody>
-</table>
+</table>"""
+    return page_of(output.name, body)
+
+
+def page_of(title, body, *, style=""):
+    """A whole HTML page with a heading. title: plain text. style: CSS beside `STYLE`."""
+    title = html.escape(title)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{STYLE}{style}</style>
+</head>
+<body>
+<h1>{title}</h1>
+{body}
 </body>
 </html>
 """

@@ -64,3 +64,9 @@ def folder_of(variant):
     if plain == variant.replace(", ", "_") and plain == plain.upper() and len(plain) <= LONGEST:
         return plain
     return f"{plain[:LONGEST]}_{hashlib.sha256(variant.encode()).hexdigest()[:8]}"
+
+
+def order_of(variant):
+    """A key that sorts variants as people do, 9 before 10."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", variant)
+    return [(float(p), "") if k % 2 else (0.0, p) for k, p in enumerate(parts)]

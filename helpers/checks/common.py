@@ -5,6 +5,8 @@ import scipy.special
 
 from helpers.exercises import Wrong, need_value
 
+BY_CHANCE = 1e-7  # how seldom a right answer may look wrong, where answers are drawn
+
 
 def need_parts(value, *names):
     """The parts of a tuple, or Wrong. names: what they are, for the message."""
@@ -74,7 +76,7 @@ def explain_starts(starts, n_starts, what="sample"):
         raise Wrong(f"{told} {', '.join(map(str, missing[:4]))}: every place that fits, 0 to "
                     f"{last}, needs the same chance")  # fmt: skip
     mean = tries / n_starts
-    if ((times - mean) ** 2).sum() / mean < scipy.special.chdtri(last, 1e-7):
+    if ((times - mean) ** 2).sum() / mean < scipy.special.chdtri(last, BY_CHANCE):
         return
     told = f"the places 0 to {last} come {times.tolist()} times: each needs the same chance"
     ends, between = times[[0, last]], times[1:last]

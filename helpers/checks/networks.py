@@ -141,6 +141,17 @@ def judge_network(network, shape, n_classes, *, most):
     return parts
 
 
+def built_network(attempt, *sizes, most):
+    """(network, parts) that an attempt builds for some sizes, see `judge_network`, or Wrong.
+
+    sizes: of one input, and n_classes.
+    """
+    *shape, n_classes = sizes
+    with quick_weights():
+        network = call(attempt, *sizes)
+    return network, judge_network(network, tuple(shape), n_classes, most=most)
+
+
 def is_weighted(part):
     """Whether a layer is a dense or a convolutional one."""
     return type(part).__name__ == "Dense" or "Conv" in type(part).__name__

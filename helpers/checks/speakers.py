@@ -12,6 +12,7 @@ from helpers.checks.features import explain_frames, need_real, symmetric_hann
 from helpers.checks.networks import (
     activation_of,
     block_of,
+    built_network,
     fits_shape,
     judge_block,
     judge_lengths,
@@ -754,9 +755,7 @@ def dense_network(attempt):
     """dense_network(n_values, n_classes) → keras.Model, (n_values,) → logits (n_classes,)."""
     n_values, n_classes = 256, 20
     with case(f"{n_values} values, {n_classes} classes"):
-        with quick_weights():
-            network = call(attempt, n_values, n_classes)
-        parts = judge_network(network, (n_values,), n_classes, most=MOST)
+        _, parts = built_network(attempt, n_values, n_classes, most=MOST)
         if sum(type(part).__name__ == "Dense" for part in parts) < 2:
             raise Wrong(
                 f"it has no hidden dense layer ({names_of(parts)}): the output's own does not count"
@@ -888,9 +887,7 @@ def conv2d_network(attempt):
     """conv2d_network(n_frames, n_values, n_classes) → keras.Model → logits (n_classes,)."""
     n_frames, n_values, n_classes = 240, 201, 20
     with case(f"{n_frames} frames of {n_values} values, {n_classes} classes"):
-        with quick_weights():
-            network = call(attempt, n_frames, n_values, n_classes)
-        parts = judge_network(network, (n_frames, n_values), n_classes, most=MOST)
+        network, parts = built_network(attempt, n_frames, n_values, n_classes, most=MOST)
         kinds = {type(part).__name__ for part in parts}
         if not any(kind.endswith("Conv2D") for kind in kinds):
             raise Wrong(f"there is no Conv2D among its layers: {names_of(parts)}")

@@ -5,26 +5,24 @@ import math
 import numpy as np
 import scipy.special
 
-from helpers.checks.common import explain_starts, need_mask, need_parts, say_if
+from helpers.checks.common import BY_CHANCE, explain_starts, need_mask, need_parts, say_if
 from helpers.checks.networks import (
     activation_of,
     block_of,
+    built_network,
     is_weighted,
     judge_block,
     judge_lengths,
-    judge_network,
     judge_other_sizes,
     judge_picture,
     judge_reach,
     names_of,
-    quick_weights,
     run,
     watched,
 )
 from helpers.exercises import Wrong, call, case, check, need_array, need_numbers
 
 MOST = 300_000  # parameters of a network for about a thousand clips
-BY_CHANCE = 1e-7  # how seldom a right answer may look wrong, where answers are drawn
 
 
 # --- clips and their folds ------------------------------------------------------------------------
@@ -624,30 +622,44 @@ def logmel_network(attempt):
     """logmel_network(n_frames, n_bands, n_classes) → keras.Model → logits (n_classes,)."""
     n_frames, n_bands, n_classes = 172, 64, 10
     with case(f"{n_frames} frames of {n_bands} bands, {n_classes} classes"):
-        with quick_weights():
-            network = call(attempt, n_frames, n_bands, n_classes)
-        parts = judge_network(network, (n_frames, n_bands), n_classes, most=MOST)
-        convolutions = [part for part in parts if type(part).__name__.endswith("Conv2D")]
-        if len(convolutions) < 2:
-            raise Wrong(f"it has {len(convolutions)} Conv2D among its layers, where several are "
+        network, parts = built_network(attempt, n_frames, n_bands, n_classes, most=MOST)
+        n_convolutions = sum(map(_is_convolution, parts))
+        if n_convolutions < 2:
+            raise Wrong(f"it has {n_convolutions} Conv2D among its layers, where several are "
                         f"needed: {names_of(parts)}")  # fmt: skip
         judge_picture(network, parts, n_frames, n_bands)
-        _judge_cost(network, parts, n_frames, n_bands)
+        seen = _seen_of_noise(network, parts, n_frames, n_bands)
+        convolutions = [pair for part, *pair in seen if _is_convolution(part)]
+        _judge_bends([given for given, _ in convolutions])
+        _judge_cost(convolutions, n_frames, n_bands)
     judge_lengths(attempt, network, n_frames, n_bands, n_classes)
     judge_reach(network, (n_frames, n_bands))
-    _judge_mean(network, parts, n_frames, n_bands)
+    _judge_mean([array for _, *pair in seen for array in pair])
     judge_other_sizes(attempt, 200, 80, 7)
 
 
-def _judge_cost(network, parts, n_frames, n_bands):
-    """Raise Wrong for convolutions without ReLU between, or over all places to the end."""
-    convolutions = [part for part in parts if type(part).__name__.endswith("Conv2D")]
+N_NOISES = 4  # inputs in a batch
+
+
+def _is_convolution(part):
+    return type(part).__name__.endswith("Conv2D")
+
+
+def _seen_of_noise(network, parts, n_frames, n_bands):
+    """What each layer gets and makes of a batch of noise, see `watched`."""
     rng = np.random.default_rng(46)
-    x = rng.normal(size=(4, n_frames, n_bands)).astype(np.float32)
-    with watched(convolutions) as seen:
+    x = rng.normal(size=(N_NOISES, n_frames, n_bands)).astype(np.float32)
+    with watched([part for part in parts if hasattr(part, "call")]) as seen:
         run(network, x, training=False)
-    _judge_bends([given for _, given, _ in seen])
-    sizes = [math.prod(array.shape[1:3]) for _, *pair in seen for array in pair]
+    return seen
+
+
+def _judge_cost(convolutions, n_frames, n_bands):
+    """Raise Wrong unless the first or the second convolution leaves fewer places.
+
+    convolutions: what each gets and makes.
+    """
+    sizes = [math.prod(array.shape[1:3]) for pair in convolutions for array in pair]
     # Into and out of the first two, and into the third: a pooling between them counts as well.
     if sizes and min(sizes[:5]) > 0.6 * n_frames * n_bands:
         raise Wrong(
@@ -673,17 +685,16 @@ def _judge_bends(inputs):
         )
 
 
-def _judge_mean(network, parts, n_frames, n_bands):
-    """Raise Wrong unless the mean over all places is taken at the end."""
-    rng = np.random.default_rng(460)
-    x = rng.normal(size=(4, n_frames, n_bands)).astype(np.float32)
-    with watched([part for part in parts if hasattr(part, "call")]) as seen:
-        run(network, x, training=False)
-    arrays = [array for _, *pair in seen for array in pair if len(array) == len(x)]
+def _judge_mean(arrays):
+    """Raise Wrong unless the mean over all places is taken at the end.
+
+    arrays: what the layers get and make, in order.
+    """
+    arrays = [array for array in arrays if len(array) == N_NOISES]
     maps = [array for array in arrays if array.ndim == 4 and math.prod(array.shape[1:3]) > 1]
     if not maps:  # somebody's own way of calling them
         return
-    last, vectors = maps[-1], [array.reshape(len(x), -1) for array in arrays]
+    last, vectors = maps[-1], [array.reshape(N_NOISES, -1) for array in arrays]
 
     def occurs(wanted):
         return any(v.shape == wanted.shape and np.allclose(v, wanted, rtol=1e-3, atol=1e-5)

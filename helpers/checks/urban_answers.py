@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.checks.common import say_if
+from helpers.checks.common import BY_CHANCE, say_if
 from helpers.exercises import (
     Wrong,
     call,
@@ -13,9 +13,6 @@ from helpers.exercises import (
     need_numbers,
     need_value,
 )
-
-BY_CHANCE = 1e-7  # how seldom a right answer may look wrong, where answers are drawn
-
 
 # --- training -------------------------------------------------------------------------------------
 
