@@ -38,9 +38,10 @@ from tqdm import tqdm
 
 from helpers import checks, env
 from helpers.exercises import CORRECT, NOT_YET
-from tools.execution import Kernels, fingerprint
+from tools.execution import fingerprint
 from tools.files import write_atomically
 from tools.grading import Assignment, Grade, Limits, feedback, grade
+from tools.kernels import Kernels
 from tools.parameters import read_parameters
 from tools.series import (
     UsageError,

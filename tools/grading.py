@@ -23,7 +23,7 @@ from papermill.translators import PythonTranslator
 
 from helpers import env
 from helpers.exercises import COLOURS, CORRECT, NOT_YET
-from tools.execution import Kernels, PeakMemory, kernel_environment, kernel_manager, kill
+from tools.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager, kill
 from tools.scan import first_error
 from tools.submissions import (
     CHECK,

@@ -35,7 +35,6 @@ from tqdm import tqdm
 from helpers.env import cpu_count
 from tools.execution import (
     Job,
-    Kernels,
     earlier_result,
     fingerprint,
     finished,
@@ -43,6 +42,7 @@ from tools.execution import (
     run_notebook,
 )
 from tools.files import write_atomically
+from tools.kernels import Kernels
 from tools.series import (
     UsageError,
     add_parameter_option,
