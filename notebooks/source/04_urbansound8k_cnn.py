@@ -91,7 +91,7 @@ LABEL_SMOOTHING = 0.1
 N_MELS = 64
 CROP_S = 4.0  # seconds that the network sees at a time
 SHIFTS = 5  # places to begin a clip at, in test-time augmentation
-VARIANTS = []  # what to leave out, to see its worth: "mixing", "warping", "equaliser", "hiding"
+VARIANTS = []  # what to leave out, to see its worth: "mixing", "smoothing" …, see section 6
 OWN_SHARE = 0.2  # of our network in the fusion, 0 to 1; YAMNet has the rest
 YAMNET_PATH = ""  # YAMNet's LiteRT file; "": look for it, and go on without
 MAX_CLIPS = 0  # 0: all
@@ -100,11 +100,15 @@ SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
 # %%
 OUTPUT = Path(OUTPUT_DIR or "outputs/04_urbansound8k_cnn")
 REPORT = OUTPUT / "report"
-LEFT_OUT = {
-    "mixing": {"mixed": 0},
-    "warping": {"warped": 0},
-    "equaliser": {"equaliser_db": 0},
-    "hiding": {"hidden": 0},
+LEFT_OUT = {  # variant: what `train` is told
+    "mixing": {"augmentation": mixing.Augmentation(mixed=0)},
+    "warping": {"augmentation": mixing.Augmentation(warped=0)},
+    "equaliser": {"augmentation": mixing.Augmentation(equaliser_db=0)},
+    "hiding": {"augmentation": mixing.Augmentation(hidden=0)},
+    "weights": {"weighted": False},
+    "smoothing": {"smoothing": 0.0},
+    "early stride": {"first_stride": 2},
+    "plain blocks": {"separable": True},
 }
 if MODEL not in ("mfcc_cnn", "logmel_cnn", "yamnet", "fusion"):
     raise ValueError(f"MODEL = {MODEL!r}: it is mfcc_cnn, logmel_cnn, yamnet or fusion")
@@ -577,10 +581,20 @@ checks.learning_rate_at(learning_rate_at)
 LEAST_STEPS = 2400 if dataset.source != "synthetic" else 0  # those are learnt sooner
 
 
-def train(rows, *, seed, validation=None, augmentation=None):
+def train(
+    rows,
+    *,
+    seed,
+    validation=None,
+    augmentation=None,
+    weighted=True,
+    smoothing=LABEL_SMOOTHING,
+    **architecture,
+):
     """Trains a residual network on some clips. Returns (network, history)."""
     env.seed_everything(seed)
-    network = cnn.residual_cnn(LOGMEL, len(names), name=f"seed_{seed}")
+    network = cnn.residual_cnn(LOGMEL, len(names), name=f"seed_{seed}", **architecture)
+    weights = mixing.clip_weights(label[rows], source[rows]) if weighted else None
 
     def batches(some, **options):
         return mixing.MixedBatches(
@@ -593,13 +607,11 @@ def train(rows, *, seed, validation=None, augmentation=None):
             **options,
         )
 
-    mixed = batches(
-        rows, augmentation=augmentation, weights=mixing.clip_weights(label[rows], source[rows])
-    )
+    mixed = batches(rows, augmentation=augmentation, weights=weights)
     epochs = EPOCHS or max(60, -(-LEAST_STEPS // len(mixed)))
     training.compile_network(
         network,
-        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING),
+        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing),
         n_steps=epochs * len(mixed),
         learning_rate=LEARNING_RATE,
         weight_decay=WEIGHT_DECAY,
@@ -627,23 +639,41 @@ plt.show()
 # fewer epochs would do. Their number is fixed beforehand: whoever stops at the epoch that looks
 # best on a few hundred clips takes its luck for skill.
 
+# %% [markdown]
+# What is each choice worth? Leave it out (`VARIANTS`), train again for each of `SEEDS`, and compare
+# on the validation fold: what it gains, and what it costs.
+
 # %%
-ablation = {"everything": accuracy(answers(chooser, first.validation, LOGMEL), first.validation)}
-for variant in VARIANTS:
-    changed = replace(mixing.Augmentation(), **LEFT_OUT[variant])
-    without, _ = train(first.training, seed=100 * SEED, augmentation=changed)
-    ablation[f"without {variant}"] = accuracy(
-        answers(without, first.validation, LOGMEL), first.validation
-    )
-if VARIANTS:
-    display(pd.Series(ablation, name="accuracy, validation").to_frame().style.format("{:.1%}"))
-    display(
-        Markdown(
-            f"One network each: differences below "
-            f"{1.4 * np.sqrt(0.24 / table['group'].iloc[first.validation].nunique()):.0%} may be "
-            "chance."
+from sklearn.metrics import log_loss
+
+gains = []
+for variant in ("nothing", *VARIANTS) if VARIANTS else ():
+    for seed in SEEDS:
+        begun = time.perf_counter()
+        trained, _ = train(first.training, seed=100 * SEED + seed, **LEFT_OUT.get(variant, {}))
+        seconds = time.perf_counter() - begun
+        probability = answers(trained, first.validation, LOGMEL)
+        gains.append(
+            {
+                "left out": variant,
+                "accuracy (%)": 100 * accuracy(probability, first.validation),
+                "loss (nats)": log_loss(
+                    label[first.validation], probability, labels=range(len(names))
+                ),
+                "training (s)": seconds,
+            }
         )
-    )
+if gains:
+    gains = pd.DataFrame(gains)
+    report.write_table(gains, REPORT / "variants.csv")
+    means = gains.groupby("left out", sort=False).mean()
+    means.insert(1, "lowest", gains.groupby("left out")["accuracy (%)"].min())
+    means.insert(2, "highest", gains.groupby("left out")["accuracy (%)"].max())
+    display(means.style.format("{:.1f}").format("{:.3f}", subset=["loss (nats)"]))
+    n_heard = table["group"].iloc[first.validation].nunique()
+    print(f"networks for each row: {len(SEEDS)}; recordings in the validation fold: {n_heard}")
+else:
+    print("VARIANTS is empty: nothing is left out")
 
 # %% [markdown]
 # ## 7 One clip, heard five times
@@ -741,7 +771,6 @@ checks.fuse(fuse)
 
 # %%
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 # How much a value counts: the larger it is, the less it costs the regression to use it. A few
