@@ -20,7 +20,8 @@ from helpers.layouts import (
 )
 from helpers.samples import item_rng
 
-KAGGLE_INPUT = Path("/kaggle/input")  # where Kaggle mounts the data sets attached to a notebook
+# Where Kaggle mounts the data sets attached to a notebook; a rehearsal has it elsewhere.
+KAGGLE_INPUT = Path(os.environ.get("KAGGLE_INPUT", "/kaggle/input"))
 CLIP_COLUMNS = [*LISTED, "duration_s", "sample_rate", "channels"]
 
 

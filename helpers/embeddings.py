@@ -20,8 +20,14 @@ WINDOW, HOP = 15600, 7680  # samples: what the network takes at a time, and half
 WIDTH, N_SCORES = 1024, 521
 LEAST = 1e-6  # of a score: its logarithm stays finite
 VARIABLE = "YAMNET_PATH"
-# In data/models; and where Kaggle mounts a model: by its name, of late with its owner's before it.
-NAMES = ("yamnet*.tflite", "*yamnet*/**/*.tflite", "models/*/*yamnet*/**/*.tflite")
+# In data/models; and where Kaggle mounts a data set or a model, of late with its owner first.
+NAMES = (
+    "yamnet*.tflite",
+    "*/yamnet*.tflite",
+    "datasets/*/*/yamnet*.tflite",
+    "*yamnet*/**/*.tflite",
+    "models/*/*yamnet*/**/*.tflite",
+)
 _opening = threading.Lock()
 
 

@@ -89,6 +89,7 @@ def setup(*, keras=True):
     text += f" · Keras on {backend}" if keras else ""
     cores = f"{cpu_count()} CPU cores, {'a GPU' if gpu else 'no GPU'}"
     print(textwrap.fill(f"{text} · {found.where} · {cores}", width=100))
+    print("Set-up complete")
     return found
 
 

@@ -14,6 +14,7 @@ SOURCE = """
 # {{badges}}
 
 # %%
+# {{set-up}}
 import math
 
 # %% tags=["parameters"]
@@ -95,7 +96,7 @@ def test_cell_ids_are_unique_and_survive_an_inserted_cell(root):
 
     main([], root=root)
     before = ids()
-    write_source(root, SOURCE.replace("# %%\nimport math", "# %%\n1 + 1\n\n# %%\nimport math"))
+    write_source(root, SOURCE.replace("# %%\n# {{set-up}}", "# %%\n1 + 1\n\n# %%\n# {{set-up}}"))
     main([], root=root)
     after = ids()
     assert len(before) == 5 and len(after) == 6
@@ -160,6 +161,7 @@ def test_wrong_parameters_are_named_with_cell_and_line(root, capsys, parameters,
         (SOURCE.replace(' tags=["parameters"]', ""), "found: none"),
         (SOURCE + '\n# %% tags=["parameters"]\nX = 1\n', "found: cell 3 (code), cell 6 (code)"),
         (SOURCE.replace("{{badges}}", "badges"), "must hold a line {{badges}}"),
+        (SOURCE.replace("{{set-up}}", "set up"), "must hold a line # {{set-up}}"),
     ],
 )
 def test_wrong_structure_is_refused(root, capsys, source, message):

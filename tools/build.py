@@ -28,6 +28,10 @@ from tools.files import write_atomically
 from tools.parameters import ParameterError, read_parameters
 
 BADGES = "{{badges}}"
+SET_UP = "# {{set-up}}"
+SET_UP_CELL = Path(__file__).with_name("set_up_cell.py")
+# What folds a cell's source away in JupyterLab, on Kaggle and on Colab; it can be opened.
+FOLDED = {"jupyter": {"source_hidden": True}, "_kg_hide-input": True, "cellView": "form"}
 HINTS = {number: exercise.hints for number, exercise in checks.EXERCISES.items()}
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -54,6 +58,12 @@ def badges(notebook_path, *, repository, branch):
     )
 
 
+def set_up(*, repository, branch):
+    """The code by which a notebook finds `helpers`, wherever it is opened."""
+    archive = f"{repository}/archive/{branch}.zip"
+    return SET_UP_CELL.read_text(encoding="utf-8").replace("{{archive}}", archive).rstrip()
+
+
 def products(source, *, settings):
     """Every notebook that a source makes: {path under notebooks/: bytes}. Raises SourceError.
 
@@ -67,6 +77,11 @@ def products(source, *, settings):
         raise SourceError(f"{source.name}: {error}") from None
     if BADGES not in notebook.cells[0].source:
         raise SourceError(f"{source.name}: the first cell must hold a line {BADGES}")
+    cells = [cell for cell in notebook.cells if SET_UP in cell.source.splitlines()]
+    if len(cells) != 1:
+        raise SourceError(f"{source.name}: one cell must hold a line {SET_UP}")
+    cells[0].source = cells[0].source.replace(SET_UP, set_up(**settings))
+    cells[0].metadata.update(FOLDED)
     made = {f"{source.stem}.ipynb": solved(notebook)}
     if found:
         made[f"exercises/{source.stem}.ipynb"] = unsolved(notebook, found)

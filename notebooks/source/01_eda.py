@@ -29,6 +29,13 @@
 # - *without data* a synthetic data set of the same layout is made, with faults on purpose
 
 # %%
+# {{set-up}}
+
+from helpers import env
+
+env.setup(keras=False)
+
+# %%
 import json
 import time
 from pathlib import Path
@@ -39,10 +46,6 @@ import pandas as pd
 import seaborn as sns
 from IPython.display import Markdown, display
 from scipy import stats
-
-from helpers import env
-
-env.setup(keras=False)
 
 from helpers import (
     audio,

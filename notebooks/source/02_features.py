@@ -31,6 +31,13 @@
 # - *without data* a synthetic data set of the same layout is made
 
 # %%
+# {{set-up}}
+
+from helpers import env
+
+env.setup(keras=False)
+
+# %%
 import json
 import time
 from pathlib import Path
@@ -44,10 +51,6 @@ import scipy.signal
 import seaborn as sns
 import soundfile as sf
 from IPython.display import Markdown, display
-
-from helpers import env
-
-env.setup(keras=False)
 
 from helpers import (
     audio,

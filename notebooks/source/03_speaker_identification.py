@@ -29,20 +29,22 @@
 # - *without data* 24 synthetic speakers with two sessions each babble, and the key is exact
 
 # %%
+# {{set-up}}
+
+from helpers import env
+
+env.setup()
+
+# %%
 import json
 import time
 from pathlib import Path
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
-
-from helpers import env
-
-env.setup()  # before anything that imports Keras
-
-import keras
 from keras import layers
 from scipy.special import log_softmax, softmax
 

@@ -30,22 +30,24 @@
 # - *without data* a synthetic UrbanSound8K of 220 clips is made
 
 # %%
+# {{set-up}}
+
+from helpers import env
+
+env.setup()
+
+# %%
 import json
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from IPython.display import Markdown, display
-
-from helpers import env
-
-env.setup()  # before anything that imports Keras
-
-import keras
 from keras import layers
 
 from helpers import (

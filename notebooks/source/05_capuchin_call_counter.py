@@ -30,6 +30,13 @@
 # - *without data* a synthetic data set of the same layout is made, with an exact key
 
 # %%
+# {{set-up}}
+
+from helpers import env
+
+env.setup()
+
+# %%
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -38,10 +45,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import Audio, Markdown, display
-
-from helpers import env
-
-env.setup()  # before anything that imports Keras
 
 from helpers import (
     audio,
