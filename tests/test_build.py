@@ -37,6 +37,7 @@ PARAMETERS = 'DATA_DIR = ""\nOUTPUT_DIR = ""\nSEED = 0\n'
 def root(tmp_path):
     (tmp_path / "notebooks" / "source").mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text(
+        '[project]\nversion = "2.1.dev0"\n'
         '[tool.series]\nrepository = "https://github.com/someone/sounds"\nbranch = "trunk"\n'
     )
     write_source(tmp_path, SOURCE)
@@ -87,6 +88,16 @@ def test_notebook_holds_what_kaggle_colab_and_papermill_need(root):
     assert notebook.cells[3].source.startswith("%matplotlib inline")
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+
+
+def test_a_release_points_to_its_own_version(root):
+    project = root / "pyproject.toml"
+    project.write_text(project.read_text().replace("2.1.dev0", "2.1"))
+    main([], root=root)
+    first, second = nbformat.reads(built(root).decode(), as_version=4).cells[:2]
+    assert "/someone/sounds/blob/v2.1/notebooks/01_lesson.ipynb)" in first.source
+    assert "https://github.com/someone/sounds/archive/v2.1.zip" in second.source
+    assert "trunk" not in first.source + second.source
 
 
 def test_cell_ids_are_unique_and_survive_an_inserted_cell(root):

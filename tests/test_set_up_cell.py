@@ -94,7 +94,7 @@ def test_with_a_network_only_what_is_missing_is_installed(tmp_path, installed, v
     pip = PIP.format(installed=str(installed), returncode=0)
     said, error = run_cell(tmp_path, environment={variable: "1"}, before=pip)
     settings = read_settings(ROOT)
-    archive = f"{settings['repository']}/archive/{settings['branch']}.zip"
+    archive = f"{settings['repository']}/archive/{settings['ref']}.zip"
     how = "pip install --quiet --disable-pip-version-check --no-deps"
     assert said.splitlines() == [
         f"{how} {archive}",

@@ -43,12 +43,12 @@ class SourceError(ValueError):
     """A source that no notebook can be made of, and what to change in it."""
 
 
-def badges(notebook_path, *, repository, branch):
+def badges(notebook_path, *, repository, ref):
     """Markdown that opens a published notebook on Kaggle and on Colab.
 
     notebook_path: posix path inside the repository. repository: its address on GitHub.
     """
-    page = f"{repository}/blob/{branch}/{notebook_path}"
+    page = f"{repository}/blob/{ref}/{notebook_path}"
     in_colab = page.removeprefix("https://github.com/")
     return (
         "[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]"
@@ -58,9 +58,9 @@ def badges(notebook_path, *, repository, branch):
     )
 
 
-def set_up(*, repository, branch):
+def set_up(*, repository, ref):
     """The code by which a notebook finds `helpers`, wherever it is opened."""
-    archive = f"{repository}/archive/{branch}.zip"
+    archive = f"{repository}/archive/{ref}.zip"
     return SET_UP_CELL.read_text(encoding="utf-8").replace("{{archive}}", archive).rstrip()
 
 
@@ -108,10 +108,14 @@ def serialise(notebook):
 
 
 def read_settings(root):
-    """`repository` and `branch` from the table [tool.series] of pyproject.toml."""
+    """Where the notebooks are published: `repository`, and `ref`, the version they were built from.
+
+    From pyproject.toml: a release is the tag v<version>; what is under development, the branch.
+    """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    series = project["tool"]["series"]
-    return {"repository": series["repository"].rstrip("/"), "branch": series["branch"]}
+    series, version = project["tool"]["series"], project["project"]["version"]
+    ref = series["branch"] if "dev" in version else f"v{version}"
+    return {"repository": series["repository"].rstrip("/"), "ref": ref}
 
 
 def build(root, *, check=False):
