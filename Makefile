@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lab bench build clean
+.PHONY: help run test lab site bench build clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -28,14 +28,18 @@ test: $(STAMP)  ## check style, notebooks and code
 lab: $(STAMP)  ## open JupyterLab on the notebooks
 	$(RUN) -m jupyterlab notebooks
 
+site: $(STAMP)  ## make a website of the executed series: dist/site/index.html
+	$(RUN) tools/run.py --profile smoke --output runs/site
+	$(RUN) tools/website.py --run runs/site
+
 bench: $(STAMP)  ## measure the speed of what has to be fast
 	$(RUN) tools/bench.py
 
 build: $(STAMP)  ## write the notebooks anew from notebooks/source
 	$(RUN) tools/build.py
 
-clean:  ## remove the virtual environment and caches; runs and data stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+clean:  ## remove the virtual environment, caches and the site; runs and data stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist/site *.egg-info
 	find helpers tools tests -name __pycache__ -type d -exec rm -rf {} +
 
 $(STAMP): pyproject.toml constraints.txt
