@@ -46,6 +46,14 @@ Full runs.
 
 And much later, a last word.
 """
+MORE = """# More
+
+[![All is well](https://example.org/badge.svg)](https://example.org/tests)
+
+## A detail
+
+[Back](../README.md#begin)
+"""
 DATA = """# Where sound comes from
 
 ## birds
@@ -84,7 +92,9 @@ def first_lesson():
         new_code_cell("SEED = 1", metadata={"tags": ["injected-parameters"]}),
         new_markdown_cell("## Look\n\n**Exercise 1.1: double.** Return twice x.\n\n## Look"),
         new_code_cell("def double(x):\n    return 2 * x"),
-        new_code_cell("axis.set(xlabel='time (s)')", outputs=[shown(image_png=PICTURE)]),
+        new_code_cell(
+            "axis.set(xlabel='time (s)')\nplots.two_waves(x)", outputs=[shown(image_png=PICTURE)]
+        ),
         new_code_cell("sound", outputs=[shown(text_html=audio), shown(text_html=PANDAS)]),
         new_code_cell("plot", outputs=[shown(text_html=plot)]),
         new_code_cell(
@@ -157,7 +167,7 @@ def write_series(root, *, repository="https://github.com/OWNER/sounds"):
     (root / "tools").mkdir()
     (root / "tools" / "run.py").write_text("")
     (root / "docs" / "bird.png").write_bytes(PNG)
-    (root / "docs" / "more.md").write_text("# More\n\n## A detail\n\n[Back](../README.md#begin)\n")
+    (root / "docs" / "more.md").write_text(MORE)
     (root / "README.md").write_text(README)
     (root / "data_README.md").write_text(DATA)
     (root / "pyproject.toml").write_text(
@@ -285,7 +295,11 @@ def test_links_of_the_repository_become_those_of_the_site(site):
     assert first["results"] in ("../results.html", "../results.html#results")
     assert first["The report"] == "01_first/run/report/index.html"
     assert links("lessons/02_second.html")["the first"] == "01_first.html#look"
-    assert links("docs/more.html")["Back"] == "../guide.html#begin"
+    more = links("docs/more.html")
+    assert more == more | {
+        "Back": "../guide.html#begin",
+        "All is well": "https://example.org/tests",
+    }
     assert links("lessons/01_first/run/report/index.html") == {
         "← Back to the lesson": "../../../01_first.html"
     }
@@ -314,7 +328,7 @@ def test_pictures_and_sounds_become_files_beside_the_lesson(site):
     folder = site / "lessons/01_first"
     image = lesson.select_one(".output a.figure img")
     assert (site / "lessons" / image["src"]).read_bytes() == PNG
-    assert image["alt"] == "Figure 1, in “Look”: time (s)" and image["width"] == "1"
+    assert image["alt"] == "Figure 1, in “Look”: two waves; time (s)" and image["width"] == "1"
     assert [path.read_bytes() for path in sorted(folder.glob("sound-*.wav"))] == [SOUND, SOUND]
     assert "base64" not in (site / "lessons/01_first.html").read_text()
     assert lesson.find("audio")["aria-label"] == "Sound: Look"

@@ -248,23 +248,23 @@ def _take_out_files(notebook, files):
 
 
 def _labels(code):
-    """The titles and axis labels that a cell writes on its figures, to say what these show."""
+    """What a cell's figures show, in its own words: what of `plots` it calls, titles and axes."""
     try:
         nodes = list(ast.walk(ast.parse(code)))
     except SyntaxError:  # a magic
         return ""
-    found = []
+    plotted, written = [], []
     for node in nodes:
         if not isinstance(node, ast.Call):
             continue
-        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        values = [
-            keyword.value for keyword in node.keywords if LABELLED.fullmatch(keyword.arg or "")
-        ]
+        name = getattr(node.func, "attr", "")
+        if getattr(getattr(node.func, "value", None), "id", "") == "plots":
+            plotted.append(name.replace("_", " "))
+        values = [word.value for word in node.keywords if LABELLED.fullmatch(word.arg or "")]
         values += node.args[:1] if LABELLED.fullmatch(name) else []
-        found += [v.value for v in values if isinstance(v, ast.Constant) and v.value]
-    words = "; ".join(dict.fromkeys(text for text in found if isinstance(text, str)))
-    return f": {words}" if words else ""
+        written += [value.value for value in values if isinstance(value, ast.Constant)]
+    texts = [text for text in [*plotted, *written] if text and isinstance(text, str)]
+    return f": {'; '.join(dict.fromkeys(texts))}" if texts else ""
 
 
 def _without_large(text, files):
