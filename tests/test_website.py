@@ -171,6 +171,7 @@ def write_series(root, *, repository="https://github.com/OWNER/sounds"):
     (root / "README.md").write_text(README)
     (root / "data_README.md").write_text(DATA)
     (root / "pyproject.toml").write_text(
+        '[project]\nversion = "1.dev0"\n'
         f'[tool.series]\nrepository = "{repository}"\nbranch = "main"\n'
     )
     write_run(root, "01_first", first_lesson(), metadata={"widgets": panel()})
@@ -552,7 +553,9 @@ def test_a_run_of_the_series_becomes_a_site(tmp_path, capsys):
     """What run.py leaves today is what this reads."""
     write_helpers(tmp_path)
     write_notebook(tmp_path, "01_tiny", "print('heard')", METRICS)
-    (tmp_path / "pyproject.toml").write_text('[tool.series]\nrepository = "r"\nbranch = "b"\n')
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nversion = "1.dev0"\n[tool.series]\nrepository = "r"\nbranch = "b"\n'
+    )
     assert run_series(["--output", str(tmp_path / "runs" / "site")], root=tmp_path) == 0
     assert main([], root=tmp_path) == 0
     page = tree(tmp_path / "dist/site/lessons/01_tiny.html")

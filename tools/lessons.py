@@ -141,14 +141,16 @@ def _name_cells(notebook, solutions):
             label = "Parameters of this run"
         elif "parameters" in tags:
             label = "Parameters"
-        elif cell.cell_type == "code" and _is_set_up(cell.source):
+        elif cell.metadata.get("jupyter", {}).get("source_hidden"):
+            label, folded = "Set-up", True
+        elif cell.cell_type == "code" and _is_import(cell.source):
             label, folded = "Imports", True
         elif number := solutions.get(cell.get("id")):
             label, folded = f"A solution of exercise {number}", True
         cell.metadata.lesson = {"label": f"{label} · {lines}", "folded": folded}
 
 
-def _is_set_up(code):
+def _is_import(code):
     """Whether a cell does nothing but import, and call what it has imported."""
     try:
         statements = ast.parse(code).body

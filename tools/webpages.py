@@ -42,7 +42,7 @@ def write_pages(results, *, site, run, profile, root):
     """
     settings = read_settings(root)
     is_published = NOBODY not in f"{settings['repository']}/"
-    blob = f"{settings['repository']}/blob/{settings['branch']}" if is_published else ""
+    blob = f"{settings['repository']}/blob/{settings['ref']}" if is_published else ""
     site_map = SiteMap(root, repository=blob)
     texts = _lay_out(site, site_map)
     kept = {name: _keep_files(result, site, site_map) for name, result in results.items()}
