@@ -252,7 +252,7 @@ def listed(dataset, table):
     paths = [Path(path) for path in table["path"]]
     keys = [(path.parent.relative_to(dataset.root).as_posix(), path.stem) for path in paths]
     entries = entry.read_entries(dataset.root).drop_duplicates(["folder", "stem"])
-    entries = entries.set_index(["folder", "stem"]).reindex(keys)
+    entries = entries.set_index(["folder", "stem"])[list(nothing.columns)].reindex(keys)
     entries = entries.set_axis(table.index)
     return entries.fillna({"problem": ""})
 

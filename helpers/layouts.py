@@ -19,8 +19,9 @@ LISTED = ("path", "label", "group", "fold")  # of a clip, known before the file 
 
 
 # Of a clip, as the data set's own table has it: the folder that it is in (relative to the root),
-# its file's name without the suffix, its length in seconds or NaN, and what is wrong with the row.
-ENTRY = ("folder", "stem", "listed_s", "problem")
+# its file's name without the suffix, what it is and its fold (text, "" where nothing is said), its
+# length in seconds or NaN, and what is wrong with the row.
+ENTRY = ("folder", "stem", "label", "fold", "listed_s", "problem")
 
 
 class DataError(Exception):
@@ -94,6 +95,11 @@ def read_table(path, columns, *, dtype=None, first_line=""):
 def _source(path):
     """The source that a file's name tells: clips are numbered within it, XC16803-4.wav."""
     return env.printable(re.sub(r"-\d+$", "", path.stem))
+
+
+def _texts(column):
+    """A column as text: whole numbers as such even where one is missing, "" where there is none."""
+    return column.convert_dtypes().astype("string").fillna("").astype(str)
 
 
 def _stems(names):
@@ -172,12 +178,20 @@ def _listed_clips(root, table, listed_in, folders):
     for folder in folders:
         if (root / folder).is_dir():
             present[folder] = {path.stem: path for path in sound_files(root / folder)}
-    table = table[table["folder"].isin(list(present))]
+    table = table[table["folder"].isin(list(present)) & (table["name"] != "")]
     places = list(zip(table["folder"], _stems(table["name"]), strict=True))
     found = [present[folder].pop(stem, None) for folder, stem in places]
+    again = pd.Series(places, dtype=object).duplicated()
     faults = [
-        (f"{folder}/{name}", f"listed in {listed_in}, but not there")
-        for folder, name, path in zip(table["folder"], table["name"], found, strict=True)
+        (
+            f"{folder}/{name}",
+            f"listed more than once in {listed_in}"
+            if twice
+            else f"listed in {listed_in}, but not there",
+        )
+        for folder, name, path, twice in zip(
+            table["folder"], table["name"], found, again, strict=True
+        )
         if path is None
     ]
     faults += [
@@ -185,8 +199,9 @@ def _listed_clips(root, table, listed_in, folders):
         for folder, paths in present.items()
         for path in paths.values()
     ]
-    table = table.assign(path=_paths(found, table.index))
-    return table.dropna(subset="path")[list(LISTED)].reset_index(drop=True), faults
+    table = table.assign(path=_paths(found, table.index)).dropna(subset="path")
+    folds = pd.to_numeric(table["fold"], errors="coerce").fillna(-1).astype(int)
+    return table.assign(fold=folds)[list(LISTED)].reset_index(drop=True), faults
 
 
 def _first(root, names):
@@ -206,17 +221,17 @@ def _urbansound8k_table(root):
     listed_in = _first(root, URBAN_TABLES)
     table = read_table(root / listed_in, ("slice_file_name", "fsID", "fold", "class"))
     prefix = "audio/" if (root / "audio").is_dir() else ""
-    return table.assign(folder=prefix + "fold" + table["fold"].astype(str)), listed_in
+    return table.assign(folder=prefix + "fold" + _texts(table["fold"])), listed_in
 
 
 def _urbansound8k_clips(root):
     table, listed_in = _urbansound8k_table(root)
     clips = pd.DataFrame(
         {
-            "name": table["slice_file_name"].astype(str),
+            "name": _texts(table["slice_file_name"]),
             "folder": table["folder"],
-            "label": table["class"].astype(str),
-            "group": table["fsID"].astype(str),
+            "label": _texts(table["class"]),
+            "group": _texts(table["fsID"]),
             "fold": table["fold"],
         }
     )
@@ -225,8 +240,10 @@ def _urbansound8k_clips(root):
 
 def _urbansound8k_entries(root):
     table, _ = _urbansound8k_table(root)
-    stems = _stems(table["slice_file_name"].astype(str))
+    stems = _stems(_texts(table["slice_file_name"]))
     problems = _Problems(table)
+    problems.need(stems, "slice_file_name")
+    problems.need(_texts(table["fold"]), "fold")
     problems.compare(stems, ("fsID", "classID", None, None))
     if "classID" in table:
         problems.need_one_name("classID", "class")
@@ -242,7 +259,7 @@ def _urbansound8k_entries(root):
         problems.add(
             ~(lengths > 0), lambda row: f"it ends at {row['end']}, begins {row['start']} s"
         )
-    return _entries(table["folder"], stems, lengths, problems)
+    return _entries(table["folder"], stems, table["class"], table["fold"], lengths, problems)
 
 
 def _esc_table(root):
@@ -256,10 +273,10 @@ def _esc_clips(root, *, only_esc10=False):
     table, listed_in, folder = _esc_table(root)
     chosen = pd.DataFrame(
         {
-            "name": table["filename"].astype(str),
+            "name": _texts(table["filename"]),
             "folder": folder,
-            "label": table["category"].astype(str),
-            "group": table["src_file"].astype(str),
+            "label": _texts(table["category"]),
+            "group": _texts(table["src_file"]),
             "fold": table["fold"],
         }
     )
@@ -274,17 +291,18 @@ def _esc_clips(root, *, only_esc10=False):
 
 def _esc_entries(root):
     table, _, folder = _esc_table(root)
-    stems = _stems(table["filename"].astype(str))
+    stems = _stems(_texts(table["filename"]))
     problems = _Problems(table)
+    problems.need(stems, "filename")
     problems.compare(stems, ("fold", "src_file", "take", "target"))
     if "target" in table:
         problems.need_one_name("target", "category")
-    return _entries(folder, stems, ESC_S, problems)
+    return _entries(folder, stems, table["category"], table["fold"], ESC_S, problems)
 
 
-def _entries(folder, stems, lengths, problems):
+def _entries(folder, stems, labels, folds, lengths, problems):
     texts = ["; ".join(found) for found in problems.found]
-    columns = (folder, stems, lengths, texts)
+    columns = (folder, stems, _texts(labels), _texts(folds), lengths, texts)
     return pd.DataFrame(dict(zip(ENTRY, columns, strict=True)))
 
 
@@ -300,6 +318,10 @@ class _Problems:
         for i in np.flatnonzero(rows):
             self.found[i].append(tell(self.table.iloc[i]))
 
+    def need(self, texts, column):
+        """Rows that say nothing where they must."""
+        self.add(texts == "", lambda row: f"it has no {column}")
+
     def compare(self, stems, columns):
         """Stems are made of fields, a-b-c; columns: what each field is, None: not in the table."""
         for k, column in enumerate(columns):
@@ -308,7 +330,7 @@ class _Problems:
             told = stems.str.split("-").str.get(k)
             stated = self.table[column].convert_dtypes()  # whole numbers, also where one is missing
             self.add(
-                told.notna() & (told != stated.astype(str)),
+                (stems != "") & told.notna() & (told != stated.astype(str)),
                 lambda row, told=told, column=column: (
                     f"{column} is {row[column]}, its file name says {told[row.name]}"
                 ),

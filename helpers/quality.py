@@ -114,7 +114,7 @@ def faults(table, *, errors, listed=None, root=None):
     from. Returns a DataFrame FAULTS, sorted.
     """
     names = [env.short_path(path, root=root) for path in table["path"]]
-    found = [(file, _kind(reason), reason) for file, reason in errors.itertuples(index=False)]
+    found = []
 
     def add(fault, rows, detail):
         found.extend((names[i], fault, detail(table.iloc[i])) for i in np.flatnonzero(rows))
@@ -142,6 +142,19 @@ def faults(table, *, errors, listed=None, root=None):
             notes += [f"which is {first.label}"] if again.label != first.label else []
             notes += ["another fold"] if again.fold != first.fold else []
             found.append((names[i], "duplicate", ", ".join(notes)))
+    found = pd.DataFrame(found, columns=FAULTS)
+    found = pd.concat([found, contradictions(table, errors=errors, listed=listed, root=root)])
+    return found.sort_values(FAULTS[1::-1], ignore_index=True)
+
+
+def contradictions(table, *, errors, listed=None, root=None):
+    """What is wrong with a data set before anything is decoded: files that cannot be read, and
+    what its table and its files do not agree on.
+
+    As `faults`, but table needs no columns of MEASURES.
+    """
+    names = [env.short_path(path, root=root) for path in table["path"]]
+    found = [(file, _kind(reason), reason) for file, reason in errors.itertuples(index=False)]
     if listed is not None:
         off = table["duration_s"] - listed["listed_s"]
         for i in np.flatnonzero(off.abs() > TOLERANCE_S):
@@ -156,6 +169,10 @@ def _kind(reason):
     """The fault of a file that is not in the table, by the reason that `data` gives."""
     if reason.endswith("but not there"):
         return "missing"
+    if reason.startswith("listed more than once"):
+        return "metadata"
+    if reason.startswith("its name is not"):
+        return "misnamed"
     return "not listed" if reason.startswith("not listed") else "damaged"
 
 

@@ -208,6 +208,39 @@ def test_what_a_table_does_not_have_is_not_missed(tmp_path):
     assert (entries("esc50", root)["problem"] == "").all()
 
 
+@pytest.mark.parametrize(
+    ("values", "told", "lost"),
+    [
+        ({"fold": None}, "it has no fold", True),
+        ({"slice_file_name": None}, "it has no slice_file_name", True),
+        ({"class": None}, "class is nan, classID 3 means dog_bark", False),
+        ({"fsID": None}, "fsID is nan, its file name says 10", False),
+    ],
+)
+def test_a_gap_in_one_row_is_told_and_costs_no_other(tmp_path, values, told, lost):
+    root = urbansound8k(tmp_path / "set", parts=3)
+    change(root / URBAN_TABLE, 1, **values)
+    rows = entries("urbansound8k", root)
+    assert rows["problem"].tolist() == ["", told, "", "", "", ""]
+    kept = rows.drop(1)
+    assert kept["fold"].tolist() == ["1", "1", "2", "2", "2"]
+    assert kept["folder"].tolist() == ["audio/fold1"] * 2 + ["audio/fold2"] * 3
+    assert kept["label"].tolist() == ["dog_bark"] * 2 + ["siren"] * 3
+    found, errors = clips("urbansound8k", root)
+    assert found["fold"].tolist() == [1] * (3 - lost) + [2] * 3 and found["fold"].dtype == int
+    assert errors["reason"].tolist() == [f"not listed in {URBAN_TABLE}"] * lost
+
+
+def test_a_row_that_is_there_twice_is_told(tmp_path):
+    root = urbansound8k(tmp_path / "set")
+    table = pd.read_csv(root / URBAN_TABLE)
+    pd.concat([table, table.iloc[[0]]]).to_csv(root / URBAN_TABLE, index=False)
+    found, errors = clips("urbansound8k", root)
+    assert len(found) == 4 and errors.values.tolist() == [
+        ["audio/fold1/10-3-0-0.wav", f"listed more than once in {URBAN_TABLE}"]
+    ]
+
+
 def test_a_table_may_have_its_columns_in_any_order(tmp_path):
     root = urbansound8k(tmp_path / "set")
     table = pd.read_csv(root / URBAN_TABLE)

@@ -285,12 +285,15 @@ def test_what_could_not_be_read_is_told_by_its_kind():
         "x.wav": "listed in metadata/UrbanSound8K.csv, but not there",
         "y.wav": "not listed in metadata/UrbanSound8K.csv",
         "z.wav": "empty file (0 bytes): copy or download it again",
+        "v.wav": "listed more than once in metadata/UrbanSound8K.csv",
+        "w.wav": "its name is not cat_<n> or dog_barking_<n>",
     }
     errors = pd.DataFrame(reasons.items(), columns=["file", "reason"])
     found = quality.faults(clips(peak=[0, 1, 1, 1]), errors=errors, root="/set")
     kinds = dict(zip(found["fault"], found["file"], strict=True))
     assert kinds == {
-        "missing": "x.wav", "not listed": "y.wav", "damaged": "z.wav", "silent": "fold1/a.wav"
+        "missing": "x.wav", "not listed": "y.wav", "damaged": "z.wav", "silent": "fold1/a.wav",
+        "metadata": "v.wav", "misnamed": "w.wav",
     }  # fmt: skip
     details = dict(zip(found["file"], found["detail"], strict=True))
     assert reasons.items() <= details.items()
