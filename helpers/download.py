@@ -28,14 +28,14 @@ class DownloadError(DataError):
     """A file that was not fetched: why, and what to do."""
 
 
-def fetch(url, path, *, sha256="", room=0, desc="Download"):
+def fetch(url, path, *, sha256="", n_bytes=0, room=0, desc="Download"):
     """Fetch a file, with a progress bar. Returns path, a Path; it is there whole or not at all.
 
-    url: http or https. sha256: what it must have, hex, "": not checked. room: bytes that must be
-    free on the disk beside it. Beside path lie `<path>.part`, what has come in so far, and
-    `<path>.json`, of which file that is: the next call goes on there, if the server still has the
-    same one. A path that is there already is taken as it is, if it came from the same url. Raises
-    DownloadError.
+    url: http or https. sha256: what it must have, hex, "": not checked. n_bytes: its size, about,
+    for a server that does not say. room: bytes that must be free on the disk besides. Beside path
+    lie `<path>.part`, what has come in so far, and `<path>.json`, of which file that is: the next
+    call goes on there, if the server still has the same one. A path that is there already is taken
+    as it is, if it came from the same url. Raises DownloadError.
     """
     path = Path(path)
     if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
@@ -46,7 +46,7 @@ def fetch(url, path, *, sha256="", room=0, desc="Download"):
             for stale in (path, part):
                 stale.unlink(missing_ok=True)
         if not path.exists():
-            _receive(url, part, note, room, desc)
+            _receive(url, part, note, desc, n_bytes, room)
             os.replace(part, path)
         if sha256:
             with open(path, "rb") as file:
@@ -89,7 +89,7 @@ def size(n_bytes):
     )
 
 
-def _receive(url, part, note, room, desc):
+def _receive(url, part, note, desc, n_bytes, room):
     """Bring a part file to its full length, in as many requests as that takes."""
     import requests
 
@@ -100,7 +100,7 @@ def _receive(url, part, note, room, desc):
     ):
         while True:
             try:
-                if _stream(session, url, part, note, room, bar):
+                if _stream(session, url, part, note, bar, n_bytes, room):
                     return
                 trouble = "the file ended early"
             except (
@@ -122,7 +122,7 @@ def _receive(url, part, note, room, desc):
             time.sleep(BACKOFF_S * 2**cuts)
 
 
-def _stream(session, url, part, note, room, bar):
+def _stream(session, url, part, note, bar, n_bytes, room):
     """One request for what is missing of a part file: True once nothing is.
 
     Raises the exceptions of `requests` where it is cut off, DownloadError where there is no hope.
@@ -152,8 +152,9 @@ def _stream(session, url, part, note, room, bar):
         else:
             times = f" {RETRIES + 1} times: try again later" if status in OVERLOADED else ""
             raise DownloadError(f"{_host(url)} answered {status} {response.reason} to {url}{times}")
-        need_room(part.parent, (total or have) - have + room)
-        bar.total, bar.initial, bar.n = total, have, have
+        expected = n_bytes if total is None else total
+        need_room(part.parent, max(0, expected - have) + room)
+        bar.total, bar.initial, bar.n = expected or None, have, have
         with open(part, "ab" if have else "wb") as file:
             for chunk in response.iter_content(CHUNK):
                 file.write(chunk)

@@ -5,6 +5,8 @@ import threading
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+STALL_S = 60  # then the connection ends
+
 
 class Server:
     """Serves `content` at any address. plan: what to do with the next requests, see `Handler`.
@@ -76,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[:number])
             self.wfile.flush()
             if word == "stall":
-                server.go_on.wait(20)
+                server.go_on.wait(STALL_S)
             return self._end()
         self.wfile.write(body)
 

@@ -7,11 +7,12 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from servers import serving
+from servers import STALL_S, serving
 
 from helpers import download
 
@@ -23,7 +24,7 @@ OTHER = random.Random(1).randbytes(500_000)
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
     monkeypatch.setattr(download, "BACKOFF_S", 0.001)
-    monkeypatch.setattr(download, "TIMEOUT_S", (10, 10))
+    monkeypatch.setattr(download, "TIMEOUT_S", (60, 60))
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1,localhost")
 
@@ -75,6 +76,12 @@ def test_a_cut_download_goes_on_where_it_was(server, path, etag):
     assert validators == {etag or server.modified}
 
 
+def test_as_many_cuts_as_you_like_if_each_time_something_comes(server, path):
+    server.plan = [f"cut {download.CHUNK + 1000}"] * (download.RETRIES + 3)
+    download.fetch(server.url, path)
+    assert path.read_bytes() == CONTENT and len(server.asked) == download.RETRIES + 4
+
+
 def test_a_cut_of_a_file_of_unknown_length(server, path):
     server.plan = ["chunks 300000", "ok"]
     download.fetch(server.url, path)
@@ -91,9 +98,10 @@ def test_a_server_that_knows_no_ranges_sends_all_again(server, path):
 
 
 def test_a_connection_on_which_nothing_more_comes(server, path, monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUT_S", (10, 0.3))
-    server.plan = ["stall 300000", "stall 0"]
+    monkeypatch.setattr(download, "TIMEOUT_S", (60, 0.3))
+    server.plan, begun = ["stall 300000", "stall 0"], time.monotonic()
     download.fetch(server.url, path)
+    assert time.monotonic() - begun < STALL_S
     assert path.read_bytes() == CONTENT and len(server.asked) >= 3
     assert server.ranges[0] == "" and all(server.ranges[1:])
 
@@ -161,12 +169,12 @@ def test_a_busy_server(server, path):
 def test_a_server_that_never_gets_further(server, path, monkeypatch, manner, n):
     monkeypatch.setattr(download, "RETRIES", 2)
     if manner == "stall":
-        monkeypatch.setattr(download, "TIMEOUT_S", (10, 0.3))
+        monkeypatch.setattr(download, "TIMEOUT_S", (60, 0.3))
     server.etag, server.plan = "", [f"{manner} {n}"] * 99
     with pytest.raises(download.DownloadError, match=r"stopped \d times after .*: run the same"):
         download.fetch(server.url, path)
     assert 3 <= len(server.asked) < 10 and "archive.zip" not in left(path)
-    monkeypatch.setattr(download, "TIMEOUT_S", (10, 10))
+    monkeypatch.setattr(download, "TIMEOUT_S", (60, 60))
     server.plan, server.etag = [], '"1"'
     download.fetch(server.url, path)
     assert path.read_bytes() == CONTENT
@@ -221,6 +229,9 @@ def test_room_is_looked_for_beforehand(server, path, monkeypatch):
     assert not path.with_name("archive.zip.part").exists()
     download.fetch(server.url, path, room=999)
     assert path.read_bytes() == CONTENT
+    server.plan = ["chunks 0"]  # which does not tell the length
+    with pytest.raises(download.DownloadError, match="has 601 kB free, but 2.0 GB are needed"):
+        download.fetch(server.url + "?2", path, n_bytes=2 * 10**9)
 
 
 def test_what_is_here_already_needs_no_room(server, path, monkeypatch):
