@@ -59,6 +59,27 @@ class DatasetInfo:
         return [names for part in require for names in self.parts[part]]
 
 
+def find_roots(folder, entry, require):
+    """Where in a folder a data set lies: [the folder itself], else those directly inside it.
+
+    entry: `DatasetInfo`. require: its parts that must be there. [] also if it cannot be read.
+    """
+    needed = entry.needs(require)
+
+    def holds(place):
+        return all(any((place / name).exists() for name in names) for names in needed)
+
+    try:
+        if not folder.is_dir():
+            return []
+        if holds(folder):
+            return [folder]
+        inside = [p for p in sorted(folder.iterdir()) if p.is_dir() and not is_litter(p)]
+        return [p for p in inside if holds(p)]
+    except OSError:
+        return []
+
+
 def sound_files(folder):
     """The sound files directly in a folder, sorted by name, without hidden ones."""
     try:
@@ -98,8 +119,11 @@ def _source(path):
 
 
 def _texts(column):
-    """A column as text: whole numbers as such even where one is missing, "" where there is none."""
-    return column.convert_dtypes().astype("string").fillna("").astype(str)
+    """A column as text: "" where there is nothing, and whole numbers as such even then."""
+    texts = column.astype("string").fillna("")
+    if pd.api.types.is_float_dtype(column):  # one gap makes floats of them all
+        texts = texts.str.removesuffix(".0")
+    return texts.astype(str)
 
 
 def _stems(names):
@@ -200,7 +224,8 @@ def _listed_clips(root, table, listed_in, folders):
         for path in paths.values()
     ]
     table = table.assign(path=_paths(found, table.index)).dropna(subset="path")
-    folds = pd.to_numeric(table["fold"], errors="coerce").fillna(-1).astype(int)
+    folds = pd.to_numeric(table["fold"], errors="coerce")
+    folds = folds.where(folds.between(0, 1e6), -1).astype(int)  # what is no number is not either
     return table.assign(fold=folds)[list(LISTED)].reset_index(drop=True), faults
 
 
@@ -328,9 +353,8 @@ class _Problems:
             if column is None or column not in self.table:
                 continue
             told = stems.str.split("-").str.get(k)
-            stated = self.table[column].convert_dtypes()  # whole numbers, also where one is missing
             self.add(
-                (stems != "") & told.notna() & (told != stated.astype(str)),
+                (stems != "") & told.notna() & (told != _texts(self.table[column])),
                 lambda row, told=told, column=column: (
                     f"{column} is {row[column]}, its file name says {told[row.name]}"
                 ),

@@ -212,6 +212,7 @@ def test_what_a_table_does_not_have_is_not_missed(tmp_path):
     ("values", "told", "lost"),
     [
         ({"fold": None}, "it has no fold", True),
+        ({"fold": "inf"}, "", True),
         ({"slice_file_name": None}, "it has no slice_file_name", True),
         ({"class": None}, "class is nan, classID 3 means dog_bark", False),
         ({"fsID": None}, "fsID is nan, its file name says 10", False),
