@@ -1,20 +1,25 @@
-"""The data sets: where they are, what is in them, and splits that no source recording crosses."""
+"""The data sets: where they are, what is in them, and splits that no source recording crosses.
 
+Command line: ``python -m helpers.data list | get NAME | check NAME [FOLDER]``
+"""
+
+import difflib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from helpers import audio, env, synthesis
+from helpers import acquisition, audio, env, synthesis
 from helpers.layouts import (
     DATASETS,
     LISTED,
     SUFFIXES,
     DataError,
+    find_roots,
     folders_below,
-    is_litter,
     read_table,
     sound_files,
 )
@@ -52,20 +57,19 @@ def resolve(
     """Find a data set, and print in one line which one was taken.
 
     Looks, in this order, at: data_dir · the folder `name` in that of the environment variable
-    AUDIO_DATA · Kaggle's mounts · data/<name> in the repository · Kaggle's site, if `download` ·
-    the synthetic sample of `sample_size`, which is made if need be. Never mixes two.
+    AUDIO_DATA · Kaggle's mounts · data/<name> in the repository · the network, if `download`, see
+    `acquisition.get` · the synthetic sample of `sample_size`, which is made if need be. Never mixes
+    two.
 
     require: the parts needed, of "clips" and "recordings" (None: all that the data set has); with
     ("recordings",) alone a given folder may also simply hold sound files. Returns a `Dataset`.
     Raises DataNotFoundError if data_dir or AUDIO_DATA's folder does not hold the data set, or the
     download fails.
     """
-    if name not in DATASETS:
-        raise DataNotFoundError(f"no data set {name!r}: there are {', '.join(sorted(DATASETS))}")
-    entry, passed = DATASETS[name], []
+    entry, passed = named(name), []
     require = tuple(entry.parts) if require is None else tuple(require)
     found = _given(entry, data_dir, require) or _mounted(entry, require, passed)
-    if not found and download and entry.kaggle:
+    if not found and download and acquisition.way(entry):
         found = _downloaded(entry, require)
     if not found and name not in synthesis.MAKERS:
         raise DataNotFoundError(f"{entry.title}: no folder is given.\n{_advice(entry)}")
@@ -73,11 +77,40 @@ def resolve(
         root = synthesis.default_root(name, sample_size)
         synthesis.write(name, root, size=sample_size)
         found = root, "synthetic"
-    root, source = found
+    dataset = _dataset(name, *found)
+    note = "".join(f" (passed over {env.short_path(p)}: not all of it is there)" for p in passed)
+    print(f"{name}: {dataset.source} data in {env.short_path(dataset.root)}{note}")
+    return dataset
+
+
+def find(name, data_dir="", *, require=None, sample_size="small"):
+    """The data set that `resolve` would take, without a word, and nothing is made or fetched.
+
+    Returns a `Dataset`, or None where there is none, not even a sample. Raises DataNotFoundError as
+    `resolve` does.
+    """
+    entry = named(name)
+    require = tuple(entry.parts) if require is None else tuple(require)
+    found = _given(entry, data_dir, require) or _mounted(entry, require, [])
+    if not found and name in synthesis.MAKERS:
+        sample = synthesis.default_root(name, sample_size)
+        found = (sample, "synthetic") if (sample / synthesis.MANIFEST).is_file() else None
+    return _dataset(name, *found) if found else None
+
+
+def named(name):
+    """What is known of a data set. Raises DataNotFoundError where there is none of that name."""
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name.lower(), DATASETS, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        there = ", ".join(sorted(DATASETS))
+        raise DataNotFoundError(f"no data set {name!r}{hint}: there are {there}")
+    return DATASETS[name]
+
+
+def _dataset(name, root, source):
     if (root / synthesis.MANIFEST).is_file():  # a synthetic sample stays one, whoever points at it
         source = "synthetic"
-    note = "".join(f" (passed over {env.short_path(p)}: not all of it is there)" for p in passed)
-    print(f"{name}: {source} data in {env.short_path(root)}{note}")
     return Dataset(name=name, root=root, source=source)
 
 
@@ -92,7 +125,10 @@ def _given(entry, data_dir, require):
             return None
     else:
         return None
-    roots = _roots(folder, entry, require, plain=True)
+    roots = find_roots(folder, entry, require)
+    if not roots and require == ("recordings",) and os.path.isdir(folder):
+        with suppress(DataError):  # it cannot be read: told below
+            roots = [folder] if _is_plain(folder, entry) else []
     if len(roots) == 1:
         is_mount = roots[0].is_relative_to(KAGGLE_INPUT)
         return roots[0], "kaggle" if is_mount else "local"
@@ -119,13 +155,13 @@ def _given(entry, data_dir, require):
 
 def _mounted(entry, require, passed):
     """(root, source) on Kaggle or in the repository, or None; fills `passed` with the unfit."""
-    places = [(env.repository_root() / "data" / entry.name, "local")]
+    places = [(default_folder(entry.name), "local")]
     if entry.kaggle:
         owner, slug = entry.kaggle.split("/")
         mounts = (KAGGLE_INPUT / slug, KAGGLE_INPUT / "datasets" / owner / slug)
         places = [*((folder, "kaggle") for folder in mounts), *places]
     for folder, source in places:
-        roots = _roots(folder, entry, require)
+        roots = find_roots(folder, entry, require)
         if len(roots) == 1:
             return roots[0], source
         if os.path.isdir(folder):
@@ -134,27 +170,17 @@ def _mounted(entry, require, passed):
 
 
 def _downloaded(entry, require):
-    """(root, "download") of a copy fetched through kagglehub, which keeps it for the next time."""
+    """(root, "download") of a copy that is now in data/<name>, or where Kaggle has mounted it."""
     try:
-        import kagglehub
+        root = acquisition.get(entry, default_folder(entry.name), require=require)
+    except DataError as error:
+        raise DataNotFoundError(f"{error}.\n{_advice(entry)}") from error
+    return root, "download"
 
-        folder = Path(kagglehub.dataset_download(entry.kaggle))
-    except ImportError:
-        raise DataNotFoundError(
-            f"{entry.title}: downloading needs `pip install kagglehub`.\n{_advice(entry)}"
-        ) from None
-    except Exception as error:  # network, account, rules not accepted: whatever it is, say so
-        raise DataNotFoundError(
-            f"{entry.title}: the download failed ({type(error).__name__}: {error}).\n"
-            f"{_advice(entry)}"
-        ) from error
-    roots = _roots(folder, entry, require)
-    if len(roots) != 1:
-        raise DataNotFoundError(
-            f"{entry.title}: the download {env.short_path(folder)} does not hold "
-            f"{', '.join(names[0] for names in entry.needs(require))}.\n{_advice(entry)}"
-        )
-    return roots[0], "download"
+
+def default_folder(name):
+    """Where the repository has a data set: data/<name>."""
+    return env.repository_root() / "data" / name
 
 
 def _advice(entry):
@@ -162,31 +188,10 @@ def _advice(entry):
         sample = ", or leave it empty for the synthetic sample" * (entry.name in synthesis.MAKERS)
         return f"Give DATA_DIR{sample} (see data_README.md, {entry.page})."
     return (
-        f"Get it with `kaggle datasets download {entry.kaggle} --unzip -p data/{entry.name}` (see "
+        f"Get it with `python -m helpers.data get {entry.name}`, or with "
+        f"`kaggle datasets download {entry.kaggle} --unzip -p data/{entry.name}` (see "
         f"data_README.md, {entry.page}), or leave DATA_DIR empty for the synthetic sample."
     )
-
-
-def _roots(folder, entry, require, *, plain=False):
-    """Where in a folder the data set lies: the folder itself, else those directly inside it."""
-    needed = entry.needs(require)
-
-    def holds(place):
-        return all(any((place / name).exists() for name in names) for names in needed)
-
-    try:
-        if not folder.is_dir():
-            return []
-        if holds(folder):
-            return [folder]
-        inside = [p for p in sorted(folder.iterdir()) if p.is_dir() and not is_litter(p)]
-        if roots := [p for p in inside if holds(p)]:
-            return roots
-        if plain and require == ("recordings",) and _is_plain(folder, entry):
-            return [folder]
-    except OSError:
-        pass
-    return []
 
 
 def _is_plain(folder, entry):
@@ -213,8 +218,21 @@ def clip_table(dataset, *, max_clips=0, seed=0):
     need_all_labels(table, dataset, "has no sound files")
     if 0 < max_clips < len(table):
         table = _sample(table, max_clips, np.random.default_rng(seed))
-    table = table.sort_values("path", ignore_index=True)
+    table, errors = read_headers(table, root=dataset.root)
+    faults = pd.DataFrame(faults, columns=errors.columns)
+    reason = ""
+    if len(errors):
+        reason = f"has no sound file that can be read (first: {errors.iloc[0, 1]})"
+    need_all_labels(table, dataset, reason)
+    return table, pd.concat([faults, errors], ignore_index=True)
 
+
+def read_headers(table, *, root):
+    """The clips that `list_clips` of a data set found, with what their files' headers say.
+
+    Returns (table, errors) as `clip_table` does; errors has those only that cannot be read.
+    """
+    table = table.sort_values("path", ignore_index=True)
     headers = audio.map_files(
         audio.info,
         table["path"],
@@ -223,19 +241,15 @@ def clip_table(dataset, *, max_clips=0, seed=0):
         n_threads=min(8, 2 * env.cpu_count()),  # opening mostly waits for the disk
         progress=len(table) >= 300,
     )
-    is_bad = [isinstance(header, audio.AudioError) for header in headers]
-    unread = [header for header in headers if isinstance(header, audio.AudioError)]
-    errors = audio.error_table(unread, root=dataset.root)
-    faults = pd.DataFrame(faults, columns=errors.columns)
-    headers = [h for h, bad in zip(headers, is_bad, strict=True) if not bad]
-    table = table[~np.array(is_bad)].reset_index(drop=True)
-    reason = (
-        f"has no sound file that can be read (first: {errors.iloc[0, 1]})" if any(is_bad) else ""
+    is_bad = np.array([isinstance(header, audio.AudioError) for header in headers], bool)
+    errors = audio.error_table(
+        [error for error, bad in zip(headers, is_bad, strict=True) if bad], root=root
     )
-    need_all_labels(table, dataset, reason)
+    headers = [header for header, bad in zip(headers, is_bad, strict=True) if not bad]
+    table = table[~is_bad].reset_index(drop=True)
     for column in CLIP_COLUMNS[len(LISTED) :]:
         table[column] = [getattr(header, column) for header in headers]
-    return table, pd.concat([faults, errors], ignore_index=True)
+    return table, errors
 
 
 def listed(dataset, table):
@@ -492,3 +506,14 @@ def _nearest_part(sizes, total):
     del sums[0]
     sums.pop(sum(sizes), None)
     return sums[min(sums, key=lambda made: abs(made - total))]
+
+
+def main(argv=None):
+    """The command line, see `helpers.commands`. Returns the exit status."""
+    from helpers import commands  # which is made of what stands on this module
+
+    return commands.main(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

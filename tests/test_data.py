@@ -124,6 +124,8 @@ def test_other_wrong_folders(places, monkeypatch):
         data.resolve("capuchin", "archive.zip")
     with pytest.raises(data.DataNotFoundError, match="there are capuchin, catsdogs, esc10"):
         data.resolve("Capuchin")
+    with pytest.raises(data.DataNotFoundError, match=r"'UrbanSound' \(did you mean urbansound8k"):
+        data.resolve("UrbanSound")
     with pytest.raises(ValueError, match="labels"):
         data.resolve("capuchin", places, require=("labels",))
     (places / "sounds" / "capuchin").mkdir(parents=True)
@@ -172,6 +174,20 @@ def test_a_plain_folder_of_recordings(places):
     (places / "own" / CAPUCHIN).mkdir()
     with pytest.raises(data.DataNotFoundError, match="or sound files"):
         data.resolve("capuchin", "own", require=("recordings",))
+
+
+def test_find_is_silent_and_makes_nothing(places, capsys):
+    assert data.find("capuchin") is None and not (places / "sample").exists()
+    sample = data.resolve("capuchin")
+    capsys.readouterr()
+    assert data.find("capuchin") == sample
+    capuchin(places / "repository" / "data" / "capuchin")
+    assert data.find("capuchin") == data.Dataset(
+        "capuchin", places / "repository" / "data" / "capuchin", "local"
+    )
+    with pytest.raises(data.DataNotFoundError, match="does not exist"):
+        data.find("capuchin", "nowhere")
+    assert capsys.readouterr().out == ""
 
 
 def test_download_only_when_asked_for(places, monkeypatch):

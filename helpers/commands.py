@@ -1,0 +1,134 @@
+"""The command line of `helpers.data`: which data sets are here, getting one, checking one."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from helpers import acquisition, data, download, env, inspection
+from helpers.layouts import DATASETS, DataError
+from helpers.published import PUBLISHED
+
+WAYS = {"archive": "archive", "kaggle": "Kaggle", "": "by hand"}
+
+
+def main(argv=None):
+    """Run a command. Returns the exit status: 0, 1 where something is wrong, 130 if stopped."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except DataError as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"stopped; {download.AGAIN}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # who reads what is printed has seen enough, as in `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m helpers.data", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    listing = commands.add_parser("list", help="the data sets, where they are, how to get them")
+    listing.set_defaults(run=_list)
+
+    get = commands.add_parser("get", help="download a data set, then check it")
+    get.add_argument("name")
+    get.add_argument("--to", metavar="FOLDER", help="where to (default: data/NAME)")
+    get.add_argument("--url", default="", help="a zip file to take instead of the published one")
+    get.add_argument("--sha256", default="", help="the checksum that the zip file must have")
+    get.set_defaults(run=_get)
+
+    check = commands.add_parser("check", help="count, compare and open what a data set holds")
+    check.add_argument("name")
+    check.add_argument("folder", nargs="?", default="", help="default: where it is found")
+    check.add_argument("--decode", action="store_true", help="decode every file to its end")
+    check.add_argument("--csv", metavar="FILE", help="write everything that is wrong to a table")
+    check.set_defaults(run=_check)
+    return parser
+
+
+def _list(arguments):
+    rows = [("name", "title", "where it is", "published", "from", "licence")]
+    for name, entry in DATASETS.items():
+        published, way = PUBLISHED[name], WAYS[acquisition.way(entry)]
+        if published.archive:
+            way += f" ({download.size(published.archive.n_bytes)})"
+        content = published.content or "–"
+        rows.append((name, entry.title, _place(name), content, way, entry.licence))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
+    print("\nGet one that comes from an archive or Kaggle: python -m helpers.data get NAME")
+    print("The others, and what to know about each: data_README.md")
+    return 0
+
+
+def _place(name):
+    """Where a data set is, in words."""
+    try:
+        found = data.find(name)
+    except DataError:
+        return "AUDIO_DATA has a folder of this name without it"
+    return f"{env.short_path(found.root)} ({found.source})" if found else "not here"
+
+
+def _get(arguments):
+    entry = data.named(arguments.name)
+    folder = Path(arguments.to or data.default_folder(entry.name)).expanduser()
+    if found := _there(entry, folder):
+        print(f"{entry.title} is in {env.short_path(folder)} already: nothing is downloaded.")
+    else:
+        root = acquisition.get(entry, folder, url=arguments.url, sha256=arguments.sha256)
+        found = data.Dataset(entry.name, root, "local")
+    result = inspection.inspect(found)
+    print(inspection.report(result))
+    if not result.is_fine:
+        print(f"To get it anew, move {env.short_path(found.root)} away first.", file=sys.stderr)
+    return 0 if result.is_fine else 1
+
+
+def _there(entry, folder):
+    """The data set that a folder holds already, or None."""
+    if not folder.is_dir() or acquisition.is_empty(folder):
+        return None
+    try:
+        found = data.find(entry.name, folder)
+        return found if len(entry.list_clips(found.root)[0]) else None
+    except data.DataNotFoundError:
+        return None
+
+
+def _check(arguments):
+    entry = data.named(arguments.name)
+    result = inspection.inspect(_wanted(entry, arguments.folder), decode=arguments.decode)
+    print(inspection.report(result))
+    if arguments.csv:
+        try:
+            with env.atomic_path(arguments.csv) as temporary:
+                result.faults.to_csv(temporary, index=False)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            short = env.short_path(arguments.csv)
+            raise DataError(f"{short} cannot be written: {reason}") from None
+    return 0 if result.is_fine else 1
+
+
+def _wanted(entry, folder):
+    """The data set to check: all of its parts, or else one of them."""
+    first = None
+    for require in (tuple(entry.parts), *((part,) for part in entry.parts)):
+        try:
+            if found := data.find(entry.name, folder, require=require):
+                return found
+        except data.DataNotFoundError as error:
+            first = first or error
+    way = f"python -m helpers.data get {entry.name}" if acquisition.way(entry) else "by hand"
+    raise first or DataError(
+        f"{entry.title}: not here, give its folder or get it ({way}, see data_README.md)"
+    )
