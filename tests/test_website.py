@@ -411,10 +411,11 @@ def test_files_of_a_run_are_taken_along_if_they_can_be_read(site):
 
 
 def test_the_same_run_gives_the_same_bytes(root):
-    outputs = [root / "one", root / "two"]
-    for output in outputs:
+    one, two = root / "sites" / "one", root / "sites" / "two"
+    for output in (one, two, one):
         assert main(["--output", str(output)], root=root) == 0
-    assert bytes_of(outputs[0]) == bytes_of(outputs[1])
+        assert bytes_of(output) == bytes_of(one)
+    assert {path.name for path in one.parent.iterdir()} == {"one", "two"}, "nothing is left over"
 
 
 BROKEN = {
