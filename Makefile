@@ -19,11 +19,12 @@ run: $(STAMP)  ## make sample data and run every notebook in the smoke profile
 	$(RUN) -m helpers.synthesis capuchin --size small
 	$(RUN) tools/run.py --profile smoke
 
+# In two processes; the tests of a file stay together, they share what took long to make.
 test: $(STAMP)  ## check style, notebooks and code
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) tools/build.py --check
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lab: $(STAMP)  ## open JupyterLab on the notebooks
 	$(RUN) -m jupyterlab notebooks
