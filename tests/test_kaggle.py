@@ -265,7 +265,7 @@ def test_without_an_account_or_a_bundle_it_says_what_to_do(tmp_path):
     environment |= {"HOME": str(tmp_path), "KAGGLE_CONFIG_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "kaggle.py", "push"],
-        env=environment, capture_output=True, text=True, timeout=60,
+        env=environment, capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     assert done.returncode == 1 and "kaggle auth login" in done.stderr
     assert len(done.stderr.splitlines()) == 1 and done.stdout == ""

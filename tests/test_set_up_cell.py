@@ -35,7 +35,7 @@ def run_cell(cwd, *, environment=(), before=""):
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=cwd, env=dict(environment), capture_output=True, text=True, timeout=60,
+        cwd=cwd, env=dict(environment), capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     return done.stdout, (done.stderr.strip().splitlines() or [""])[-1]
 

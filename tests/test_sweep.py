@@ -144,13 +144,13 @@ def test_a_sweep_goes_on_after_a_kill(tmp_path, request, seconds):
     write_notebook(tmp_path, "01_tiny", wait, SCORED, parameters=SWEPT)
     asked = ["--output", "out", "--sweep", "EPOCHS=1,2", "--seeds", "0,1", "--jobs", "2"]
     process = started(asked, request, root=tmp_path)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not list(tmp_path.glob("out/01_tiny/*/complete.json")):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
-    process.wait(timeout=60)
+    process.wait(timeout=180)
     complete = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/*/*/complete.json")}
     assert 1 <= len(complete) <= 4
 
