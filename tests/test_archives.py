@@ -107,6 +107,15 @@ def test_two_members_in_one_place(refused):
     assert "cannot be written" in refused(packed([(".", b"1")]))
 
 
+def test_two_names_that_are_one_on_this_disk(refused, monkeypatch):
+    """As A and a where case does not count: simulated, since here it does."""
+    checked = archives._checked
+    monkeypatch.setattr(
+        archives, "_checked", lambda *given: [(info, ("a",)) for info, _ in checked(*given)]
+    )
+    assert "cannot be written: file exists" in refused(packed([("A", b"1"), ("a", b"2")]))
+
+
 def test_an_encrypted_archive(refused):
     content = bytearray(packed([("x", NOISE)]))
     content[content.index(b"PK\x01\x02") + 8] |= 1
@@ -131,6 +140,11 @@ def test_too_many_bytes(refused, unpack):
     content = packed([("a", bytes(600)), ("b", bytes(401))])
     assert "more than 1,000 bytes" in refused(content, max_bytes=1000)
     assert len(unpack(content, max_bytes=1001)) == 2
+
+
+def test_what_says_that_it_is_too_much_is_believed(refused, monkeypatch):
+    monkeypatch.setattr(archives, "_extract", lambda *given: 1 / 0)
+    assert "more than 1,000 bytes" in refused(packed([("a", bytes(1001))]), max_bytes=1000)
 
 
 def restated(content, *, size):
