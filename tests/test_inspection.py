@@ -239,6 +239,11 @@ def test_capuchin(capuchin):
     }  # fmt: skip
 
 
+def test_a_sample_is_not_held_against_what_was_published(capuchin):
+    found = look("capuchin", capuchin, source="synthetic")
+    assert found.is_fine and found.notes == [] and found.counts["listed"].isna().all()
+
+
 def test_what_can_be_wrong_with_recordings_and_their_key(capuchin):
     (capuchin / "Forest Recordings" / "recording_01.wav").write_bytes(b"RIFF")
     (capuchin / "counts.csv").write_text("clip_name,call_count\nrecording_09.mp3,2\n")
