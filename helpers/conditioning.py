@@ -22,7 +22,8 @@ def same_loudness(y, *, sr, rms=0.1):
     window = max(1, round(0.1 * sr))
     pieces = segments(y, length=window, hop=-(-window // 2))
     loudest = np.sqrt(np.square(pieces, dtype=float).mean(axis=1).max())
-    return np.clip(y * np.float32(rms / loudest), -1, 1) if loudest > 0 else y
+    gain = min(rms / max(loudest, 1e-300), np.finfo(np.float32).max)  # of nearly nothing: finite
+    return np.clip(y * np.float32(gain), -1, 1) if loudest > 0 else y
 
 
 def trim_silence(y, *, top_db=40.0):

@@ -263,9 +263,11 @@ CHEATS = (
 @pytest.mark.parametrize("source", CHEATS)
 def test_what_looks_like_tampering_is_shown_to_the_teacher(source):
     notebook = prepare(with_cell(source), ORIGINAL)
-    assert suspicions(notebook)
-    assert not suspicions(prepare(with_cell("pd.options.display.max_rows = 9"), ORIGINAL))
-    assert not suspicions(prepare(read("."), read("exercises")))
+    assert suspicions(notebook, ORIGINAL)
+    harmless = prepare(with_cell("pd.options.display.max_rows = 9"), ORIGINAL)
+    assert not suspicions(harmless, ORIGINAL)
+    whole = read("exercises")
+    assert not suspicions(prepare(read("."), whole), whole)
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,7 @@ def grade(student, path, assignment, *, writable=(), keep=None, kernels=None):
 
     writable: folders that it may write to beside its own (for a notebook of ours only).
     keep: folder for what it leaves behind, "output" (its OUTPUT_DIR) and "home"; None: nowhere.
-    kernels: `execution.Kernels`, by which all that run can be stopped.
+    kernels: `kernels.Kernels`, by which all that run can be stopped.
     Returns (Grade, executed notebook); the notebook is None if it could not be read.
     """
     result, notebook, events = Grade(student), None, []
@@ -132,7 +132,8 @@ def grade(student, path, assignment, *, writable=(), keep=None, kernels=None):
     except SubmissionError as error:
         result.remarks.append(str(error))
     if notebook is not None:
-        result.remarks += [f"look at its code: {found}" for found in suspicions(notebook)[:5]]
+        found = suspicions(notebook, assignment.original)
+        result.remarks += [f"look at its code: {line}" for line in found[:5]]
         place = Path(tempfile.mkdtemp(prefix="grading-"))
         try:
             events = _run(notebook, result, assignment, place, writable, kernels or Kernels())
