@@ -22,8 +22,10 @@ def same_loudness(y, *, sr, rms=0.1):
     window = max(1, round(0.1 * sr))
     pieces = segments(y, length=window, hop=-(-window // 2))
     loudest = np.sqrt(np.square(pieces, dtype=float).mean(axis=1).max())
-    gain = min(rms / max(loudest, 1e-300), np.finfo(np.float32).max)  # of nearly nothing: finite
-    return np.clip(y * np.float32(gain), -1, 1) if loudest > 0 else y
+    if not loudest > 0:
+        return y
+    gain = min(rms / loudest, np.finfo(np.float32).max)  # of nearly nothing: finite
+    return np.clip(y * np.float32(gain), -1, 1)
 
 
 def trim_silence(y, *, top_db=40.0):

@@ -358,9 +358,6 @@ def test_rehearsal(name, made, image, samples, tmp_path):
     working.mkdir()
     before = contents(place)
 
-    def start(pid):
-        pass
-
     environment = {
         "KAGGLE_INPUT": str(place),
         "KAGGLE_KERNEL_RUN_TYPE": "Batch",
@@ -368,7 +365,7 @@ def test_rehearsal(name, made, image, samples, tmp_path):
         "PYTHONPATH": "",
     }
 
-    class Manager(kernel_manager(cwd=working, on_start=start, environment=environment)):
+    class Manager(kernel_manager(cwd=working, on_start=lambda pid: None, environment=environment)):
         @property
         def kernel_spec(self):
             spec = super().kernel_spec

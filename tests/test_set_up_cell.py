@@ -11,6 +11,7 @@ from tools.build import read_settings, set_up
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL = set_up(**read_settings(ROOT))
+HOW = "pip install --quiet --disable-pip-version-check --no-deps"
 SERIES = sorted((ROOT / "notebooks").glob("**/[0-9][0-9]_*.ipynb"))
 
 # Stands for pip: says what it was asked for, and puts the package where Python finds it.
@@ -95,10 +96,9 @@ def test_with_a_network_only_what_is_missing_is_installed(tmp_path, installed, v
     said, error = run_cell(tmp_path, environment={variable: "1"}, before=pip)
     settings = read_settings(ROOT)
     archive = f"{settings['repository']}/archive/{settings['ref']}.zip"
-    how = "pip install --quiet --disable-pip-version-check --no-deps"
     assert said.splitlines() == [
-        f"{how} {archive}",
-        f"{how} not-on-this-earth",
+        f"{HOW} {archive}",
+        f"{HOW} not-on-this-earth",
         str(installed / "helpers" / "env.py"),
     ], error
 
@@ -114,10 +114,9 @@ def test_a_wheel_on_kaggle_is_found_however_deep(tmp_path, installed, place):
         environment={"KAGGLE_INPUT": str(tmp_path / "input"), "KAGGLE_KERNEL_RUN_TYPE": "Batch"},
         before=PIP.format(installed=str(installed), returncode=0),
     )
-    how = "pip install --quiet --disable-pip-version-check --no-deps --no-index"
     assert said.splitlines() == [
-        f"{how} {mount}/audio_notebooks-0.2.0-py3-none-any.whl",
-        f"{how} --find-links {mount} not-on-this-earth",
+        f"{HOW} --no-index {mount}/audio_notebooks-0.2.0-py3-none-any.whl",
+        f"{HOW} --no-index --find-links {mount} not-on-this-earth",
         str(installed / "helpers" / "env.py"),
     ], error
 

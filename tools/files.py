@@ -1,6 +1,8 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
 import os
+import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -15,3 +17,25 @@ def write_atomically(path, content):
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced_folder(folder):
+    """Yield a new folder that takes the place of `folder` if nothing is raised within.
+
+    Whatever happens, `folder` is afterwards the new one or what it was before, and nothing else is
+    left. Whether it may be replaced is for the caller to know. Raises OSError.
+    """
+    new = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        new.mkdir(parents=True)
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():  # stopped between the two
+            old.rename(folder)
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -27,6 +27,7 @@ import nbformat
 import yaml
 
 from helpers.layouts import DATASETS
+from tools.files import replaced_folder
 from tools.series import UsageError, find_notebooks, select
 
 SLUG = "audio-notebooks-helpers"
@@ -56,16 +57,11 @@ def bundle(output, *, owner, weights=(), lacking=LACKING, root=ROOT):
     if missing := [str(path) for path in weights if not Path(path).is_file()]:
         raise KaggleError(f"no such file: {', '.join(missing)}")
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".bundle-", dir=output.parent) as folder:
-            made = Path(folder) / "made"
+        with replaced_folder(output) as made:
             _write_package(made / PACKAGE, owner=owner, weights=weights, lacking=lacking, root=root)
             owned = any(Path(path).name.startswith("yamnet") for path in weights)
             for name, extras in read_extras(root).items():
                 _write_notebook(made, name, extras, owner=owner, has_weights=owned, root=root)
-            if output.exists():
-                output.rename(Path(folder) / "before")
-            made.rename(output)
     except OSError as error:
         raise KaggleError(f"{output} cannot be written: {error.strerror or error}") from None
     return sorted(p.relative_to(output).as_posix() for p in output.rglob("*") if p.is_file())
@@ -119,7 +115,7 @@ def _pip(*arguments):
 
 def _write_notebook(made, name, extras, *, owner, has_weights, root):
     """A notebook's folder, and in it one for its exercises: Kaggle knows one file to a folder."""
-    titles = {}
+    slugs = [DATASETS[key].kaggle for key in extras.get("data", [])]
     for inside, words in ((".", ""), ("exercises", ", tasks")):
         source = root / "notebooks" / inside / f"{name}.ipynb"
         if not source.is_file():
@@ -128,11 +124,10 @@ def _write_notebook(made, name, extras, *, owner, has_weights, root):
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, folder)
         heading = nbformat.read(source, as_version=4).cells[0].source.splitlines()[0]
-        titles[inside] = heading.removeprefix("# ") + words
-        slugs = [DATASETS[key].kaggle for key in extras.get("data", [])]
+        title = heading.removeprefix("# ") + words
         metadata = {
-            "id": f"{owner}/{slug(titles[inside])}",
-            "title": titles[inside],
+            "id": f"{owner}/{slug(title)}",
+            "title": title,
             "code_file": source.name,
             "language": "python",
             "kernel_type": "notebook",
@@ -172,7 +167,7 @@ def official_client():
     """The official client, signed in. Raises KaggleError if it knows of no account."""
     said = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said):  # a page on how to get an account: the README has it
+        with contextlib.redirect_stdout(said):  # a page on how to get an account: docs/ has it
             import kaggle
 
             kaggle.api.authenticate()
@@ -200,8 +195,8 @@ def push(folder, names, *, client, confirm):
     try:
         is_new = not _is_there(client, owned)
         lines = [f"data set {owned}: {'create it, private' if is_new else 'a new version'}"]
-        for place in places:
-            kernel = _read_json(place / "kernel-metadata.json")
+        wanted = {place: _read_json(place / "kernel-metadata.json") for place in places}
+        for kernel in wanted.values():
             gpu = ", with a GPU" * kernel["enable_gpu"]
             lines.append(f"notebook {kernel['id']}: send it, and have it run{gpu}")
         if not confirm(lines):
@@ -214,8 +209,7 @@ def push(folder, names, *, client, confirm):
         _need(done, owned)
         yield f"data set {owned}: sent"
         _wait_until_ready(client, owned)
-        for place in places:
-            kernel = _read_json(place / "kernel-metadata.json")
+        for place, kernel in wanted.items():
             done = client.kernels_push(str(place))
             _need(done, kernel["id"])
             for what in ("invalidDatasetSources", "invalidModelSources"):

@@ -12,9 +12,7 @@ import argparse
 import csv
 import json
 import os
-import shutil
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +20,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
 
 from tools.execution import earlier_result
+from tools.files import replaced_folder
 from tools.lessons import is_outdated
 from tools.links import check_links
 from tools.run import MARKER
@@ -91,16 +90,12 @@ def build_site(run, *, output, root):
     if not series:
         raise SiteError("there are no notebooks yet: run `make build` first")
     results = complete_run(run, series)
-    profile = _marker(run).get("profile", "")
-    with _replaced(output) as site:
-        notes = write_pages(results, site=site, run=run.name, profile=profile, root=root)
-        record = {"run": run.name, "profile": profile, "lessons": list(results)}
-        (site / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        faults, external = check_links(site)
-        if faults:
-            more = f"\n  and {len(faults) - SHOWN_FAULTS} more" * (len(faults) > SHOWN_FAULTS)
-            shown = "".join(f"\n  {fault}" for fault in faults[:SHOWN_FAULTS])
-            raise SiteError(f"links are broken; {output} is left as it was:{shown}{more}")
+    _need_replaceable(output)
+    try:
+        with replaced_folder(output) as site:
+            notes, external = _write_site(site, results, run=run, output=output, root=root)
+    except OSError as error:
+        raise SiteError(f"the site cannot be written to {output}: {error}") from None
     outdated = [name for name in series if is_outdated(results[name], series[name])]
     notes += [f"{name} has changed since it ran: the site shows it as it was" for name in outdated]
     real = [name for name, result in results.items() if result.metrics["source"] != "synthetic"]
@@ -112,28 +107,26 @@ def build_site(run, *, output, root):
     return notes, external
 
 
-@contextmanager
-def _replaced(output):
-    """A new folder that takes the place of `output` if nothing is raised within."""
+def _write_site(site, results, *, run, output, root):
+    """Write a site into a new folder and check it; returns as `build_site`. Raises SiteError."""
+    profile = _marker(run).get("profile", "")
+    notes = write_pages(results, site=site, run=run.name, profile=profile, root=root)
+    record = {"run": run.name, "profile": profile, "lessons": list(results)}
+    (site / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    faults, external = check_links(site)
+    if faults:
+        more = f"\n  and {len(faults) - SHOWN_FAULTS} more" * (len(faults) > SHOWN_FAULTS)
+        shown = "".join(f"\n  {fault}" for fault in faults[:SHOWN_FAULTS])
+        raise SiteError(f"links are broken; {output} is left as it was:{shown}{more}")
+    return notes, external
+
+
+def _need_replaceable(output):
+    """Raises SiteError where there is something else than an earlier site."""
     if output.exists() and not output.is_dir():
         raise SiteError(f"{output} is no folder: give another --output")
     if output.exists() and any(output.iterdir()) and not (output / RECORD).is_file():
         raise SiteError(f"{output} holds other files than a site: give another --output")
-    new = output.with_name(f".{output.name}.{os.getpid()}.part")
-    old = output.with_name(f".{output.name}.{os.getpid()}.old")
-    try:
-        new.mkdir(parents=True)
-        yield new
-        if output.exists():
-            output.rename(old)
-        new.rename(output)
-    except OSError as error:
-        raise SiteError(f"the site cannot be written to {output}: {error}") from None
-    finally:
-        if old.exists() and not output.exists():  # stopped between the two
-            old.rename(output)
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def main(argv=None, *, root=ROOT):
