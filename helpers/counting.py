@@ -1,9 +1,11 @@
 """Counting calls in a folder of recordings: decode, score, find events, and lose no file.
 
 As many recordings at a time as there are processors, block by block, so that length costs no
-memory; a recording that cannot be read is listed with its reason, and its count stays empty.
+memory; a recording that cannot be read is listed with its reason, and its count stays empty. A long
+recording can also be scored in parts, on as many machines as there are.
 """
 
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -13,7 +15,10 @@ import numpy as np
 import pandas as pd
 
 from helpers import audio, env
+from helpers.containers import seconds
 from helpers.events import COLUMNS, find_events
+
+PART_BLOCKS = 32  # calls of the network in a part of a long recording: about nine minutes
 
 
 @dataclass
@@ -50,15 +55,7 @@ def count_calls(paths, detector, *, settings=None, progress=True):
     lock = threading.Lock()  # the network is one, and uses all cores by itself
 
     def one(path):
-        length = 0
-
-        def blocks():
-            nonlocal length
-            for block in audio.stream(path, sr=detector.frontend.sr):
-                length += len(block)
-                yield block
-
-        score = detector.score(detector.frontend.stream(blocks()), lock=lock)
+        score, length = _score(path, detector, lock=lock)
         return score, length / detector.frontend.sr
 
     start = time.perf_counter()
@@ -88,6 +85,66 @@ def count_calls(paths, detector, *, settings=None, progress=True):
         errors=pd.DataFrame(errors, columns=["file", "reason"]),
         seconds=time.perf_counter() - start,
     )
+
+
+def part_count(path, detector):
+    """In how many parts `score_part` scores a recording. Raises AudioError.
+
+    An Ogg file is one part whatever its length, as there is no way into its middle but from its
+    beginning.
+    """
+    info = audio.info(path)
+    if info.format == "OGG":
+        return 1
+    # The last part is up to twice as long as the others: it holds the end, wherever that really is.
+    part_s = PART_BLOCKS * detector.block_steps * detector.step_s
+    return max(1, math.floor(info.duration_s / part_s))
+
+
+def score_part(path, detector, *, part, n_parts, lock=None):
+    """Score of a part of a recording: joined, the parts give what `detector.score` gives of all.
+
+    path: sound file. detector: `models.CallDetector`. part: from 0 to n_parts - 1. n_parts: see
+    `part_count`. lock: held while the network runs. Each is scored with so much of its neighbours
+    that no step misses any sound, and begins where one of the network's own blocks begins: the same
+    to the bit if the recording has the model's rate, else to the rounding of the resampler.
+    Returns (score, length): float32 (n_steps,), and the samples at the model's rate from the
+    recording's beginning to the part's end. Raises AudioError.
+    """
+    if n_parts == 1:
+        return _score(path, detector, lock=lock)
+    frontend, step = detector.frontend, detector.stride * detector.frontend.hop_length
+    n_steps = PART_BLOCKS * detector.block_steps
+    # What a step sees beyond itself: its receptive field, and half a window at either side.
+    reach = detector.frames * frontend.hop_length + frontend.n_fft
+    margin = math.ceil(reach / step / detector.block_steps) * detector.block_steps
+    before = margin if part else 0
+    start = (part * n_steps - before) * step
+    n_samples = None if part == n_parts - 1 else (before + n_steps + margin) * step
+    score, length = _score(path, detector, lock=lock, start=start, n_samples=n_samples)
+    score = score[before:]
+    if n_samples is None:
+        return score, start + length
+    if len(score) < n_steps:
+        end = seconds((start + length) / frontend.sr)
+        raise audio.AudioError(path, f"it ends at {end}, long before what its header speaks of")
+    return score[:n_steps], (part + 1) * n_steps * step
+
+
+def _score(path, detector, *, lock, start=0, n_samples=None):
+    """(score, length) of n_samples (None: all) from sample `start`, at the model's rate."""
+    sr = detector.frontend.sr
+    length = 0
+
+    def blocks():
+        nonlocal length
+        duration_s = None if n_samples is None else n_samples / sr
+        for block in audio.stream(path, sr=sr, start_s=start / sr, duration_s=duration_s):
+            length += len(block)
+            yield block
+
+    score = detector.score(detector.frontend.stream(blocks()), lock=lock)
+    return score, length
 
 
 def warm_up(detector):

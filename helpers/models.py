@@ -19,8 +19,6 @@ from helpers import env
 from helpers.events import EventSettings
 from helpers.features import Frontend
 
-STEPS_AT_ONCE = 256  # score steps per call of a network, always the same: compiled once
-
 
 class ModelError(Exception):
     """A model file that cannot be used: what it is, and what was expected."""
@@ -122,6 +120,8 @@ class CallDetector(keras.Model):
     settings: `EventSettings`. One file, `model.keras`, holds all three.
     """
 
+    block_steps = 256  # score steps per call of the network, always the same: compiled once
+
     def __init__(self, network, frontend, settings=None, **kwargs):
         super().__init__(**kwargs)
         self.network = network
@@ -160,7 +160,7 @@ class CallDetector(keras.Model):
         """
         pieces = [pieces] if isinstance(pieces, np.ndarray) else pieces
         before = (self.frames - 1) // 2
-        need = self.frames + self.stride * (STEPS_AT_ONCE - 1)
+        need = self.frames + self.stride * (self.block_steps - 1)
         silence = np.full((1, self.frontend.n_bands), 1e-12, np.float32)
         held, n_frames, scores = [np.repeat(silence, before, axis=0)], 0, []
         n_held = before
@@ -171,7 +171,7 @@ class CallDetector(keras.Model):
             while n_held >= need:
                 joined = np.concatenate(held)
                 scores.append(self._score_block(joined[:need], lock))
-                held = [joined[STEPS_AT_ONCE * self.stride :]]
+                held = [joined[self.block_steps * self.stride :]]
                 n_held = len(held[0])
         n_steps = 1 + n_frames // self.stride
         joined = np.concatenate(held)
@@ -179,7 +179,7 @@ class CallDetector(keras.Model):
             missing = max(0, need - len(joined))
             block = np.concatenate([joined[:need], np.repeat(silence, missing, axis=0)])
             scores.append(self._score_block(block, lock))
-            joined = joined[STEPS_AT_ONCE * self.stride :]
+            joined = joined[self.block_steps * self.stride :]
         return np.concatenate(scores)[:n_steps]
 
     def score_clips(self, powers):

@@ -1,6 +1,8 @@
 """helpers.counting: every call of every readable recording, and any other file with its reason."""
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,8 +11,9 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import counting, env, events
+from helpers import audio, counting, env, events, models
 from helpers.counting import count_calls, density
+from helpers.features import Frontend
 
 RATE = 8000
 
@@ -167,10 +170,67 @@ def test_neither_order_nor_threads_change_anything(
 def test_blocks_do_not_change_anything(folder, tone_detector, counted, monkeypatch):
     stream = counting.audio.stream
     monkeypatch.setattr(
-        counting.audio, "stream", lambda path, *, sr: stream(path, sr=sr, block_s=0.37)
+        counting.audio, "stream", lambda path, **part: stream(path, block_s=0.37, **part)
     )
     again = count_calls([folder / "long.wav"], tone_detector, progress=False)
     np.testing.assert_array_equal(again.scores["long.wav"], counted.scores["long.wav"])
+
+
+def in_parts(path, detector):
+    n_parts = counting.part_count(path, detector)
+    parts = [counting.score_part(path, detector, part=k, n_parts=n_parts) for k in range(n_parts)]
+    return n_parts, np.concatenate([score for score, _ in parts]), parts[-1][1]
+
+
+@given(length_s=st.floats(30, 100), rate=st.sampled_from([RATE, 11025]))
+@settings(max_examples=15, deadline=None)
+def test_parts_of_a_recording_give_what_the_whole_gives(length_s, rate, tone_detector):
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(counting, "PART_BLOCKS", 1)  # 16.4 s
+        path = Path(folder) / "long.wav"
+        # A call every 1.7 s: some lie where two parts meet.
+        sf.write(path, tones(*np.arange(1, length_s, 1.7), length_s=length_s, rate=rate), rate)
+        whole = count_calls([path], tone_detector, progress=False)
+        n_parts, score, length = in_parts(path, tone_detector)
+    assert n_parts == int(length_s / (256 * tone_detector.step_s))
+    assert length / RATE == whole.durations["long.wav"]
+    if rate == RATE:
+        np.testing.assert_array_equal(score, whole.scores["long.wav"])
+    else:  # the resampler begins elsewhere, and rounds otherwise
+        np.testing.assert_allclose(score, whole.scores["long.wav"], atol=1e-5)
+
+
+def test_parts_of_a_network_with_a_wide_view(tmp_path, monkeypatch):
+    frontend = Frontend(sr=RATE, n_fft=512, hop_length=128, n_mels=32)
+    detector = models.CallDetector(models.call_network(32, width=4), frontend)
+    y = np.random.default_rng(0).normal(0, 0.1, 80 * RATE) * np.linspace(0, 1, 80 * RATE)
+    sf.write(tmp_path / "noise.flac", y, RATE)
+    monkeypatch.setattr(counting, "PART_BLOCKS", 1)
+    whole = count_calls([tmp_path / "noise.flac"], detector, progress=False).scores["noise.flac"]
+    n_parts, score, _ = in_parts(tmp_path / "noise.flac", detector)
+    assert n_parts == 4 and whole.std() > 0
+    np.testing.assert_array_equal(score, whole)
+
+
+def test_what_is_short_or_has_no_way_into_its_middle_is_one_part(
+    folder, tone_detector, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(counting, "PART_BLOCKS", 1)
+    sf.write(tmp_path / "long.ogg", tones(1.0, length_s=60), RATE)
+    sf.write(tmp_path / "long.mp3", tones(1.0, length_s=60), RATE)
+    assert counting.part_count(tmp_path / "long.mp3", tone_detector) == 3
+    for path in (folder / "a.wav", folder / "short.wav", tmp_path / "long.ogg"):
+        assert counting.part_count(path, tone_detector) == 1
+    score, length = counting.score_part(folder / "d.ogg", tone_detector, part=0, n_parts=1)
+    assert len(score) and length == 4 * RATE
+    with pytest.raises(audio.AudioError):
+        counting.part_count(folder / "text.wav", tone_detector)
+
+
+def test_a_part_that_its_recording_does_not_have(folder, tone_detector, monkeypatch):
+    monkeypatch.setattr(counting, "PART_BLOCKS", 4)
+    with pytest.raises(audio.AudioError, match="it ends at 130 s, long before"):
+        counting.score_part(folder / "long.wav", tone_detector, part=1, n_parts=9)
 
 
 def test_nothing_to_count_and_nothing_but_errors(folder, tone_detector):
