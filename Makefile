@@ -50,5 +50,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -f $@ && $(RUN) -c "" 2>/dev/null || $(FOUND) -m venv --clear $(VENV)
 	@rm -f $@
 	@echo "Installing into $(VENV): a few minutes, once"
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[series,dev]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[series,cluster,dev]'
 	@touch $@

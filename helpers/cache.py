@@ -14,19 +14,19 @@ import numpy as np
 from helpers import audio, env
 
 
-def compute(work, paths, *, recipe, desc, cache_dir=None, root=None, progress=True):
+def compute(work, paths, *, recipe, desc, cache_dir=None, root=None, n_threads=None, progress=True):
     """`work(path)` for every file, with a progress bar, by all cores; kept for the next time.
 
     work: path → tuple of arrays of any dtype but object. recipe: dict of what they depend on other
     than the file: numbers and names that JSON can write, with a number that changes with the code.
-    cache_dir: folder; None: `cache/features` in the repository. root: folder that the files in
-    errors are named from, see `audio.error_table`. A cache file belongs to one sound file (path,
-    size, time of change) and one recipe, and is used only if its checksum is right.
+    cache_dir: folder; None: `default_folder`. root: folder that the files in errors are named from,
+    see `audio.error_table`. n_threads: None: one per core. A cache file belongs to one sound file
+    (path, size, time of change) and one recipe, and is used only if its checksum is right.
 
     Returns (results, errors): the tuple of each path, or None where the file cannot be read; and a
     table `file, reason` of those.
     """
-    folder = Path(cache_dir) if cache_dir else env.repository_root() / "cache" / "features"
+    folder = Path(cache_dir) if cache_dir else default_folder()
     text = json.dumps(recipe, sort_keys=True)
     folder = folder / hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
@@ -42,13 +42,23 @@ def compute(work, paths, *, recipe, desc, cache_dir=None, root=None, progress=Tr
         return arrays
 
     made = audio.map_files(
-        one, missing, desc=desc, unit="file", progress=progress and bool(missing)
+        one,
+        missing,
+        desc=desc,
+        unit="file",
+        n_threads=n_threads,
+        progress=progress and bool(missing),
     )
     for i, arrays in zip(missing, made, strict=True):
         found[i] = arrays
     errors = [e for e in found if isinstance(e, audio.AudioError)]
     results = [None if isinstance(r, audio.AudioError) else r for r in found]
     return results, audio.error_table(errors, root=root)
+
+
+def default_folder():
+    """`cache/features` in the repository."""
+    return env.repository_root() / "cache" / "features"
 
 
 def _place(path, folder):

@@ -27,12 +27,12 @@ class Survey:
     frontend: Frontend
 
 
-def survey(table, *, frontend=FRONTEND, root=None, cache_dir=None, progress=True):
+def survey(table, *, frontend=FRONTEND, root=None, cache_dir=None, n_threads=None, progress=True):
     """Measure, describe and transform every clip of a table; kept for the next time.
 
     table: clip table, see `data.clip_table`. frontend: as in `descriptors.over_time`, with 13 mel
-    bands at least. root: folder that the files in errors are named from. cache_dir: see
-    `cache.compute`.
+    bands at least. root: folder that the files in errors are named from. cache_dir,
+    n_threads: see `cache.compute`.
     Returns (Survey, errors): errors is the table `file, reason` of clips that cannot be decoded to
     their end; they are not in the survey.
     """
@@ -56,6 +56,7 @@ def survey(table, *, frontend=FRONTEND, root=None, cache_dir=None, progress=True
         desc="Survey",
         cache_dir=cache_dir,
         root=root,
+        n_threads=n_threads,
         progress=progress,
     )
     is_whole = np.array([arrays is not None for arrays in found], bool)

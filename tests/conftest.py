@@ -1,7 +1,11 @@
-"""What all tests share: the Keras backend, chosen before Keras is imported, and tiny networks."""
+"""What tests share: the Keras backend, chosen before Keras is imported, a detector, a cluster."""
 
 import contextlib
 import io
+import json
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -34,3 +38,36 @@ def tone_detector():
     kernel[:, band] = 6 / 9
     convolution.set_weights([kernel, np.array([-9], np.float32)])
     return models.CallDetector(network, frontend, EventSettings(min_distance_s=0.5, duration_s=0.4))
+
+
+def dask(command, *arguments, request, cwd):
+    """A process of Dask's, which ends with the test."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.dask_{command}", *arguments],
+        cwd=cwd,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    request.addfinalizer(process.wait)
+    request.addfinalizer(process.kill)
+    return process
+
+
+@pytest.fixture
+def scheduler(request, tmp_path):
+    """(address, process) of a scheduler without workers."""
+    found = tmp_path / "scheduler.json"
+    arguments = ["--port", "0", "--dashboard-address", ":0", "--scheduler-file", str(found)]
+    process = dask("scheduler", *arguments, request=request, cwd=tmp_path)
+    for _ in range(1800):
+        if found.exists() and (text := found.read_text()):
+            return json.loads(text)["address"], process
+        time.sleep(0.1)
+    pytest.fail("the scheduler did not start")
+
+
+@pytest.fixture
+def workers(request, tmp_path, scheduler):
+    """Two workers of one thread, which know nothing of the repository."""
+    arguments = [scheduler[0], "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    return [dask("worker", *arguments, request=request, cwd=tmp_path) for _ in range(2)]

@@ -19,8 +19,10 @@ from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
+from helpers.env import cpu_count
+from tools.cluster import why
 from tools.files import write_atomically
-from tools.kernels import PeakMemory, kernel_environment, kernel_manager
+from tools.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager
 from tools.scan import find_fault
 
 SOURCES = ("synthetic", "local", "kaggle", "download")
@@ -71,6 +73,36 @@ class Result:
     parameters: dict = field(default_factory=dict)
     variant: str = ""
     is_earlier: bool = False  # it was complete already, and did not run again
+
+
+_kernels = {}  # of each run that this process takes part in
+
+
+def attempt(job, *, root, run_id, threads=None, on_cell=None):
+    """`run_notebook`, unless that is done already; raises nothing at all.
+
+    run_id: text; all notebooks of a run stop with `stop_kernels` of it.
+    """
+    if result := finished(job):
+        return result
+    kernels = _kernels.setdefault(run_id, Kernels())
+    try:
+        return run_notebook(job, root=root, kernels=kernels, threads=threads, on_cell=on_cell)
+    except Exception as error:  # a full disk, say: the other notebooks still get their turn
+        return job.result("failed", why(error))
+
+
+def attempt_on_worker(job, *, root, run_id):
+    """`attempt` in a thread of a Dask worker, which has its share of the machine's processors."""
+    from distributed import get_worker
+
+    threads = max(1, cpu_count() // get_worker().state.nthreads)
+    return attempt(job, root=root, run_id=run_id, threads=threads)
+
+
+def stop_kernels(run_id):
+    """Stop the notebooks of a run that are running in this process, and those still to come."""
+    _kernels.setdefault(run_id, Kernels()).stop()
 
 
 def run_notebook(job, *, root, kernels, threads=None, on_cell=None):

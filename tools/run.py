@@ -5,6 +5,8 @@
     python tools/run.py 05 -p DATA_DIR recordings    other parameters; values are YAML
     python tools/run.py 04 --sweep EPOCHS=10,20 --sweep N_MELS=40,64 --seeds 0,1,2
                                                      a run for every combination, compared
+    python tools/run.py 04 --sweep FOLDS=[1],[2] --scheduler tcp://10.0.0.5:8786
+                                                     the same on a Dask cluster
     python tools/run.py --list                       the notebooks and what they can be given
 
 Each notebook gets its own kernel and its own folder runs/<run id>/NN_name/, is looked through for
@@ -20,9 +22,11 @@ import json
 import os
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import uuid
+from concurrent.futures import as_completed, wait
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,16 +37,18 @@ import nbformat
 from tqdm import tqdm
 
 from helpers.env import cpu_count
+from tools.batch import SCHEDULER
+from tools.cluster import open_pool, why
 from tools.execution import (
     Job,
+    attempt,
+    attempt_on_worker,
     earlier_result,
     fingerprint,
-    finished,
     input_places,
-    run_notebook,
+    stop_kernels,
 )
 from tools.files import write_atomically
-from tools.kernels import Kernels
 from tools.series import (
     UsageError,
     add_parameter_option,
@@ -111,54 +117,60 @@ def _is_sweep(output):
         return False
 
 
-def execute(jobs, *, root, workers):
+def execute(jobs, *, root, pool):
     """Run jobs, some at a time; returns ({folder: Result}, whether it was stopped).
 
-    When it is stopped (Ctrl-C or a termination signal), every job still has a Result.
+    pool: see `cluster.open_pool`. When it is stopped (Ctrl-C or a termination signal), every job
+    still has a Result.
     """
-    kernels = Kernels()
-    results = {job.folder: job.result("not run") for job in jobs}
-    stopped = False
-    threads = max(1, cpu_count() // workers) if workers > 1 else None
+    run_id = uuid.uuid4().hex
     quiet = not sys.stderr.isatty()
+    stopped = False
+    if pool.client:
+        run_one = partial(attempt_on_worker, root=root, run_id=run_id)
+    else:
+        threads = max(1, cpu_count() // pool.n_threads) if pool.n_threads > 1 else None
+        run_one = partial(_run_one, root=root, run_id=run_id, threads=threads, quiet=quiet)
     with (
         _termination_as_interrupt(),
         tqdm(total=len(jobs), desc="notebooks", unit="notebook", disable=quiet) as bar,
-        ThreadPoolExecutor(workers) as pool,
     ):
-        futures = [
-            pool.submit(_run_one, job, root=root, kernels=kernels, threads=threads, quiet=quiet)
-            for job in jobs
-        ]
+        futures = {pool.submit(run_one, job): job for job in jobs}
         try:
             for future in as_completed(futures):
-                _report(future.result())
+                _report(_result_of(futures[future], future))
                 bar.update()
         except KeyboardInterrupt:
             stopped = True
-            kernels.stop()
-            pool.shutdown(cancel_futures=True)
-    results |= {f.result().folder: f.result() for f in futures if not f.cancelled()}
-    return results, stopped
+            for future in futures:
+                future.cancel()
+            pool.everywhere(stop_kernels, run_id)
+            wait(futures)
+    return {job.folder: _result_of(job, future) for future, job in futures.items()}, stopped
 
 
-def _run_one(job, *, root, kernels, threads, quiet):
-    if result := finished(job):
-        return result
+def _run_one(job, *, root, run_id, threads, quiet):
+    """`attempt` with a progress bar of the notebook's own."""
     cells = len(nbformat.read(job.notebook, as_version=4).cells) + 1  # papermill adds one
     with tqdm(
         total=cells, desc=job.variant or job.name, unit="cell", leave=False, disable=quiet
     ) as bar:
-        try:
-            return run_notebook(
-                job,
-                root=root,
-                kernels=kernels,
-                threads=threads,
-                on_cell=lambda index: bar.update(index - bar.n),
-            )
-        except Exception as error:  # a full disk, say: the other notebooks still get their turn
-            return job.result("failed", f"{type(error).__name__}: {error}")
+        return attempt(
+            job,
+            root=root,
+            run_id=run_id,
+            threads=threads,
+            on_cell=lambda index: bar.update(index - bar.n),
+        )
+
+
+def _result_of(job, future):
+    """The Result of a job whose future is done, whatever became of it."""
+    if future.cancelled():
+        return job.result("not run")
+    if error := future.exception():
+        return job.result("failed", why(error))
+    return future.result()
 
 
 def _report(result):
@@ -213,6 +225,7 @@ def _parser():
     parser.add_argument("--seeds", metavar="0,1,2", help="the same as --sweep SEED=0,1,2")
     parser.add_argument("--output", type=Path, help="default: runs/<time>-<profile>")
     parser.add_argument("--jobs", type=positive(int), default=1, help="notebooks at a time (1)")
+    parser.add_argument("--scheduler", default="", help=SCHEDULER)
     parser.add_argument("--list", action="store_true", help="show notebooks and parameters")
     return parser
 
@@ -244,7 +257,14 @@ def main(argv=None, *, root=ROOT):
     except UsageError as error:
         print(f"run: {error}", file=sys.stderr)
         return 2
-    results, stopped = execute(jobs, root=root, workers=min(arguments.jobs, len(jobs)))
+    try:
+        with open_pool(
+            arguments.scheduler, places=[root, output], n_workers=min(arguments.jobs, len(jobs))
+        ) as pool:
+            results, stopped = execute(jobs, root=root, pool=pool)
+    except UsageError as error:
+        print(f"run: {error}", file=sys.stderr)
+        return 2
     # A folder that was used for other notebooks before goes on showing what is complete in it.
     for name in series:
         for folder in [output / name, *(output / name).glob("*/")]:

@@ -1,0 +1,137 @@
+"""What of a batch is done: a SQLite file that survives a kill at any moment."""
+
+import json
+import sqlite3
+
+import numpy as np
+
+from tools.series import UsageError
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (value TEXT);
+CREATE TABLE IF NOT EXISTS recordings (
+    name TEXT PRIMARY KEY, identity TEXT, duration_s REAL, call_count INTEGER, reason TEXT);
+CREATE TABLE IF NOT EXISTS events (
+    name TEXT, number INTEGER, start_s REAL, end_s REAL, score REAL, PRIMARY KEY (name, number));
+CREATE TABLE IF NOT EXISTS parts (
+    name TEXT, identity TEXT, part INTEGER, n_parts INTEGER, score BLOB, length INTEGER,
+    PRIMARY KEY (name, part));
+"""
+
+
+class Ledger:
+    """Recordings that are counted, their calls, and the parts of those that are half done.
+
+    path: the file, made if need be. about: dict, what the counts depend on but the recordings; a
+    file of something else is refused. One process at a time may have it open.
+    identity: text that changes with a recording's content. Raises UsageError.
+    """
+
+    def __init__(self, path, about):
+        about = json.dumps(about, sort_keys=True)
+        try:
+            self._file = sqlite3.connect(path, timeout=1)
+        except sqlite3.Error as error:
+            raise UsageError(f"{path} cannot be opened: {error}") from None
+        try:
+            # One writer and no shared memory, so that it also works on a network's folders.
+            self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._file.execute("PRAGMA journal_mode = WAL")
+            self._file.execute("PRAGMA synchronous = NORMAL")
+            self._file.executescript(SCHEMA)
+            with self._file:
+                self._file.execute(
+                    "INSERT INTO about SELECT ? WHERE NOT EXISTS (SELECT * FROM about)", (about,)
+                )
+            found = self._file.execute("SELECT value FROM about").fetchone()[0]
+            if found != about:
+                raise UsageError(
+                    f"{path.parent} holds counts of another model or with other settings: "
+                    "give a new folder"
+                )
+        except sqlite3.Error as error:
+            self._file.close()
+            if "locked" in str(error):
+                raise UsageError(f"{path.parent} is being written by another run") from None
+            raise UsageError(f"{path} cannot be used ({error}): give another folder") from None
+        except UsageError:
+            self._file.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+    def is_counted(self, name, identity):
+        """True if a recording was counted, and has not changed since."""
+        found = self._file.execute(
+            "SELECT 1 FROM recordings WHERE name = ? AND identity = ? AND reason = ''",
+            (name, identity),
+        )
+        return found.fetchone() is not None
+
+    def add_part(self, task, *, n_parts, score, length):
+        """Keep the score of a part until the others are there.
+
+        task: `name`, `identity` and `part`. score: float32 (n_steps,). length: samples up to its
+        end.
+        """
+        with self._file:
+            self._file.execute(
+                "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?)",
+                (task.name, task.identity, task.part, n_parts, score.tobytes(), length),
+            )
+
+    def parts(self, name, identity):
+        """(n_parts, the parts that are there), (None, set()) where none is."""
+        rows = self._file.execute(
+            "SELECT n_parts, part FROM parts WHERE name = ? AND identity = ?", (name, identity)
+        ).fetchall()
+        return (rows[0][0] if rows else None), {part for _, part in rows}
+
+    def joined(self, name):
+        """(score, length) of a recording whose parts are all there: float32 (n_steps,)."""
+        rows = self._file.execute(
+            "SELECT score, length FROM parts WHERE name = ? ORDER BY part", (name,)
+        ).fetchall()
+        scores = [np.frombuffer(score, np.float32) for score, _ in rows]
+        return np.concatenate(scores), rows[-1][1]
+
+    def finish(self, name, identity, *, duration_s, events):
+        """Keep what was found in a recording. events: DataFrame `start_s, end_s, score`."""
+        self._replace(name, identity, duration_s, len(events), "", events.to_numpy(float).tolist())
+
+    def fail(self, name, identity, reason):
+        """Keep why a recording was not counted; it has its turn again in the next run."""
+        self._replace(name, identity, None, None, reason, [])
+
+    def _replace(self, name, identity, duration_s, call_count, reason, events):
+        with self._file:
+            self._file.execute("DELETE FROM events WHERE name = ?", (name,))
+            if not reason:
+                self._file.execute("DELETE FROM parts WHERE name = ?", (name,))
+            self._file.execute(
+                "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?)",
+                (name, identity, duration_s, call_count, reason),
+            )
+            self._file.executemany(
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?)",
+                [(name, number, *event) for number, event in enumerate(events)],
+            )
+
+    def recordings(self, names):
+        """Rows (name, duration_s, call_count, reason) of names, a sorted list, in its order."""
+        return self._rows("SELECT name, duration_s, call_count, reason FROM recordings", names)
+
+    def events(self, names):
+        """Rows (name, start_s, end_s, score) of names, in order of names and times."""
+        return self._rows("SELECT name, start_s, end_s, score FROM events", names, ", number")
+
+    def _rows(self, query, names, then=""):
+        wanted = set(names)
+        rows = self._file.execute(
+            f"{query} WHERE name BETWEEN ? AND ? ORDER BY name{then}", (names[0], names[-1])
+        )
+        return [row for row in rows if row[0] in wanted]
