@@ -225,7 +225,7 @@ def probabilities(network, frames, given, *, shifts=1):
     for k in range(shifts):
         moved = [np.roll(part, -(k * len(part) // shifts), axis=0) for part in frames]
         logits, clip = outputs_of_crops(network, moved, given)
-        total = total + mean_of_clips(softmax(logits, axis=1), clip)
+        total = total + mean_of_clips(softmax(np.asarray(logits, float), axis=1), clip)
     return total / shifts
 
 

@@ -9,8 +9,10 @@ import time
 
 import numpy as np
 import pytest
+import soundfile as sf
 
-from helpers import env
+from helpers import audio, env, synthesis
+from helpers.data import DATASETS
 
 with contextlib.redirect_stdout(io.StringIO()) as _said:
     env.setup()
@@ -18,6 +20,34 @@ with contextlib.redirect_stdout(io.StringIO()) as _said:
 
 def pytest_report_header():
     return _said.getvalue().split("\n")
+
+
+def pytest_collection_modifyitems(items):
+    """What takes longest comes first: of two processes, neither then waits long for the other."""
+    items.sort(key=lambda item: item.path.name not in ("test_notebooks.py", "test_other_data.py"))
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory):
+    """A synthetic data set with files that only turn out to be damaged when they are decoded."""
+    root = tmp_path_factory.mktemp("data") / "capuchin"
+    synthesis.write("capuchin", root, size="small", progress=False)
+    nan = np.full(8000, np.nan, np.float32)
+    for folder in DATASETS["capuchin"].labels.values():
+        whole = sorted((root / folder).glob("*"))[0]
+        y = audio.load(whole, sr=16000)
+        sf.write(root / folder / "nan-0.wav", nan, 16000, subtype="FLOAT")
+        sf.write(root / folder / "cut-0.flac", y, 16000)
+        content = bytearray((root / folder / "cut-0.flac").read_bytes())
+        content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+        (root / folder / "cut-0.flac").write_bytes(content)
+        audio.write(root / folder / "silent-0.wav", np.zeros(16000, np.float32), sr=16000)
+        audio.write(root / folder / "one sample-0.wav", np.zeros(1, np.float32), sr=16000)
+    sf.write(root / "Forest Recordings" / "no number.wav", nan, 16000, subtype="FLOAT")
+    # A recording that is in no key must not spoil the figures of the others.
+    call = audio.load(sorted((root / "Parsed_Capuchinbird_Clips").glob("*"))[0], sr=16000)
+    audio.write(root / "Forest Recordings" / "without key $1$ b$_$.wav", call, sr=16000)
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from helpers import models
 from helpers.counting import count_calls
 from tools import cluster, count, ledger
 from tools.cluster import Pool
+from tools.counting import Task
 from tools.series import UsageError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -165,12 +166,25 @@ def test_a_second_run_counts_what_is_new_or_changed_or_was_unreadable(
     assert contents(tmp_path / "fresh") == contents(tmp_path / "out")
 
 
+def test_parts_of_what_a_recording_was_before_are_not_taken_for_those_of_now(tmp_path):
+    with ledger.Ledger(tmp_path / "ledger.sqlite", {}) as kept:
+        for identity, n_parts in (("before", 3), ("now", 2)):
+            for part in range(n_parts):
+                task = Task("a.wav", "/a.wav", identity, part=part)
+                score = np.full(2, len(identity) * 10 + part, np.float32)
+                kept.add_part(task, n_parts=n_parts, score=score, length=part)
+        assert kept.parts("a.wav", "now") == (2, {0, 1})
+        score, length = kept.joined("a.wav", "now")
+    assert score.tolist() == [30, 30, 31, 31] and length == 1
+
+
 @pytest.mark.parametrize("n_tasks", [0, 1, 12, 33])
 def test_a_killed_run_goes_on_and_does_nothing_twice(n_tasks, run, folder, model, tmp_path, capfd):
     run("whole")
     code = f"""
 import os, sys
 from tools.cluster import Pool
+from tools.counting import Task
 work = Pool.work
 def watched(pool, function, next_task):
     for k, done in enumerate(work(pool, function, next_task)):

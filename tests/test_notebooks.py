@@ -5,53 +5,22 @@ import json
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import keras
 import nbformat
 import numpy as np
 import pandas as pd
-import papermill
 import pytest
-import soundfile as sf
 from nbgrader.apps import NbGraderAPI
+from notebook_runs import COUNTER, ROOT, SPEAKERS, URBAN, run_notebook
 from traitlets.config import Config
 
-from helpers import audio, synthesis
+from helpers import audio
 from helpers.data import DATASETS
 from tools import grade
 from tools.run import main
 
-ROOT = Path(__file__).resolve().parent.parent
 SERIES = sorted(path.stem for path in (ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
-COUNTER = "05_capuchin_call_counter"
-SPEAKERS = "03_speaker_identification"
-URBAN = "04_urbansound8k_cnn"
-FIRST_TWO = ("01_eda", "02_features")
-REAL = ROOT.parent / "shared" / "data"
-
-
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory):
-    """A synthetic data set with files that only turn out to be damaged when they are decoded."""
-    root = tmp_path_factory.mktemp("data") / "capuchin"
-    synthesis.write("capuchin", root, size="small", progress=False)
-    nan = np.full(8000, np.nan, np.float32)
-    for folder in DATASETS["capuchin"].labels.values():
-        whole = sorted((root / folder).glob("*"))[0]
-        y = audio.load(whole, sr=16000)
-        sf.write(root / folder / "nan-0.wav", nan, 16000, subtype="FLOAT")
-        sf.write(root / folder / "cut-0.flac", y, 16000)
-        content = bytearray((root / folder / "cut-0.flac").read_bytes())
-        content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
-        (root / folder / "cut-0.flac").write_bytes(content)
-        audio.write(root / folder / "silent-0.wav", np.zeros(16000, np.float32), sr=16000)
-        audio.write(root / folder / "one sample-0.wav", np.zeros(1, np.float32), sr=16000)
-    sf.write(root / "Forest Recordings" / "no number.wav", nan, 16000, subtype="FLOAT")
-    # A recording that is in no key must not spoil the figures of the others.
-    call = audio.load(sorted((root / "Parsed_Capuchinbird_Clips").glob("*"))[0], sr=16000)
-    audio.write(root / "Forest Recordings" / "without key $1$ b$_$.wav", call, sr=16000)
-    return root
 
 
 @pytest.fixture(scope="session")
@@ -63,16 +32,6 @@ def smoke_run(tmp_path_factory, sample):
         patch.setenv("AUDIO_SAMPLE_DIR", str(output.parent))
         main(["--profile", "smoke", "--output", str(output)])
     return output
-
-
-def run_notebook(name, output, *, folder=".", **parameters):
-    """Run a notebook by papermill alone, as in a batch that knows nothing of tools/run.py."""
-    return papermill.execute_notebook(
-        ROOT / "notebooks" / folder / f"{name}.ipynb",
-        output / "out.ipynb",
-        parameters={**parameters, "OUTPUT_DIR": str(output)},
-        progress_bar=False,
-    )
 
 
 def rows(run):
@@ -115,26 +74,6 @@ def test_features_writes_a_table_that_other_programs_can_read(smoke_run):
     assert metrics["logistic_accuracy"] > 0.5
     assert metrics["neighbours_accuracy"] > metrics["neighbours_accuracy_unscaled"]
     assert len(pd.read_csv(folder / "errors.csv")) == metrics["files_in_error"] > 0
-
-
-@pytest.mark.parametrize("dataset", ["capuchin", "esc50"])
-@pytest.mark.parametrize("name", FIRST_TWO)
-def test_the_first_two_run_on_other_data_sets(sample, tmp_path, name, dataset, monkeypatch):
-    monkeypatch.setenv("AUDIO_DATA", str(sample.parent))
-    monkeypatch.setenv("AUDIO_SAMPLE_DIR", str(sample.parent))
-    run_notebook(name, tmp_path, DATASET=dataset, MAX_CLIPS=80)
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["dataset"] == dataset and 70 <= metrics["clips"] <= 80
-
-
-@pytest.mark.parametrize("name", FIRST_TWO)
-def test_the_untouched_exercises_of_the_first_two_run_to_the_end(sample, tmp_path, name):
-    notebook = run_notebook(
-        name, tmp_path, folder="exercises", DATASET="capuchin", DATA_DIR=str(sample), MAX_CLIPS=60
-    )
-    shown = json.dumps([cell.get("outputs", []) for cell in notebook.cells])
-    assert shown.count("not attempted") >= 8 and "NotImplementedError" not in shown
-    assert (tmp_path / "metrics.json").is_file()
 
 
 def test_speakers_are_named_and_the_networks_compared(smoke_run):
@@ -188,100 +127,6 @@ def test_the_saved_network_names_recordings_of_any_kind(smoke_run, tmp_path):
         [tmp_path / "tone.wav", tmp_path / "broken.wav"], model, progress=False
     )
     assert table["label"].isin(model.names).all() and len(table) == len(errors) == 1
-
-
-def test_urban_runs_on_sets_without_folds(sample, tmp_path, monkeypatch):
-    monkeypatch.setenv("AUDIO_DATA", str(sample.parent))
-    monkeypatch.setenv("AUDIO_SAMPLE_DIR", str(sample.parent))
-    run_notebook(URBAN, tmp_path, DATASET="catsdogs", EPOCHS=1, FOLDS=[1], SHIFTS=1)
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["dataset"] == "catsdogs" and metrics["classes"] == 2
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"MODEL": "resnet"}, "it is mfcc_cnn, logmel_cnn, yamnet or fusion"),
-        ({"VARIANTS": ["mixup"]}, "it takes some of"),
-        ({"SEEDS": []}, "a seed are needed"),
-    ],
-)
-def test_a_wrong_parameter_of_urban_ends_it_at_once(tmp_path, parameters, message):
-    with pytest.raises(papermill.PapermillExecutionError, match=message):
-        run_notebook(URBAN, tmp_path, **parameters)
-
-
-@pytest.mark.real
-@pytest.mark.skipif(not (REAL / "urbansound8k").is_dir(), reason="the real clips are not here")
-def test_urban_learns_real_sounds(tmp_path):
-    run_notebook(
-        URBAN,
-        tmp_path,
-        DATA_DIR=str(REAL / "urbansound8k"),
-        FOLDS=[3],
-        EPOCHS=8,
-        SHIFTS=1,
-        MAX_CLIPS=500,
-    )
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["source"] == "local" and metrics["accuracy_mean"] > 0.3
-    assert metrics["random_split_accuracy"] > metrics["accuracy_mean"]
-
-
-def test_untouched_exercises_on_few_speakers_with_bad_files(tmp_path):
-    """And a speaker with one recording, other rates and formats, and recordings to be named."""
-    voices, rng = tmp_path / "voices, été", np.random.default_rng(0)
-    for k in range(5):
-        for i in range(4):
-            tone = np.sin(2 * np.pi * (200 + 150 * k) * np.arange(24000) / 16000)
-            y = (0.2 * tone + 0.01 * rng.normal(size=24000)).astype(np.float32)
-            folder = voices / f"speaker {k}"
-            folder.mkdir(parents=True, exist_ok=True)
-            suffix = ("wav", "flac", "ogg", "mp3")[i]
-            audio.write(folder / f"{i}.{suffix}", y, sr=(16000, 22050, 44100, 16000)[i])
-    (voices / "speaker 0" / "empty.wav").touch()
-    (voices / "alone").mkdir()
-    shutil.copy(voices / "speaker 1" / "0.wav", voices / "alone")
-    to_name = tmp_path / "to name"
-    (to_name / "below").mkdir(parents=True)
-    shutil.copy(voices / "speaker 2" / "1.flac", to_name / "below" / "who.flac")
-    (to_name / "no sound.mp3").write_text("no sound")
-    (tmp_path / "out").mkdir()
-    notebook = run_notebook(
-        SPEAKERS,
-        tmp_path / "out",
-        folder="exercises",
-        DATA_DIR=str(voices),
-        PREDICT_DIR=str(to_name),
-        NETWORKS=["dense"],
-        INPUTS=["mfcc_pooled"],
-        EPOCHS=2,
-    )
-    shown = json.dumps([cell.get("outputs", []) for cell in notebook.cells])
-    assert shown.count("not attempted") >= 18 and "NotImplementedError" not in shown
-    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert metrics["n_speakers"] == 5 and metrics["eer"] is not None
-    errors = pd.read_csv(tmp_path / "out" / "errors.csv")
-    assert set(errors["file"]) == {"speaker 0/empty.wav", "alone", "no sound.mp3"}
-    named = pd.read_csv(tmp_path / "out" / "predict.csv")
-    assert named["file"].tolist() == ["below/who.flac"]
-    assert named["label"].str.startswith("speaker").all()
-
-
-@pytest.mark.real
-@pytest.mark.skipif(not (REAL / "speakers").is_dir(), reason="no real speakers here")
-def test_real_speakers_are_recognised(tmp_path):
-    run_notebook(
-        SPEAKERS,
-        tmp_path,
-        DATA_DIR=str(REAL / "speakers"),
-        NETWORKS=["dense"],
-        INPUTS=["mfcc_pooled"],
-    )
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["source"] == "local" and metrics["n_speakers"] == 32
-    assert metrics["utterance_accuracy"] >= 0.97 and metrics["crop_accuracy"] >= 0.94
-    assert metrics["eer"] <= 0.1
 
 
 def test_the_counter_writes_what_it_promises(smoke_run):

@@ -180,7 +180,7 @@ class _Batch:
         elif missing := set(range(n_parts)) - there:
             self._add(replace(task, part=part, n_parts=n_parts) for part in sorted(missing))
         else:
-            self._finish(task, *self._ledger.joined(name))
+            self._finish(task, *self._ledger.joined(name, task.identity))
 
     def _add(self, tasks):
         for task in tasks:
@@ -208,7 +208,7 @@ class _Batch:
                 self._ledger.fail(task.name, task.identity, reasons[min(reasons)])
                 self._close(task)
             else:
-                self._finish(task, *self._ledger.joined(task.name))
+                self._finish(task, *self._ledger.joined(task.name, task.identity))
 
     def _finish(self, task, score, length):
         duration_s = length / self._detector.frontend.sr

@@ -91,10 +91,11 @@ class Ledger:
         ).fetchall()
         return (rows[0][0] if rows else None), {part for _, part in rows}
 
-    def joined(self, name):
+    def joined(self, name, identity):
         """(score, length) of a recording whose parts are all there: float32 (n_steps,)."""
         rows = self._file.execute(
-            "SELECT score, length FROM parts WHERE name = ? ORDER BY part", (name,)
+            "SELECT score, length FROM parts WHERE name = ? AND identity = ? ORDER BY part",
+            (name, identity),
         ).fetchall()
         scores = [np.frombuffer(score, np.float32) for score, _ in rows]
         return np.concatenate(scores), rows[-1][1]
