@@ -67,16 +67,15 @@ class Pool:
         is none at the moment; it is asked for no more than the workers can do soon, and again
         whenever a task is done. Raises ClusterError if the scheduler is lost.
         """
-        done, n_running = SimpleQueue(), 0
-        crew = _Crew(self)
+        done, n_running, n_threads, looked = SimpleQueue(), 0, self.n_here, -math.inf
         while True:
-            while n_running < TASKS_PER_THREAD * crew.size:
+            if self.client and time.monotonic() - looked > ASK_AGAIN_S:
+                n_threads, looked = self._crew(n_threads), time.monotonic()
+            while n_running < TASKS_PER_THREAD * max(1, n_threads):
                 if (task := next_task()) is None:
                     break
-                try:
+                with _connected():
                     future = self.submit(function, task)
-                except Exception as error:  # Dask's client raises whatever its connection does
-                    raise ClusterError(f"{LOST} ({error})") from None
                 future.add_done_callback(lambda future, task=task: done.put((task, future)))
                 n_running += 1
             if not n_running:
@@ -87,7 +86,23 @@ class Pool:
                 if future.cancelled():
                     raise ClusterError(LOST)
                 yield task, future
-            crew.look()
+
+    def _crew(self, n_before):
+        """How many threads there are now; says so when there are none any more."""
+        with _connected():
+            n_threads = self.n_threads
+        if n_before and not n_threads:
+            tqdm.write("no worker is left: waiting for one (Ctrl-C loses nothing)")
+        return n_threads
+
+
+@contextlib.contextmanager
+def _connected():
+    """Within, whatever a client raises when its connection breaks (it may be anything) is told."""
+    try:
+        yield
+    except Exception as error:
+        raise ClusterError(f"{LOST} ({type(error).__name__}: {error})") from error
 
 
 def _unpack():
@@ -98,24 +113,6 @@ def _unpack():
         return pickle.loads(packed)()
 
     return call
-
-
-class _Crew:
-    """How many threads a pool has, looked up now and then; says so when there are none."""
-
-    def __init__(self, pool):
-        self._pool, self._seen = pool, -math.inf
-        self.size = 1
-        self.look()
-
-    def look(self):
-        """Look again, if the last time was long ago."""
-        if time.monotonic() - self._seen < ASK_AGAIN_S:
-            return
-        size = self._pool.n_threads
-        if self.size and not size:
-            tqdm.write("no worker is left: waiting for one (Ctrl-C loses nothing)")
-        self.size, self._seen = size, time.monotonic()
 
 
 def why(error):

@@ -675,7 +675,7 @@ if gains:
     n_heard = table["group"].iloc[first.validation].nunique()
     print(f"networks for each row: {len(SEEDS)}; recordings in the validation fold: {n_heard}")
 else:
-    print("VARIANTS is empty: nothing is left out")
+    print("VARIANTS is empty: nothing is left out. What UrbanSound8K says of each: README.md")
 
 # %% [markdown]
 # ## 7 One clip, heard five times
