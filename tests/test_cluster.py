@@ -97,8 +97,9 @@ def test_notebooks_fail_on_a_cluster_as_they_do_here(series, monkeypatch, capsys
     assert main(asked, root=series) == 1
     (row,) = rows_of(series / "out")
     assert row["status"] == "failed" and "ZeroDivisionError" in row["reason"]
-    assert main(["02", "--output", "x", "--scheduler", "nowhere"], root=series) == 2
+    assert main(["02", "--output", str(series / "x"), "--scheduler", "nowhere"], root=series) == 2
     assert "run: no scheduler answers at nowhere" in capsys.readouterr().err
+    assert not (series / "x").exists()
 
 
 # --- features -------------------------------------------------------------------------------------
@@ -175,6 +176,40 @@ def test_a_clip_that_kills_its_workers_is_listed_alone(run, tmp_path, clips, mon
         for name in ("here", "out")
     )
     assert before - left == {victim}
+
+
+def test_where_nothing_can_be_described(run, tmp_path, monkeypatch, capsys):
+    def broken(task, **places):
+        raise MemoryError("too much")
+
+    monkeypatch.setattr("tools.extraction.describe", broken)
+    assert run("out") == 2
+    assert "no clip could be described (first: MemoryError: too much)" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "results").exists()
+
+
+def test_features_of_two_sets_do_not_mix_and_a_killed_run_leaves_nothing(run, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "dataset.txt").write_text("capuchin: /elsewhere\n")
+    (tmp_path / "out" / ".results.1.part").mkdir()
+    assert run("out") == 2
+    assert "holds features of another data set" in capsys.readouterr().err
+    (tmp_path / "out" / "dataset.txt").unlink()
+    (tmp_path / "out").rmdir()
+    assert run("out") == 1
+    (tmp_path / "out" / ".results.1.part").mkdir()
+    assert run("out") == 1
+    assert sorted(os.listdir(tmp_path / "out")) == ["dataset.txt", "results"]
+
+
+def test_a_sweep_whose_scheduler_dies_says_so(series, scheduler, workers, request):
+    asked = ["--output", "out", *SWEEP, "--scheduler", scheduler[0]]
+    process = started(asked, request, root=series)
+    waiting_at(series, process)
+    scheduler[1].kill()
+    process.communicate(timeout=180)
+    assert process.returncode == 1
+    assert "the scheduler is gone" in (series / "out" / "summary.csv").read_text()
 
 
 def test_extraction_says_what_it_cannot_do(run, tmp_path, monkeypatch, capsys):

@@ -1,9 +1,13 @@
 """tools/count.py: counted here or on a cluster, the same to the byte, whoever dies meanwhile."""
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -221,6 +225,19 @@ def test_a_worker_that_dies_changes_no_byte(run, tmp_path, scheduler, workers, m
     assert "dashboard http://" in capsys.readouterr().out
 
 
+def test_a_batch_does_not_take_the_lack_of_workers_for_its_end(monkeypatch):
+    class Deserted:  # a client whose workers are all gone for a while
+        def nthreads(self):
+            return {}
+
+    monkeypatch.setattr(cluster, "ASK_AGAIN_S", 0)
+    tasks = iter(range(50))
+    with ThreadPoolExecutor(1) as executor:
+        pool = Pool(executor, client=Deserted())
+        done = [future.result() for _, future in pool.work(abs, lambda: next(tasks, None))]
+    assert sorted(done) == list(range(50))
+
+
 def test_a_scheduler_that_dies_loses_nothing(
     run, tmp_path, scheduler, workers, monkeypatch, capsys
 ):
@@ -272,6 +289,28 @@ def said(capsys):
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("count: ")]
     assert len(lines) == 1
     return lines[0]
+
+
+def test_one_who_takes_the_call_and_says_nothing(run, impatient, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        assert run("out", "--scheduler", address) == 2
+    assert f"no scheduler answers at {address} (no answer within 2 s)" in said(capsys)
+
+
+def test_one_who_speaks_another_language(run, impatient, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet():
+            with contextlib.suppress(OSError):
+                while True:
+                    server.accept()[0].sendall(b"SSH-2.0-OpenSSH_9.2 and more of that\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        assert run("out", "--scheduler", address) == 2
+        assert f"no scheduler answers at {address}" in said(capsys)
+        server.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense", "ftp://x"])
@@ -344,6 +383,17 @@ def test_a_folder_or_model_that_is_not_there(run, folder, model, tmp_path, capsy
     assert count.main([str(folder), "--model", str(folder / "no sound.wav"), *base]) == 2
     assert "cannot be read as a model" in said(capsys)
     assert not (tmp_path / "out" / "results").exists()
+
+
+def test_a_score_that_is_no_number_is_listed(run, tmp_path, monkeypatch):
+    def broken(task, model, score=sys.modules["tools.counting"].score_task):
+        outcome = score(task, model)
+        return (outcome[0] * np.nan, *outcome[1:]) if task.name == "clip 02.wav" else outcome
+
+    monkeypatch.setattr("tools.counting.score_task", broken)
+    assert run("out") == 1
+    errors = pd.read_csv(tmp_path / "out" / "results" / "errors.csv").set_index("file")["reason"]
+    assert len(errors) == 3 and "NaN" in errors["clip 02.wav"]
 
 
 def test_a_model_that_changes_meanwhile_ends_the_run(run, tmp_path, monkeypatch, capsys):

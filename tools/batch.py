@@ -1,11 +1,11 @@
 """What the commands over thousands of files share: options, output folder, exit status."""
 
 import os
+import shutil
 import sqlite3
 import sys
 from pathlib import Path
 
-from helpers.data import DataError
 from tools.cluster import ClusterError
 from tools.partitions import FORMATS
 from tools.series import UsageError, positive
@@ -36,6 +36,8 @@ def open_output(path, *, marker):
     if path.exists() and any(path.iterdir()) and not (path / marker).exists():
         raise UsageError(f"{path} holds other files: give a new folder, or one of an earlier run")
     path.mkdir(parents=True, exist_ok=True)
+    for left_over in path.glob(".results.*"):  # of a run that was killed as it wrote them
+        shutil.rmtree(left_over, ignore_errors=True)
     return path
 
 
@@ -46,7 +48,7 @@ def exit_status(name, work, *, unusable=()):
     """
     try:
         return work()
-    except (UsageError, DataError, *unusable) as error:
+    except (UsageError, *unusable) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
     except (ClusterError, OSError, sqlite3.Error) as error:

@@ -51,7 +51,9 @@ class Pool:
         if not self.client:
             return self.executor.submit(function, *args)
         # As bytes: Dask's scheduler looks into what it passes on, and could not import it.
-        return self.executor.submit(_unpack(), pickle.dumps(partial(function, *args)))
+        packed = pickle.dumps(partial(function, *args))
+        with _connected():
+            return self.executor.submit(_unpack(function), packed)
 
     def everywhere(self, function, *args):
         """Call a function here and in every worker's process, whatever tasks they have."""
@@ -74,8 +76,7 @@ class Pool:
             while n_running < TASKS_PER_THREAD * max(1, n_threads):
                 if (task := next_task()) is None:
                     break
-                with _connected():
-                    future = self.submit(function, task)
+                future = self.submit(function, task)
                 future.add_done_callback(lambda future, task=task: done.put((task, future)))
                 n_running += 1
             if not n_running:
@@ -105,13 +106,14 @@ def _connected():
         raise ClusterError(f"{LOST} ({type(error).__name__}: {error})") from error
 
 
-def _unpack():
+def _unpack(function):
     # A function within a function travels whole: no other process need import it.
     def call(packed):
         import pickle
 
         return pickle.loads(packed)()
 
+    call.__name__ = getattr(function, "func", function).__name__  # as the dashboard calls it
     return call
 
 
@@ -137,9 +139,11 @@ def open_pool(scheduler, *, places=(), n_workers=None):
         with ThreadPoolExecutor(n_workers) as executor:
             try:
                 yield Pool(executor, n_here=n_workers)
-            except BaseException:
-                executor.shutdown(wait=False, cancel_futures=True)
+            except KeyboardInterrupt:
+                tqdm.write("stopping when what has begun is done")
                 raise
+            finally:
+                executor.shutdown(cancel_futures=True)
         return
     with contextlib.ExitStack() as stack:
         client = _client(scheduler, stack, n_workers=n_workers)
@@ -164,18 +168,24 @@ def _client(scheduler, stack, *, n_workers):
             "--scheduler needs Dask, which is not installed: pip install -e '.[cluster]'"
         ) from None
     if scheduler == "local":
-        cluster = distributed.LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            dashboard_address=":0",
-            env=kernel_environment(root=ROOT, threads=max(1, cpu_count() // n_workers)),
-        )
+        try:
+            cluster = distributed.LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                memory_limit=0,  # a worker that Dask thinks too large would pause without a word
+                dashboard_address=":0",
+                env=kernel_environment(root=ROOT, threads=max(1, cpu_count() // n_workers)),
+            )
+        except Exception as error:  # of any kind: a full disk, no more processes, no ports
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UsageError(f"no processes can be started here: {reason}") from error
         return stack.enter_context(distributed.Client(stack.enter_context(cluster)))
     try:
         asyncio.run(_knock(scheduler))
-    except (OSError, ValueError, TypeError) as error:  # TypeError: tls:// without certificates
+    except Exception as error:  # of any kind: who answers there need not speak Dask's language
+        reason = str(error) or f"no answer within {PATIENCE_S} s"
         raise UsageError(
-            f"no scheduler answers at {scheduler} ({error}): start one with `dask scheduler`, "
+            f"no scheduler answers at {scheduler} ({reason}): start one with `dask scheduler`, "
             "and workers with `dask worker ADDRESS`, or use --scheduler local"
         ) from None
     return stack.enter_context(distributed.Client(scheduler))
@@ -187,7 +197,9 @@ async def _knock(scheduler):
     from distributed.comm import connect
 
     options = Security().get_connection_args("client")
-    connection = await connect(scheduler, timeout=PATIENCE_S, **options)
+    # Its own limit of time does not hold for one that takes the call and says nothing.
+    async with asyncio.timeout(PATIENCE_S + 1):
+        connection = await connect(scheduler, timeout=PATIENCE_S, **options)
     connection.abort()
 
 

@@ -24,7 +24,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
 
 from helpers import env
-from helpers.data import sounds_below
+from helpers.data import DataError, sounds_below
 from tools.batch import add_options, exit_status, open_output
 from tools.cluster import open_pool
 from tools.summary import human_seconds
@@ -87,7 +87,7 @@ def main(argv=None):
     env.setup()
     from helpers.models import ModelError  # imports Keras: set-up comes first
 
-    return exit_status("count", partial(count, arguments), unusable=[ModelError])
+    return exit_status("count", partial(count, arguments), unusable=[DataError, ModelError])
 
 
 if __name__ == "__main__":

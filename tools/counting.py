@@ -122,8 +122,11 @@ def count_folder(folder, paths, *, model, settings, pool, output, kind):
     """
     with _loading:
         detector = _detector(model)
+    from helpers import counting  # after Keras' backend has been chosen
+
     settings = replace(detector.settings, **settings)
-    about = {"format": FORMAT, "model": model.digest, **asdict(settings)}
+    parts = {"format": FORMAT, "part_blocks": counting.PART_BLOCKS}
+    about = {**parts, "model": model.digest, **asdict(settings)}
     named = {env.printable(path.relative_to(folder).as_posix()): path for path in paths}
     named = dict(sorted(named.items()))
     start = time.perf_counter()
@@ -212,10 +215,14 @@ class _Batch:
 
     def _finish(self, task, score, length):
         duration_s = length / self._detector.frontend.sr
-        events = find_events(
-            score, step_s=self._detector.step_s, settings=self._settings, length_s=duration_s
-        )
-        self._ledger.finish(task.name, task.identity, duration_s=duration_s, events=events)
+        try:
+            events = find_events(
+                score, step_s=self._detector.step_s, settings=self._settings, length_s=duration_s
+            )
+        except ValueError as error:  # a score that is no number
+            self._ledger.fail(task.name, task.identity, str(error))
+        else:
+            self._ledger.finish(task.name, task.identity, duration_s=duration_s, events=events)
         self._close(task)
 
     def _close(self, task):

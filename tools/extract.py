@@ -14,6 +14,7 @@ Ctrl-C.
 """
 
 import argparse
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -25,14 +26,22 @@ if __name__ == "__main__":
 from helpers import cache, data, env
 from tools.batch import add_options, exit_status, open_output
 from tools.cluster import open_pool
+from tools.files import write_atomically
+from tools.series import UsageError
+
+MARKER = "dataset.txt"  # tells the output folder from any other, and whose features it holds
 
 
 def extract(arguments):
     """Do what the command line says; returns the exit status. Raises UsageError and others."""
     from tools import extraction  # what it imports takes seconds
 
-    output = open_output(arguments.output, marker="results/features")
+    output = open_output(arguments.output, marker=MARKER)
     dataset = data.resolve(arguments.dataset, arguments.data_dir, require=("clips",))
+    about = f"{dataset.name}: {os.path.abspath(dataset.root)}\n"
+    if (output / MARKER).exists() and (output / MARKER).read_text(encoding="utf-8") != about:
+        raise UsageError(f"{output} holds features of another data set: give a new folder")
+    write_atomically(output / MARKER, about)
     table, errors = data.clip_table(dataset)
     cache.default_folder().mkdir(parents=True, exist_ok=True)
     places = [dataset.root, cache.default_folder()]
@@ -56,7 +65,9 @@ def main(argv=None):
     parser.add_argument("dataset", help="its name, see `python -m helpers.data list`")
     parser.add_argument("--data-dir", default="", help="where it lies (default: as for a notebook)")
     add_options(parser)
-    return exit_status("extract", partial(extract, parser.parse_args(argv)))
+    return exit_status(
+        "extract", partial(extract, parser.parse_args(argv)), unusable=[data.DataError]
+    )
 
 
 if __name__ == "__main__":

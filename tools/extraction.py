@@ -12,6 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from helpers import cache, env, survey
+from helpers.data import DataError
 from tools.cluster import why
 from tools.files import replaced_folder
 from tools.partitions import ROWS, batched, write_part
@@ -30,9 +31,9 @@ def extract(table, errors, *, root, pool, output, kind):
 
     table, errors: see `data.clip_table`. root: folder of the data set, from which files are named.
     pool: see `cluster.open_pool`. output: Path of a folder. kind: see `partitions`.
-    Returns (rows, errors): a row for each clip in the order of the table, with its measures and
-    features, and all that is wrong with others. Raises ClusterError; what was computed by then is
-    kept.
+    Returns (rows, errors): a row for each clip, in order of their paths, with its measures and
+    features, and all that is wrong with others. Raises ClusterError, and DataError if there is no
+    row; what was computed by then is kept.
     """
     waiting = deque(batched(table, CLIPS))
     described, faults = [], [errors]
@@ -50,6 +51,8 @@ def extract(table, errors, *, root, pool, output, kind):
                 named = [(env.short_path(task["path"].iloc[0], root=root), why(error))]
                 faults.append(pd.DataFrame(named, columns=errors.columns))
             bar.update(len(task))
+    if not described:
+        raise DataError(f"no clip could be described (first: {faults[-1]['reason'].iloc[0]})")
     rows = pd.concat(described).sort_values("path", ignore_index=True)
     rows["path"] = [env.short_path(path, root=root) for path in rows["path"]]
     faults = pd.concat(faults, ignore_index=True).sort_values("file", kind="stable")

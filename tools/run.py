@@ -37,8 +37,8 @@ import nbformat
 from tqdm import tqdm
 
 from helpers.env import cpu_count
-from tools.batch import SCHEDULER
-from tools.cluster import open_pool, why
+from tools.batch import SCHEDULER, exit_status
+from tools.cluster import LOST, open_pool, why
 from tools.execution import (
     Job,
     attempt,
@@ -135,18 +135,24 @@ def execute(jobs, *, root, pool):
         _termination_as_interrupt(),
         tqdm(total=len(jobs), desc="notebooks", unit="notebook", disable=quiet) as bar,
     ):
-        futures = {pool.submit(run_one, job): job for job in jobs}
+        futures = {}
         try:
+            for job in jobs:
+                futures[pool.submit(run_one, job)] = job
             for future in as_completed(futures):
-                _report(_result_of(futures[future], future))
+                _report(_result_of(futures[future], future, reason=LOST))
                 bar.update()
         except KeyboardInterrupt:
             stopped = True
             for future in futures:
                 future.cancel()
             pool.everywhere(stop_kernels, run_id)
-            wait(futures)
-    return {job.folder: _result_of(job, future) for future, job in futures.items()}, stopped
+            if not pool.client:  # on a cluster, nothing more comes of what was cancelled
+                wait(futures)
+    reason = "" if stopped else LOST
+    results = {job.folder: job.result("not run") for job in jobs}
+    results |= {job.folder: _result_of(job, f, reason=reason) for f, job in futures.items()}
+    return results, stopped
 
 
 def _run_one(job, *, root, run_id, threads, quiet):
@@ -164,10 +170,10 @@ def _run_one(job, *, root, run_id, threads, quiet):
         )
 
 
-def _result_of(job, future):
-    """The Result of a job whose future is done, whatever became of it."""
+def _result_of(job, future, *, reason):
+    """The Result of a job whose future is done, whatever became of it. reason: if it is none."""
     if future.cancelled():
-        return job.result("not run")
+        return job.result("not run", reason)
     if error := future.exception():
         return job.result("failed", why(error))
     return future.result()
@@ -230,41 +236,32 @@ def _parser():
     return parser
 
 
-def main(argv=None, *, root=ROOT):
-    """Command line; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+def run(arguments, *, root):
+    """Do what the command line says; returns the exit status. Raises UsageError, OSError."""
     profile = arguments.profile or OWN_VALUES
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     output = Path(os.path.abspath(arguments.output or root / "runs" / f"{stamp}-{profile}"))
-    try:
-        series = find_notebooks(root)
-        names = select(arguments.notebooks, series)
-        if arguments.list:
-            show_series({name: series[name] for name in names}, read_profiles(root))
-            return 0
-        asked = arguments.sweep + ([f"SEED={arguments.seeds}"] if arguments.seeds else [])
-        sweeps = [read_sweep(text) for text in asked]
-        jobs = plan(
-            names,
-            series=series,
-            profile=arguments.profile,
-            given=arguments.parameters,
-            sweeps=sweeps,
-            output=output,
-            root=root,
-        )
+    series = find_notebooks(root)
+    names = select(arguments.notebooks, series)
+    if arguments.list:
+        show_series({name: series[name] for name in names}, read_profiles(root))
+        return 0
+    asked = arguments.sweep + ([f"SEED={arguments.seeds}"] if arguments.seeds else [])
+    sweeps = [read_sweep(text) for text in asked]
+    jobs = plan(
+        names,
+        series=series,
+        profile=arguments.profile,
+        given=arguments.parameters,
+        sweeps=sweeps,
+        output=output,
+        root=root,
+    )
+    places = {root}.union(*(input_places(job.parameters, root=root).values() for job in jobs))
+    n_workers = min(arguments.jobs, len(jobs))
+    with open_pool(arguments.scheduler, places=sorted(places), n_workers=n_workers) as pool:
         open_output(output, profile=profile, given=arguments.parameters, sweeps=sweeps)
-    except UsageError as error:
-        print(f"run: {error}", file=sys.stderr)
-        return 2
-    try:
-        with open_pool(
-            arguments.scheduler, places=[root, output], n_workers=min(arguments.jobs, len(jobs))
-        ) as pool:
-            results, stopped = execute(jobs, root=root, pool=pool)
-    except UsageError as error:
-        print(f"run: {error}", file=sys.stderr)
-        return 2
+        results, stopped = execute(jobs, root=root, pool=pool)
     # A folder that was used for other notebooks before goes on showing what is complete in it.
     for name in series:
         for folder in [output / name, *(output / name).glob("*/")]:
@@ -284,6 +281,11 @@ def main(argv=None, *, root=ROOT):
     if stopped:
         return 130
     return 0 if good == len(results) else 1
+
+
+def main(argv=None, *, root=ROOT):
+    """Command line; returns the exit status."""
+    return exit_status("run", partial(run, _parser().parse_args(argv), root=root))
 
 
 if __name__ == "__main__":
