@@ -107,7 +107,7 @@ def score_part(path, detector, *, part, n_parts, lock=None):
     path: sound file. detector: `models.CallDetector`. part: from 0 to n_parts - 1. n_parts: see
     `part_count`. lock: held while the network runs. Each is scored with so much of its neighbours
     that no step misses any sound, and begins where one of the network's own blocks begins: the same
-    to the bit if the recording has the model's rate, else to the rounding of the resampler.
+    to the bit for wav and flac at the model's rate, else to the rounding of decoder and resampler.
     Returns (score, length): float32 (n_steps,), and the samples at the model's rate from the
     recording's beginning to the part's end. Raises AudioError.
     """
