@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -256,6 +257,33 @@ def test_processes_on_this_machine(run, tmp_path):
     run("here")
     assert run("local", "--scheduler", "local", "--jobs", "2") == 1
     assert contents(tmp_path / "local") == contents(tmp_path / "here")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
+def test_ctrl_c_ends_all_processes_in_a_line(folder, model, tmp_path, request):
+    for k in range(3000):  # more than it can count before it is stopped
+        os.link(folder / "clip 04.wav", folder / f"more {k}.wav")
+    arguments = [folder, "--model", model, "--output", tmp_path / "out", "--scheduler", "local"]
+    process = subprocess.Popen(
+        [sys.executable, "tools/count.py", *map(str, arguments)],
+        cwd=REPOSITORY,
+        start_new_session=True,  # as a terminal does it: its signal reaches all of them
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    request.addfinalizer(process.kill)
+    deadline = time.monotonic() + 180
+    while not (tmp_path / "out" / "ledger.sqlite").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, written = process.communicate(timeout=180)
+    assert process.returncode == 130
+    assert written.splitlines()[-1] == "count: stopped; the same command goes on from here"
+    assert "Traceback" not in written and "WARNING" not in written
+    assert not (tmp_path / "out" / "results").exists()
 
 
 def test_a_recording_that_kills_its_workers_is_listed(run, tmp_path, monkeypatch):

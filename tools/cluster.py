@@ -6,6 +6,7 @@ data and the output under the same paths, as they do with a shared folder.
 
 import asyncio
 import contextlib
+import logging
 import math
 import pickle
 import sys
@@ -174,6 +175,9 @@ def _client(scheduler, stack, *, n_workers):
                 threads_per_worker=1,
                 memory_limit=0,  # a worker that Dask thinks too large would pause without a word
                 dashboard_address=":0",
+                silence_logs=logging.ERROR,
+                # Ctrl-C is for this process: workers would each print where they were.
+                preload=["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
                 env=kernel_environment(root=ROOT, threads=max(1, cpu_count() // n_workers)),
             )
         except Exception as error:  # of any kind: a full disk, no more processes, no ports
