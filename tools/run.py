@@ -5,7 +5,7 @@
     python tools/run.py 05 -p DATA_DIR recordings    other parameters; values are YAML
     python tools/run.py 04 --sweep EPOCHS=10,20 --sweep N_MELS=40,64 --seeds 0,1,2
                                                      a run for every combination, compared
-    python tools/run.py 04 --sweep FOLDS=[1],[2] --scheduler tcp://10.0.0.5:8786
+    python tools/run.py 04 --sweep 'FOLDS=[1],[2]' --scheduler tcp://10.0.0.5:8786
                                                      the same on a Dask cluster
     python tools/run.py --list                       the notebooks and what they can be given
 
