@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from tiny_series import hear_ctrl_c
 
 from helpers import models
 from helpers.counting import count_calls
@@ -268,6 +269,7 @@ def test_ctrl_c_ends_all_processes_in_a_line(folder, model, tmp_path, request):
         [sys.executable, "tools/count.py", *map(str, arguments)],
         cwd=REPOSITORY,
         start_new_session=True,  # as a terminal does it: its signal reaches all of them
+        preexec_fn=hear_ctrl_c,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

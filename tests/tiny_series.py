@@ -2,6 +2,7 @@
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,11 @@ def rows_of(output):
         return list(csv.DictReader(file))
 
 
+def hear_ctrl_c():
+    """Have a process obey Ctrl-C, which it would ignore if the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(arguments, request, *, root):
     """A run in a process of its own, in root; should the test fail, nothing is left running."""
     code = "import sys; from pathlib import Path; from tools.run import main\n"
@@ -54,6 +60,7 @@ def started(arguments, request, *, root):
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        preexec_fn=hear_ctrl_c if os.name == "posix" else None,
     )
     request.addfinalizer(process.kill)
     return process
