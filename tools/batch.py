@@ -25,16 +25,24 @@ def add_options(parser):
     parser.add_argument("--jobs", type=positive(int), help="threads or processes here (one a core)")
 
 
-def open_output(path, *, marker):
-    """Make the output folder, or take up an earlier one, which `marker` tells from any other.
+def need_own(path, *, marker):
+    """See that a folder is new, empty, or of an earlier run, which a file `marker` in it tells.
 
-    Returns its absolute Path. Raises UsageError, OSError.
+    Raises UsageError.
     """
-    path = Path(os.path.abspath(path))
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is no folder")
     if path.exists() and any(path.iterdir()) and not (path / marker).exists():
         raise UsageError(f"{path} holds other files: give a new folder, or one of an earlier run")
+
+
+def open_output(path, *, marker):
+    """Make the output folder, or take up an earlier one, see `need_own`.
+
+    Returns its absolute Path. Raises UsageError, OSError.
+    """
+    path = Path(os.path.abspath(path))
+    need_own(path, marker=marker)
     path.mkdir(parents=True, exist_ok=True)
     for left_over in path.glob(".results.*"):  # of a run that was killed as it wrote them
         shutil.rmtree(left_over, ignore_errors=True)

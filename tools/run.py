@@ -37,7 +37,7 @@ import nbformat
 from tqdm import tqdm
 
 from helpers.env import cpu_count
-from tools.batch import SCHEDULER, exit_status
+from tools.batch import SCHEDULER, exit_status, need_own
 from tools.cluster import LOST, open_pool, why
 from tools.execution import (
     Job,
@@ -98,12 +98,8 @@ def plan(names, *, series, profile, given, sweeps, output, root):
 
 def open_output(output, *, profile, given, sweeps):
     """Make a run's folder, or take up an earlier one; refuse one with other files in it."""
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"{output} is no folder")
-    is_used = output.exists() and any(output.iterdir())
-    if is_used and not (output / MARKER).exists():
-        raise UsageError(f"{output} holds other files: give a new folder, or one of an earlier run")
-    if is_used and bool(sweeps) != _is_sweep(output):
+    need_own(output, marker=MARKER)
+    if (output / MARKER).exists() and bool(sweeps) != _is_sweep(output):
         kind = "run that is no sweep" if sweeps else "sweep"
         raise UsageError(f"{output} holds a {kind}: give a new folder")
     request = {"profile": profile, "parameters": dict(given), "sweep": dict(sweeps)}
