@@ -19,10 +19,11 @@ from tiny_series import hear_ctrl_c
 
 from helpers import models
 from helpers.counting import count_calls
-from tools import cluster, count, ledger
-from tools.cluster import Pool
-from tools.counting import Task
-from tools.series import UsageError
+from tools import count
+from tools.batch import cluster, ledger
+from tools.batch.cluster import Pool
+from tools.batch.recordings import Task
+from tools.command_line import UsageError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RATE = 8000
@@ -131,7 +132,7 @@ def test_csv_says_the_same(run, tmp_path):
 
 def test_tables_come_in_parts(run, tmp_path, monkeypatch):
     run("one")
-    monkeypatch.setattr("tools.counting.ROWS", 7)
+    monkeypatch.setattr("tools.batch.recordings.ROWS", 7)
     run("many")
     for table in ("recordings", "events"):
         parts = sorted((tmp_path / "many" / "results" / table).iterdir())
@@ -147,8 +148,8 @@ def test_a_second_run_counts_what_is_new_or_changed_or_was_unreadable(
     first = contents(tmp_path / "out")
     asked = []
     monkeypatch.setattr(
-        "tools.counting.score_task",
-        lambda task, model, score=sys.modules["tools.counting"].score_task: (
+        "tools.batch.recordings.score_task",
+        lambda task, model, score=sys.modules["tools.batch.recordings"].score_task: (
             asked.append(task.name) or score(task, model)
         ),
     )
@@ -190,7 +191,7 @@ def test_a_killed_run_goes_on_and_does_nothing_twice(n_tasks, run, folder, model
     code = f"""
 import os, sys
 from tools.cluster import Pool
-from tools.counting import Task
+from tools.batch.recordings import Task
 work = Pool.work
 def watched(pool, function, next_task):
     for k, done in enumerate(work(pool, function, next_task)):
@@ -206,8 +207,10 @@ count.main({[str(folder), "--model", str(model), "--output", str(tmp_path / "out
     assert not (tmp_path / "out" / "results").exists()
     n_done = []
     with pytest.MonkeyPatch.context() as patch:
-        take = sys.modules["tools.counting"]._Batch.take
-        patch.setattr("tools.counting._Batch.take", lambda *of: n_done.append(1) or take(*of))
+        take = sys.modules["tools.batch.recordings"]._Batch.take
+        patch.setattr(
+            "tools.batch.recordings._Batch.take", lambda *of: n_done.append(1) or take(*of)
+        )
         run("out")
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
     # Two long recordings have two parts each, and each of two bad files is asked again at most.
@@ -292,14 +295,14 @@ def test_a_recording_that_kills_its_workers_is_listed(run, tmp_path, monkeypatch
     class KilledWorker(Exception):  # as Dask raises it
         pass
 
-    def deadly(task, model, score=sys.modules["tools.counting"].score_task):
+    def deadly(task, model, score=sys.modules["tools.batch.recordings"].score_task):
         if task.name == "clip 07.wav":
             raise KilledWorker
         if task.name == "clip 08.wav":
             raise MemoryError("too long")
         return score(task, model)
 
-    monkeypatch.setattr("tools.counting.score_task", deadly)
+    monkeypatch.setattr("tools.batch.recordings.score_task", deadly)
     assert run("out") == 1
     errors = pd.read_csv(tmp_path / "out" / "results" / "errors.csv").set_index("file")["reason"]
     assert errors["clip 07.wav"].startswith("every worker that had it died")
@@ -416,11 +419,11 @@ def test_a_folder_or_model_that_is_not_there(run, folder, model, tmp_path, capsy
 
 
 def test_a_score_that_is_no_number_is_listed(run, tmp_path, monkeypatch):
-    def broken(task, model, score=sys.modules["tools.counting"].score_task):
+    def broken(task, model, score=sys.modules["tools.batch.recordings"].score_task):
         outcome = score(task, model)
         return (outcome[0] * np.nan, *outcome[1:]) if task.name == "clip 02.wav" else outcome
 
-    monkeypatch.setattr("tools.counting.score_task", broken)
+    monkeypatch.setattr("tools.batch.recordings.score_task", broken)
     assert run("out") == 1
     errors = pd.read_csv(tmp_path / "out" / "results" / "errors.csv").set_index("file")["reason"]
     assert len(errors) == 3 and "NaN" in errors["clip 02.wav"]
@@ -430,6 +433,6 @@ def test_a_model_that_changes_meanwhile_ends_the_run(run, tmp_path, monkeypatch,
     def changed(task, model):
         raise models.ModelError("it has changed")
 
-    monkeypatch.setattr("tools.counting.score_task", changed)
+    monkeypatch.setattr("tools.batch.recordings.score_task", changed)
     assert run("out") == 2
     assert said(capsys) == "count: it has changed"

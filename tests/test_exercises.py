@@ -30,7 +30,7 @@ from helpers import (
     mixing,
     verification,
 )
-from tools.exercises import BEGIN, END, find_exercises, solved
+from tools.series.exercises import BEGIN, END, find_exercises, solved
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))

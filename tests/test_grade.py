@@ -12,8 +12,8 @@ import nbformat
 import pytest
 
 from tools.grade import Gradebook, grade_all, write_scores
-from tools.grading import Assignment, Limits, feedback, grade
-from tools.submissions import (
+from tools.grading.marking import Assignment, Limits, feedback, grade
+from tools.grading.submissions import (
     SubmissionError,
     checks_of,
     find_submissions,
@@ -294,7 +294,7 @@ def graded(tmp_path_factory):
 
 
 def has_landlock():
-    code = "from tools import guard; import sys; sys.exit(not guard.lock_down(['.']))"
+    code = "from tools.grading import guard; import sys; sys.exit(not guard.lock_down(['.']))"
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 

@@ -23,9 +23,9 @@ from requests.exceptions import HTTPError
 from helpers import synthesis
 from helpers.layouts import DATASETS
 from tools import kaggle
-from tools.kernels import kernel_manager
-from tools.scan import find_fault
-from tools.series import find_notebooks, read_profiles
+from tools.running.faults import find_fault
+from tools.running.kernels import kernel_manager
+from tools.series.notebooks import find_notebooks, read_profiles
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = list(find_notebooks(ROOT))

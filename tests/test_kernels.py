@@ -8,7 +8,7 @@ import zmq
 import zmq.asyncio
 from jupyter_client.session import Session
 
-from tools.kernels import Channel
+from tools.running.kernels import Channel
 
 
 @pytest.mark.parametrize("timeout", [None, 30])

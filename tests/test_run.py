@@ -20,11 +20,11 @@ from tiny_series import (
     write_notebook,
 )
 
-from tools.execution import read_metrics
-from tools.parameters import ParameterError, parse_value
 from tools.run import main
-from tools.scan import WIDGETS, find_fault
-from tools.summary import human_memory, human_seconds, human_value
+from tools.running.execution import read_metrics
+from tools.running.faults import WIDGETS, find_fault
+from tools.running.summary import human_memory, human_seconds, human_value
+from tools.series.parameters import ParameterError, parse_value
 
 
 def read_summary(output):

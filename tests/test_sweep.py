@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from tiny_series import PARAMETERS, rows_of, started, write_helpers, write_notebook
 
-from tools import comparison, sweep
+from tools.command_line import UsageError
 from tools.run import main
-from tools.series import UsageError
+from tools.running import comparison, sweep
 
 SWEPT = PARAMETERS + "\nEPOCHS = 9\nWIDTHS = [1]"
 SCORED = """

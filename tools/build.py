@@ -23,13 +23,13 @@ import jupytext
 import nbformat
 
 from helpers import checks
-from tools.exercises import ExerciseError, find_exercises, solved, unsolved
 from tools.files import write_atomically
-from tools.parameters import ParameterError, read_parameters
+from tools.series.exercises import ExerciseError, find_exercises, solved, unsolved
+from tools.series.parameters import ParameterError, read_parameters
 
 BADGES = "{{badges}}"
 SET_UP = "# {{set-up}}"
-SET_UP_CELL = Path(__file__).with_name("set_up_cell.py")
+SET_UP_CELL = ROOT / "tools" / "series" / "set_up_cell.py"
 # What folds a cell's source away in JupyterLab, on Kaggle and on Colab; it can be opened.
 FOLDED = {"jupyter": {"source_hidden": True}, "_kg_hide-input": True, "cellView": "form"}
 HINTS = {number: exercise.hints for number, exercise in checks.EXERCISES.items()}

@@ -25,23 +25,24 @@ if __name__ == "__main__":
 
 from helpers import env
 from helpers.data import DataError, sounds_below
-from tools.batch import add_options, exit_status, open_output
-from tools.cluster import open_pool
-from tools.summary import human_seconds
+from tools.batch.cluster import open_pool
+from tools.batch.options import add_options, open_output
+from tools.command_line import exit_status
+from tools.running.summary import human_seconds
 
 
 def count(arguments):
     """Do what the command line says; returns the exit status. Raises UsageError and others."""
-    from tools import counting  # what it imports takes seconds
+    from tools.batch import recordings  # what it imports takes seconds
 
     folder = Path(os.path.abspath(arguments.folder))
     paths = sounds_below(folder)
-    model = counting.read_model(arguments.model)
+    model = recordings.read_model(arguments.model)
     settings = {} if arguments.threshold is None else {"threshold": arguments.threshold}
     output = open_output(arguments.output, marker="ledger.sqlite")
     places = [folder, model.path]
     with open_pool(arguments.scheduler, places=places, n_workers=arguments.jobs) as pool:
-        tally = counting.count_folder(
+        tally = recordings.count_folder(
             folder,
             paths,
             model=model,

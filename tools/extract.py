@@ -24,17 +24,17 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
 
 from helpers import cache, data, env
-from tools.batch import add_options, exit_status, open_output
-from tools.cluster import open_pool
+from tools.batch.cluster import open_pool
+from tools.batch.options import add_options, open_output
+from tools.command_line import UsageError, exit_status
 from tools.files import write_atomically
-from tools.series import UsageError
 
 MARKER = "dataset.txt"  # tells the output folder from any other, and whose features it holds
 
 
 def extract(arguments):
     """Do what the command line says; returns the exit status. Raises UsageError and others."""
-    from tools import extraction  # what it imports takes seconds
+    from tools.batch import clips  # what it imports takes seconds
 
     output = open_output(arguments.output, marker=MARKER)
     dataset = data.resolve(arguments.dataset, arguments.data_dir, require=("clips",))
@@ -46,7 +46,7 @@ def extract(arguments):
     cache.default_folder().mkdir(parents=True, exist_ok=True)
     places = [dataset.root, cache.default_folder()]
     with open_pool(arguments.scheduler, places=places, n_workers=arguments.jobs) as pool:
-        rows, errors = extraction.extract(
+        rows, errors = clips.extract(
             table, errors, root=dataset.root, pool=pool, output=output, kind=arguments.format
         )
     results = env.short_path(output / "results")

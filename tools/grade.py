@@ -9,8 +9,8 @@ remarks (what did not run, what a submission tried that it may not); scores_feed
 student. Run again with the same -o, it grades only what is new or changed.
 
 A check runs in the process of what it checks, and whoever is out to fool it can: look at what is
-remarked, and at the code. What it can do to the machine is limited (see tools/guard.py), but grade
-people whom you do not trust in a container.
+remarked, and at the code. What it can do to the machine is limited (see
+tools/grading/guard.py), but grade people whom you do not trust in a container.
 
 First our own solution is graded in the same way: if it does not get all points on this machine,
 nobody is graded. Exit status: 0 all graded, 2 nothing was, 130 stopped by Ctrl-C.
@@ -38,22 +38,20 @@ from tqdm import tqdm
 
 from helpers import checks, env
 from helpers.exercises import CORRECT, NOT_YET
-from tools.execution import fingerprint
+from tools.command_line import UsageError, add_parameter_option, positive
 from tools.files import write_atomically
-from tools.grading import Assignment, Grade, Limits, feedback, grade
-from tools.kernels import Kernels
-from tools.parameters import read_parameters
-from tools.series import (
-    UsageError,
-    add_parameter_option,
+from tools.grading.marking import Assignment, Grade, Limits, feedback, grade
+from tools.grading.submissions import SubmissionError, find_submissions, need_size
+from tools.running.execution import fingerprint
+from tools.running.kernels import Kernels
+from tools.series.notebooks import (
     find_notebooks,
     notebook_parameters,
-    positive,
     profile_values,
     read_profiles,
     select,
 )
-from tools.submissions import SubmissionError, find_submissions, need_size
+from tools.series.parameters import read_parameters
 
 TITLES = {number: exercise.title for number, exercise in checks.EXERCISES.items()}
 SOLUTION = "our own solution"

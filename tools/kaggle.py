@@ -27,8 +27,9 @@ import nbformat
 import yaml
 
 from helpers.layouts import DATASETS
+from tools.command_line import UsageError
 from tools.files import replaced_folder
-from tools.series import UsageError, find_notebooks, select
+from tools.series.notebooks import find_notebooks, select
 
 SLUG = "audio-notebooks-helpers"
 TITLE = "Audio notebooks: the helper package"

@@ -12,9 +12,9 @@ from pathlib import Path
 import nbformat
 from nbconvert import HTMLExporter
 
-from tools.execution import Result
 from tools.markup import headings, polish, read_html, read_markdown
-from tools.scan import WIDGETS
+from tools.running.execution import Result
+from tools.running.faults import WIDGETS
 
 PAGES = Path(__file__).resolve().parent / "pages"
 WIDGET = "application/vnd.jupyter.widget-view+json"

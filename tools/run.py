@@ -37,9 +37,11 @@ import nbformat
 from tqdm import tqdm
 
 from helpers.env import cpu_count
-from tools.batch import SCHEDULER, exit_status, need_own
-from tools.cluster import LOST, open_pool, why
-from tools.execution import (
+from tools.batch.cluster import LOST, open_pool, why
+from tools.batch.options import SCHEDULER
+from tools.command_line import UsageError, add_parameter_option, exit_status, need_own, positive
+from tools.files import write_atomically
+from tools.running.execution import (
     Job,
     attempt,
     attempt_on_worker,
@@ -48,21 +50,17 @@ from tools.execution import (
     input_places,
     stop_kernels,
 )
-from tools.files import write_atomically
-from tools.series import (
-    UsageError,
-    add_parameter_option,
+from tools.running.summary import human_memory, human_seconds, write_summary
+from tools.running.sweep import combinations, folder_of, order_of, read_sweep, variant_of
+from tools.series.notebooks import (
     declared_parameters,
     find_notebooks,
     notebook_parameters,
     path_from_root,
-    positive,
     profile_values,
     read_profiles,
     select,
 )
-from tools.summary import human_memory, human_seconds, write_summary
-from tools.sweep import combinations, folder_of, order_of, read_sweep, variant_of
 
 MARKER = "run.json"  # tells a run's folder from any other, and what the run was asked for
 OWN_VALUES = "default"  # the "profile" of a run with the values that the notebooks hold
@@ -267,7 +265,7 @@ def run(arguments, *, root):
     swept = [name for name, _ in sweeps]
     page = write_summary(ordered, output=output, profile=profile, swept=swept)
     if sweeps:
-        from tools.comparison import write_comparison  # what it imports takes a second
+        from tools.running.comparison import write_comparison  # what it imports takes a second
 
         page = write_comparison(ordered, swept=swept, output=output)
     good = sum(result.status == "ok" for result in ordered)

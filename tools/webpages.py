@@ -12,8 +12,8 @@ from tools.build import read_settings
 from tools.lessons import PAGES, page_of_lesson, read_lesson
 from tools.links import SiteMap, relative
 from tools.markup import facts, headings, polish, read_markdown, sections, slug, until_table
-from tools.series import find_notebooks
-from tools.summary import human_seconds, human_value
+from tools.running.summary import human_seconds, human_value
+from tools.series.notebooks import find_notebooks
 
 NOBODY = "/OWNER/"  # in the address of a repository that is not published yet
 UNPUBLISHED = (

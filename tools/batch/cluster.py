@@ -20,17 +20,17 @@ from queue import Empty, SimpleQueue
 from tqdm import tqdm
 
 from helpers.env import cpu_count
-from tools.kernels import kernel_environment
-from tools.series import UsageError
+from tools.command_line import CommandError, UsageError
+from tools.running.kernels import kernel_environment
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 15  # for a scheduler to answer, and for it to have a worker
 ASK_AGAIN_S = 10  # how often to look whether there are any workers left
 TASKS_PER_THREAD = 4  # that a worker has before it, so that it is never idle
 LOST = "the scheduler is gone; the same command goes on from here"
 
 
-class ClusterError(Exception):
+class ClusterError(CommandError):
     """A cluster that was lost on the way: what happened, and what to do."""
 
 
@@ -223,7 +223,7 @@ def _prepare(client, scheduler, *, places):
 
     def missing(places):
         try:
-            import tools.cluster  # noqa: F401
+            import tools.batch.cluster  # noqa: F401
         except ImportError as error:
             return f"{root} ({error})"
         return next((place for place in places if not Path(place).exists()), "")

@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from helpers import cache, env, survey
 from helpers.data import DataError
-from tools.cluster import why
+from tools.batch.cluster import why
+from tools.batch.partitions import ROWS, batched, write_part
 from tools.files import replaced_folder
-from tools.partitions import ROWS, batched, write_part
 
 CLIPS = 64  # in a task
 

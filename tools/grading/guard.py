@@ -1,6 +1,6 @@
 """The kernel in which a submission runs: it stays within its folder, and its checks are our own.
 
-    python tools/guard.py -f CONNECTION_FILE …
+    python tools/grading/guard.py -f CONNECTION_FILE …
 
 The variable GUARD names a file of settings (JSON: the arguments of `main`), read once and deleted.
 

@@ -20,10 +20,10 @@ from nbconvert import HTMLExporter
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from helpers.env import cpu_count
-from tools.cluster import why
+from tools.batch.cluster import why
 from tools.files import write_atomically
-from tools.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager
-from tools.scan import find_fault
+from tools.running.faults import find_fault
+from tools.running.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager
 
 SOURCES = ("synthetic", "local", "kaggle", "download")
 

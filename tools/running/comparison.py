@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from tools.files import write_atomically
-from tools.summary import human_value, page_of
+from tools.running.summary import human_value, page_of
 
 SEED = "SEED"
 CONFIDENCE = 0.95

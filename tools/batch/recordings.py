@@ -21,11 +21,11 @@ from tqdm import tqdm
 from helpers import env
 from helpers.audio import AudioError
 from helpers.events import find_events
-from tools.cluster import why
+from tools.batch.cluster import why
+from tools.batch.ledger import Ledger
+from tools.batch.partitions import ROWS, batched, write_part
+from tools.command_line import UsageError
 from tools.files import replaced_folder
-from tools.ledger import Ledger
-from tools.partitions import ROWS, batched, write_part
-from tools.series import UsageError
 
 FORMAT = 1  # raise it whenever the counts of a model would change
 

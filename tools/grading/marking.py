@@ -23,9 +23,7 @@ from papermill.translators import PythonTranslator
 
 from helpers import env
 from helpers.exercises import COLOURS, CORRECT, NOT_YET
-from tools.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager, kill
-from tools.scan import first_error
-from tools.submissions import (
+from tools.grading.submissions import (
     CHECK,
     SubmissionError,
     checks_of,
@@ -34,10 +32,12 @@ from tools.submissions import (
     read_submission,
     suspicions,
 )
+from tools.running.faults import first_error
+from tools.running.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager, kill
 
 MOST_OUTPUT = 30 * 2**20  # characters of all that a notebook shows; the solved one has 5 million
 KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "KERAS_BACKEND")
-REFEREE = '__import__("grading_referee")'  # see tools/guard.py
+REFEREE = '__import__("grading_referee")'  # see tools/grading/guard.py
 MOST_CHARACTERS = 8000  # of one text on a page: rendering takes time with their square
 
 PAGE = """<!DOCTYPE html>
@@ -260,7 +260,7 @@ def _prepare_place(place, assignment, secret, writable):
     else:
         (work / "home").mkdir()
     # A copy, because libraries look into the file of whoever imports them.
-    shutil.copy(assignment.root / "tools" / "guard.py", place)
+    shutil.copy(Path(__file__).with_name("guard.py"), place)
     settings = {
         "writable": [str(work), *map(str, writable)],
         "hidden": [str(folder) for folder in assignment.hidden],

@@ -6,11 +6,14 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from tools.parameters import ParameterError, check_value, parse_value, read_parameters, unknown
-
-
-class UsageError(Exception):
-    """A command that cannot be carried out; nothing has been run."""
+from tools.command_line import UsageError
+from tools.series.parameters import (
+    ParameterError,
+    check_value,
+    parse_value,
+    read_parameters,
+    unknown,
+)
 
 
 def find_notebooks(root):
@@ -115,29 +118,3 @@ def path_from_root(path, *, root):
         return absolute.as_posix()
     inside = absolute.is_relative_to(root)
     return relative if inside else min(relative, absolute.as_posix(), key=len)
-
-
-def add_parameter_option(parser, *, of):
-    """The option -p NAME VALUE of a command line. of: what it is a parameter of."""
-    parser.add_argument(
-        "-p",
-        dest="parameters",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help=f"a parameter {of}; VALUE is YAML; repeatable",
-    )
-
-
-def positive(kind):
-    """A type for argparse: int or float, above 0."""
-
-    def number(text):
-        value = kind(text)
-        if not value > 0:
-            raise ValueError
-        return value
-
-    number.__name__ = "positive number"  # argparse's message names it
-    return number

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import re
 
-from tools.series import UsageError
+from tools.command_line import UsageError
 
 LONGEST = 80  # letters of a folder's name
 

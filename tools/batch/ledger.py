@@ -5,7 +5,7 @@ import sqlite3
 
 import numpy as np
 
-from tools.series import UsageError
+from tools.command_line import UsageError
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (value TEXT);

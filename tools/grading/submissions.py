@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import nbformat
 
-from tools.parameters import TAG
+from tools.series.parameters import TAG
 
 CHECK = re.compile(r"^checks\.(\w+)\((\w+)\)$", re.MULTILINE)
 MOST_BYTES = 50 * 2**20  # of a submission; one with all its figures has about 5 MB
