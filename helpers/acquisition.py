@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import archives, download, env
+from helpers import archives, download, files
 from helpers.archives import ArchiveError
 from helpers.download import DownloadError
 from helpers.layouts import DataError, find_roots, is_litter
@@ -47,8 +47,8 @@ def get(entry, folder, *, require=None, url="", sha256=""):
     try:
         if os.path.lexists(folder) and not is_empty(folder):
             raise DownloadError(
-                f"{env.short_path(folder)} is there and holds something else: nothing of yours is "
-                "overwritten; move it away, or give another folder"
+                f"{files.short_path(folder)} is there and holds something else: nothing of yours "
+                "is overwritten; move it away, or give another folder"
             )
         with _staging(folder) as staging:
             if archive:
@@ -108,7 +108,7 @@ def _alone(staging):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DownloadError(
-                f"another run is getting {env.short_path(staging)}: wait for it"
+                f"another run is getting {files.short_path(staging)}: wait for it"
             ) from None
         yield
 
@@ -167,7 +167,7 @@ def _kaggle_content(entry, staging, require):
     try:
         return _content(folder, entry, require)
     except ArchiveError as error:
-        left = env.short_path(folder)
+        left = files.short_path(folder)
         raise ArchiveError(f"{entry.title}: {error}; look at it in {left}") from None
 
 

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from helpers import env
+from helpers import files, parallel
 from helpers.download import DownloadError, disk_trouble, need_room
 
 MAX_FILES = 100_000
@@ -99,7 +99,7 @@ def _parts(info):
 
 def _extract(file, members, folder, max_bytes):
     n_bytes = 0
-    for info, parts in env.progress_bar(members, desc="Unpacking", unit="file"):
+    for info, parts in parallel.progress_bar(members, desc="Unpacking", unit="file"):
         path = folder.joinpath(*parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         # "x": two names that are one on this disk must not overwrite each other.
@@ -112,4 +112,4 @@ def _extract(file, members, folder, max_bytes):
 
 
 def _shown(info):
-    return env.printable(repr(info.filename))
+    return files.printable(repr(info.filename))

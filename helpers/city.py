@@ -7,7 +7,7 @@ be, on purpose: `defects.csv` lists them (file, defect).
 
 import numpy as np
 
-from helpers import env, everyday
+from helpers import everyday, parallel
 from helpers.samples import item_rng, shares_of, write_clip, write_csv
 from helpers.sounds import SR, gain, mixture, rms
 
@@ -51,7 +51,7 @@ def build_urbansound8k(folder, *, size, seed, progress):
         (folder / "audio" / f"fold{fold}").mkdir(parents=True)
     numbers = iter(_numbers(seed, "urban", plan["sources"] * len(everyday.URBAN)))
     per_class = shares_of(COUNTS, plan["clips"])
-    with env.progress_bar(
+    with parallel.progress_bar(
         total=plan["clips"], desc=f"Synthesising urbansound8k ({size})", disable=not progress
     ) as bar:
         for class_id, (kind, n_clips) in enumerate(zip(everyday.URBAN, per_class, strict=True)):
@@ -145,7 +145,7 @@ def build_esc50(folder, *, size, seed, progress):
     per_class = plan["esc_clips"]
     classes = {**everyday.ESC10, **others}
     numbers = iter(_numbers(seed, "esc", per_class * len(classes)))
-    with env.progress_bar(
+    with parallel.progress_bar(
         total=len(classes) * per_class, desc=f"Synthesising esc50 ({size})", disable=not progress
     ) as bar:
         for category, (target, kind) in classes.items():

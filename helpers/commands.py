@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from helpers import acquisition, data, download, env, inspection
+from helpers import acquisition, data, download, files, inspection
 from helpers.layouts import DATASETS, DataError
 from helpers.published import PUBLISHED
 
@@ -75,21 +75,21 @@ def _place(name):
         found = data.find(name)
     except DataError:
         return "AUDIO_DATA has a folder of this name without it"
-    return f"{env.short_path(found.root)} ({found.source})" if found else "not here"
+    return f"{files.short_path(found.root)} ({found.source})" if found else "not here"
 
 
 def _get(arguments):
     entry = data.named(arguments.name)
     folder = Path(arguments.to or data.default_folder(entry.name)).expanduser()
     if found := _there(entry, folder):
-        print(f"{entry.title} is in {env.short_path(folder)} already: nothing is downloaded.")
+        print(f"{entry.title} is in {files.short_path(folder)} already: nothing is downloaded.")
     else:
         root = acquisition.get(entry, folder, url=arguments.url, sha256=arguments.sha256)
         found = data.Dataset(entry.name, root, "local")
     result = inspection.inspect(found)
     print(inspection.report(result))
     if not result.is_fine:
-        print(f"To get it anew, move {env.short_path(found.root)} away first.", file=sys.stderr)
+        print(f"To get it anew, move {files.short_path(found.root)} away first.", file=sys.stderr)
     return 0 if result.is_fine else 1
 
 
@@ -110,11 +110,11 @@ def _check(arguments):
     print(inspection.report(result))
     if arguments.csv:
         try:
-            with env.atomic_path(arguments.csv) as temporary:
+            with files.atomic_path(arguments.csv) as temporary:
                 result.faults.to_csv(temporary, index=False)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            short = env.short_path(arguments.csv)
+            short = files.short_path(arguments.csv)
             raise DataError(f"{short} cannot be written: {reason}") from None
     return 0 if result.is_fine else 1
 

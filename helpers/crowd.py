@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from helpers import env, voices
+from helpers import parallel, voices
 from helpers.samples import item_rng, write_clip, write_csv
 from helpers.sounds import SR, gain
 
@@ -31,7 +31,7 @@ def build_speakers(folder, *, size, seed, progress):
     speakers = np.sort(rng.choice(np.arange(19, 9000), n_speakers, replace=False)).tolist()
     numbers = rng.choice(np.arange(100, 300_000), (n_speakers, len(plan)), replace=False)
     speaker_rows, session_rows = [], []
-    with env.progress_bar(
+    with parallel.progress_bar(
         total=n_speakers * sum(plan), desc=f"Synthesising speakers ({size})", disable=not progress
     ) as bar:
         for speaker, sessions in zip(speakers, np.sort(numbers).tolist(), strict=True):

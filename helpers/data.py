@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import acquisition, audio, env, synthesis
+from helpers import acquisition, audio, env, files, parallel, synthesis
 from helpers.layouts import (
     DATASETS,
     LISTED,
@@ -78,8 +78,8 @@ def resolve(
         synthesis.write(name, root, size=sample_size)
         found = root, "synthetic"
     dataset = _dataset(name, *found)
-    note = "".join(f" (passed over {env.short_path(p)}: not all of it is there)" for p in passed)
-    print(f"{name}: {dataset.source} data in {env.short_path(dataset.root)}{note}")
+    note = "".join(f" (passed over {files.short_path(p)}: not all of it is there)" for p in passed)
+    print(f"{name}: {dataset.source} data in {files.short_path(dataset.root)}{note}")
     return dataset
 
 
@@ -148,8 +148,8 @@ def _given(entry, data_dir, require):
             names = [f"nothing that can be read ({error.strerror})"]
         problem = f"has {', '.join(names[:5]) or 'nothing in it'}{' …' if names[5:] else ''}"
     raise DataNotFoundError(
-        f"{entry.title}: looked for {wanted} in {origin} {env.short_path(folder)}, which {problem}."
-        f"\n{_advice(entry)}"
+        f"{entry.title}: looked for {wanted} in {origin} {files.short_path(folder)}, "
+        f"which {problem}.\n{_advice(entry)}"
     )
 
 
@@ -233,7 +233,7 @@ def read_headers(table, *, root):
     Returns (table, errors) as `clip_table` does; errors has those only that cannot be read.
     """
     table = table.sort_values("path", ignore_index=True)
-    headers = audio.map_files(
+    headers = parallel.map_files(
         audio.info,
         table["path"],
         desc="Headers",
@@ -242,7 +242,7 @@ def read_headers(table, *, root):
         progress=len(table) >= 300,
     )
     is_bad = np.array([isinstance(header, audio.AudioError) for header in headers], bool)
-    errors = audio.error_table(
+    errors = files.error_table(
         [error for error, bad in zip(headers, is_bad, strict=True) if bad], root=root
     )
     headers = [header for header, bad in zip(headers, is_bad, strict=True) if not bad]
@@ -274,7 +274,7 @@ def listed(dataset, table):
 def need_all_labels(table, dataset, problem):
     """Raises DataError if a label of the data set has no clips. problem: what its folder has."""
     entry, present = DATASETS[dataset.name], set(table["label"])
-    where = env.short_path(dataset.root)
+    where = files.short_path(dataset.root)
     if not present and problem.startswith("has no sound files"):
         elsewhere = "the folders that its table names" if entry.read_entries else "a folder each"
         places = " and ".join(entry.labels.values()) or elsewhere
@@ -321,7 +321,7 @@ def recordings(dataset, *, max_recordings=0):
     paths = sound_files(folder)
     if not paths:
         raise DataError(
-            f"no recordings in {env.short_path(folder)}: put sound files into it "
+            f"no recordings in {files.short_path(folder)}: put sound files into it "
             f"({' '.join(SUFFIXES)})"
         )
     return paths[:max_recordings] if max_recordings > 0 else paths
@@ -340,11 +340,13 @@ def sounds_below(folder):
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
-        raise DataNotFoundError(f"{env.short_path(folder)} is no folder: give one with recordings")
+        raise DataNotFoundError(
+            f"{files.short_path(folder)} is no folder: give one with recordings"
+        )
     paths = sorted(path for place in folders_below(folder) for path in sound_files(place))
     if not paths:
         raise DataNotFoundError(
-            f"no sound files ({' '.join(SUFFIXES)}) in {env.short_path(folder)} or below it"
+            f"no sound files ({' '.join(SUFFIXES)}) in {files.short_path(folder)} or below it"
         )
     return paths
 
@@ -398,7 +400,7 @@ def _key_table(path, column, names):
     bad = table["clip_name"].isna() | ~np.isfinite(table[column]) | (table[column] < 0)
     if bad.any():
         raise DataError(
-            f"{env.short_path(path)}, line {2 + int(np.argmax(bad))}: "
+            f"{files.short_path(path)}, line {2 + int(np.argmax(bad))}: "
             f"a clip_name and a {column} ≥ 0 are needed"
         )
     table["clip_name"] = [names.get(Path(name).stem, name) for name in table["clip_name"]]

@@ -13,7 +13,7 @@ import shutil
 import time
 from pathlib import Path
 
-from helpers import env
+from helpers import files, parallel
 from helpers.layouts import DataError
 
 TIMEOUT_S = (10, 60)  # to connect; between two pieces of the file
@@ -67,14 +67,14 @@ def need_room(folder, n_bytes):
     free = shutil.disk_usage(folder).free
     if free < n_bytes:
         raise DownloadError(
-            f"the disk of {env.short_path(folder)} has {size(free)} free, but {size(n_bytes)} are "
-            "needed: make room, or give a folder on another disk"
+            f"the disk of {files.short_path(folder)} has {size(free)} free, but {size(n_bytes)} "
+            "are needed: make room, or give a folder on another disk"
         )
 
 
 def disk_trouble(error, folder):
     """What an OSError in writing to a folder means, and what to do."""
-    where = env.short_path(folder)
+    where = files.short_path(folder)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"no room left for {where} ({error.strerror.lower()}): make some, then {AGAIN}"
     return f"{where} cannot be written: {(error.strerror or str(error)).lower()}"
@@ -96,7 +96,7 @@ def _receive(url, part, note, desc, n_bytes, room):
     cuts, farthest = 0, _length(part)
     with (
         _session() as session,
-        env.progress_bar(desc=desc, unit="B", unit_scale=True, delay=0.5) as bar,
+        parallel.progress_bar(desc=desc, unit="B", unit_scale=True, delay=0.5) as bar,
     ):
         while True:
             try:
@@ -147,7 +147,7 @@ def _stream(session, url, part, note, bar, n_bytes, room):
             have, total = 0, response.headers.get("Content-Length")
             total = int(total) if total else None
             validator = _validator(response.headers)
-            with env.atomic_path(note) as temporary:
+            with files.atomic_path(note) as temporary:
                 temporary.write_text(json.dumps({"url": url, "validator": validator}))
         else:
             times = f" {RETRIES + 1} times: try again later" if status in OVERLOADED else ""

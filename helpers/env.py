@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,16 +141,6 @@ def optional(name, *, package=""):
         return None
 
 
-def progress_bar(iterable=None, **kwargs):
-    """A tqdm bar as the series shows it: text, on the ordinary output, twice a second at most.
-
-    A text survives where a notebook is only read: in HTML, on Kaggle, in a log.
-    """
-    from tqdm import tqdm
-
-    return tqdm(iterable, file=sys.stdout, mininterval=0.5, **kwargs)
-
-
 def seed_everything(seed):
     """Seed `random`, NumPy and Keras. seed: int ≥ 0. Comes before the first model is made."""
     import keras
@@ -212,47 +201,3 @@ def repository_root():
         if os.path.isdir(folder / "helpers") and os.path.isdir(folder / "notebooks"):
             return folder
     return here if os.path.isfile(here / "pyproject.toml") else Path.cwd()
-
-
-def printable(text):
-    """A file's name as text that can be printed and written: what is no Unicode becomes \\udcXX."""
-    return text.encode(errors="backslashreplace").decode()
-
-
-def short_path(path, *, root=None):
-    """A path as people should read it: relative to root, the repository or the working folder.
-
-    The first of these that it lies in counts; root None: only the others. Any other path becomes
-    "…/" and its last three parts, so that no output shows where a home folder lies. Returns str
-    with forward slashes, see `printable`.
-    """
-    path = Path(os.path.abspath(path))
-    bases = [repository_root(), Path.cwd()]
-    if root is not None:
-        bases.insert(0, Path(os.path.abspath(root)))
-    for base in bases:
-        if path.is_relative_to(base) and base != Path(base.anchor):
-            short = path.relative_to(base).as_posix()
-            break
-    else:
-        short = path.as_posix() if len(path.parts) <= 4 else "/".join(("…", *path.parts[-3:]))
-    return printable(short)
-
-
-@contextmanager
-def atomic_path(path):
-    """Write a file whole or not at all: yields a temporary Path, renamed to `path` on success.
-
-    The temporary file is hidden, lies in the same folder (which is made if need be) and has the
-    same suffix, because writers choose the format by it. On an error it is removed, and what was
-    there before stays.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import signal
 
-from helpers import env
+from helpers import parallel
 from helpers.samples import item_rng, shares_of, write_clip, write_csv
 from helpers.sounds import SR, Voice, add, call, fade, gain, mixture, rms
 
@@ -220,7 +220,7 @@ def build(folder, *, size, seed, progress):
     shares = shares_of([float(sound[1]) for sound in sounds], plan["negatives"])
     counts, calls = [], []
     total = plan["sources"] + plan["sounds"] + plan["recordings"]
-    with env.progress_bar(
+    with parallel.progress_bar(
         total=total, desc=f"Synthesising capuchin ({size})", disable=not progress
     ) as bar:
         for i, n_clips in enumerate(clips):

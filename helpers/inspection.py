@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import audio, data, env, quality
+from helpers import audio, data, files, parallel
+from helpers.audio import quality
+from helpers.files import short_path
 from helpers.layouts import DATASETS, ENTRY, DataError, folders_below, sound_files
 from helpers.published import PUBLISHED
 
@@ -77,16 +79,16 @@ def report(found):
     """An `Inspection` as text: what there is, what is wrong, and the verdict."""
     dataset, entry = found.dataset, DATASETS[found.dataset.name]
     kind = "a synthetic sample" if dataset.source == "synthetic" else dataset.source
-    lines = [f"{entry.title} in {env.short_path(dataset.root)} ({kind})"]
+    lines = [f"{entry.title} in {short_path(dataset.root)} ({kind})"]
     if len(found.counts):
         table = found.counts.set_index("part").rename_axis(None)
         lines += ["", table.astype(object).fillna("–").to_string()]
     for is_problem, rows in found.faults.groupby("problem", sort=False):
         lines += ["", "Problems:" if is_problem else "Remarks (published sets have such, too):"]
-        for fault, files in rows.groupby("fault"):
-            lines.append(f"  {fault}: {len(files):,}")
-            lines += [f"    {row.file}: {row.detail}" for row in files.head(3).itertuples()]
-            lines += [f"    and {len(files) - 3:,} more"] if len(files) > 3 else []
+        for fault, of_it in rows.groupby("fault"):
+            lines.append(f"  {fault}: {len(of_it):,}")
+            lines += [f"    {row.file}: {row.detail}" for row in of_it.head(3).itertuples()]
+            lines += [f"    and {len(of_it) - 3:,} more"] if len(of_it) > 3 else []
     lines += ["", *(f"Note: {note}" for note in found.notes)] if found.notes else []
     n = int(found.faults["problem"].sum())
     verdict = f"{n:,} problem{'s' * (n != 1)}" if n else "fine"
@@ -172,7 +174,7 @@ def _measured(table, root):
         audio.mono(frames, info, sr=info.sample_rate)  # tells samples that are no numbers
         return quality.measure(frames, sr=info.sample_rate)
 
-    found = audio.map_files(
+    found = parallel.map_files(
         measure, table["path"], desc="Decoding", unit="file", progress=len(table) >= 30
     )
     is_bad = np.array([isinstance(one, audio.AudioError) for one in found], bool)
@@ -180,7 +182,7 @@ def _measured(table, root):
     measures = [one for one, bad in zip(found, is_bad, strict=True) if not bad]
     measures = pd.DataFrame(np.array(measures, quality.MEASURES))
     table = pd.concat([table[~is_bad].reset_index(drop=True), measures], axis=1)
-    return table, audio.error_table(errors, root=root)
+    return table, files.error_table(errors, root=root)
 
 
 def _counted(dataset, rows, there, table):
@@ -236,13 +238,13 @@ def _recordings(dataset, decode):
             for _ in audio.stream(path, sr=info.sample_rate):
                 pass
 
-    found = audio.map_files(
+    found = parallel.map_files(
         read, paths, desc="Recordings", unit="file", progress=decode or len(paths) >= 300
     )
     errors = [one for one in found if isinstance(one, audio.AudioError)]
     faults = [
         _fault(dataset, dataset.root / file, "damaged", reason)
-        for file, reason in audio.error_table(errors, root=dataset.root).itertuples(index=False)
+        for file, reason in files.error_table(errors, root=dataset.root).itertuples(index=False)
     ]
     look = _Look(folders={path.parent for path in paths})
     try:
@@ -268,11 +270,11 @@ def _rest(dataset, folders):
         except DataError as error:
             look.faults = pd.concat([look.faults, _fault(dataset, folder, "damaged", str(error))])
     if unread:
-        first = env.short_path(unread[0], root=dataset.root)
+        first = files.short_path(unread[0], root=dataset.root)
         look.notes.append(f"{len(unread):,} sound files lie where nothing is read, {first} first")
     return look
 
 
 def _fault(dataset, path, fault, detail):
-    row = (env.short_path(path, root=dataset.root), fault, detail)
+    row = (files.short_path(path, root=dataset.root), fault, detail)
     return pd.DataFrame([row], columns=quality.FAULTS)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import env
+from helpers import files
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 LISTED = ("path", "label", "group", "fold")  # of a clip, known before the file is opened
@@ -89,7 +89,7 @@ def sound_files(folder):
         return []
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise DataError(f"{env.short_path(folder)} cannot be read: {reason}") from None
+        raise DataError(f"{files.short_path(folder)} cannot be read: {reason}") from None
 
 
 def is_litter(path):
@@ -102,7 +102,7 @@ def read_table(path, columns, *, dtype=None, first_line=""):
 
     dtype: as in `pandas.read_csv`. first_line: what it must begin with, for the message.
     """
-    short = env.short_path(path)
+    short = files.short_path(path)
     try:
         table = pd.read_csv(path, dtype=dtype, skipinitialspace=True)
     except (OSError, ValueError, pd.errors.ParserError) as error:
@@ -115,7 +115,7 @@ def read_table(path, columns, *, dtype=None, first_line=""):
 
 def _source(path):
     """The source that a file's name tells: clips are numbered within it, XC16803-4.wav."""
-    return env.printable(re.sub(r"-\d+$", "", path.stem))
+    return files.printable(re.sub(r"-\d+$", "", path.stem))
 
 
 def _texts(column):
@@ -176,7 +176,7 @@ def _catsdogs_clips(root):
         if labels:
             found.setdefault(path.stem, (path, labels[0]))
         else:
-            inside = env.printable(path.relative_to(root).as_posix())
+            inside = files.printable(path.relative_to(root).as_posix())
             faults.append((inside, f"its name is not {' or '.join(CATSDOGS_NAMES.values())}"))
     table = pd.DataFrame(
         {
@@ -219,7 +219,7 @@ def _listed_clips(root, table, listed_in, folders):
         if path is None
     ]
     faults += [
-        (f"{folder}/{env.printable(path.name)}", f"not listed in {listed_in}")
+        (f"{folder}/{files.printable(path.name)}", f"not listed in {listed_in}")
         for folder, paths in present.items()
         for path in paths.values()
     ]
@@ -383,7 +383,7 @@ def _clips_in_folders(root, groups_of):
         places = {place: clips for place in folders_below(top) if (clips := sound_files(place))}
         paths = [path for clips in places.values() for path in clips]
         groups = groups_of(top, places)
-        rows += [(p, env.printable(top.name), g) for p, g in zip(paths, groups, strict=True)]
+        rows += [(p, files.printable(top.name), g) for p, g in zip(paths, groups, strict=True)]
     table = pd.DataFrame(
         {
             "path": _paths(row[0] for row in rows),
@@ -409,9 +409,9 @@ def _class_groups(top, places):
     groups = []
     for place, paths in places.items():
         if place != top:
-            groups += [env.printable(place.relative_to(top).as_posix())] * len(paths)
+            groups += [files.printable(place.relative_to(top).as_posix())] * len(paths)
         else:
-            groups += [_source(p) if names_tell else env.printable(p.stem) for p in paths]
+            groups += [_source(p) if names_tell else files.printable(p.stem) for p in paths]
     return groups
 
 
@@ -421,7 +421,7 @@ def _speaker_groups(top, places):
     for place, paths in places.items():
         session = place.relative_to(top.parent)
         groups += [session if len(places) > 1 else session / path.stem for path in paths]
-    return [env.printable(group.as_posix()) for group in groups]
+    return [files.printable(group.as_posix()) for group in groups]
 
 
 ESC50 = DatasetInfo(

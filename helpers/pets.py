@@ -6,7 +6,7 @@ none of them tells the class. One file is damaged on purpose: `defects.csv` list
 
 import numpy as np
 
-from helpers import env, everyday
+from helpers import everyday, parallel
 from helpers.samples import item_rng, write_clip, write_csv
 from helpers.sounds import SR, gain, mixture, rms
 
@@ -29,7 +29,7 @@ def build_catsdogs(folder, *, size, seed, progress):
     """Fill an empty folder with Audio Cats and Dogs' layout. size: key of SIZES. seed: int."""
     (folder / "cats_dogs").mkdir(parents=True)
     plan, paths = SIZES[size], []
-    with env.progress_bar(
+    with parallel.progress_bar(
         total=sum(plan.values()), desc=f"Synthesising catsdogs ({size})", disable=not progress
     ) as bar:
         for label, (kind, name, first) in ANIMALS.items():

@@ -8,7 +8,7 @@ from scipy.signal import find_peaks
 from sklearn.model_selection import GroupKFold
 
 from helpers import env
-from helpers.augment import loudness
+from helpers.augmentation import loudness
 
 # --- 5.2 ------------------------------------------------------------------------------------------
 

@@ -56,8 +56,8 @@ def tone_detector():
     import keras
 
     from helpers import models
-    from helpers.events import EventSettings
     from helpers.features import Frontend
+    from helpers.models import EventSettings
 
     frontend = Frontend(sr=8000, n_fft=512, hop_length=128, n_mels=32)
     band = np.argmin(np.abs(frontend.frequencies - 1500))

@@ -19,7 +19,7 @@ import requests
 import soundfile as sf
 from servers import serving
 
-from helpers import acquisition, commands, data, download, env, layouts, published, synthesis
+from helpers import acquisition, commands, data, download, env, files, layouts, published, synthesis
 
 ROOT = Path(__file__).resolve().parents[1]
 TOP = "ESC-50-33c8ce9/"  # GitHub puts everything into a folder
@@ -352,7 +352,7 @@ def test_what_kaggle_mounts_stays_where_it_is(places, kaggle, run):
         (mount / name).write_bytes(clip(1, 0.2))
     kaggle.answer = mount
     status, out, err = run("get", "catsdogs")
-    assert status == 0 and env.short_path(mount) in out and len(here(mount)) == 2
+    assert status == 0 and files.short_path(mount) in out and len(here(mount)) == 2
     assert list((places / "data").iterdir()) == []
     assert data.resolve("catsdogs").root == mount
 

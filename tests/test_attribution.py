@@ -5,16 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import attribution, cnn, crops
+from helpers import features, models
+from helpers.evaluation import attribution
 from helpers.features import Frontend
 
 FRONTEND = Frontend(sr=8000, n_fft=256, hop_length=80, n_mels=16)
-GIVEN = crops.ClipInput(FRONTEND, crop_s=0.64)
+GIVEN = features.ClipInput(FRONTEND, crop_s=0.64)
 
 
 @pytest.fixture(scope="module")
 def network():
-    return cnn.residual_cnn(GIVEN, 3, width=4)
+    return models.residual_cnn(GIVEN, 3, width=4)
 
 
 def test_the_mean_of_a_map_is_the_logit(network):
@@ -46,9 +47,9 @@ def test_the_strongest_are_as_many_as_asked_for_and_above_all_others(share, seed
 def test_hidden_places_get_the_mean_of_the_others():
     x, where = np.arange(12.0).reshape(3, 4), np.zeros((3, 4), bool)
     where[0] = True
-    hidden = attribution.hide(x, where)
+    hidden = attribution.mask(x, where)
     assert (hidden[0] == x[1:].mean()).all() and (hidden[1:] == x[1:]).all()
-    assert np.ptp(attribution.hide(x, np.ones((3, 4), bool))) == 0
+    assert np.ptp(attribution.mask(x, np.ones((3, 4), bool))) == 0
 
 
 def test_under_a_mask_one_of_two_tones_is_left():

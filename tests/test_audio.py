@@ -14,7 +14,8 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import audio, containers
+from helpers import audio, files
+from helpers.audio import formats, reading
 
 RATE = 44100
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "capuchin"
@@ -149,7 +150,7 @@ def test_blocks_of_any_size_are_the_same_sound(folder, block_s, sr, name):
 
 def test_blocks_do_not_depend_on_the_decoder_blocks(folder, monkeypatch):
     whole = audio.load(folder / "x.mp3", sr=8000)
-    monkeypatch.setattr(audio, "BLOCK", 5003)
+    monkeypatch.setattr(reading, "BLOCK", 5003)
     np.testing.assert_array_equal(audio.load(folder / "x.mp3", sr=8000), whole)
 
 
@@ -345,7 +346,7 @@ def test_tags_around_the_sound_do_no_harm(folder, tmp_path):
 
 def test_mp3_without_a_length_header(folder, tmp_path):
     def first_frame(data):
-        return containers._mp3_frame(data, 0)[2]
+        return formats._mp3_frame(data, 0)[2]
 
     constant = (folder / "cbr.mp3").read_bytes()
     constant = constant[first_frame(constant) :]
@@ -477,7 +478,7 @@ def test_errors_are_named_from_the_root_of_their_data_set(tmp_path):
         audio.AudioError(tmp_path / "elsewhere.wav", "what"),
         audio.AudioError(root / os.fsdecode(b"caf\xe9.wav"), "name"),
     ]
-    table = audio.error_table(errors, root=root)
+    table = files.error_table(errors, root=root)
     assert table["file"].iloc[[0, 2]].tolist() == ["forest/a.wav", "caf\\udce9.wav"]
     assert table["file"][1].endswith("elsewhere.wav")
     assert table["reason"].tolist() == ["why", "what", "name"]

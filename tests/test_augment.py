@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import augment
-from helpers.augment import HELD_OUT, SceneMixer, SceneSettings
+from helpers import augmentation, detection
+from helpers.detection import HELD_OUT, SceneMixer, SceneSettings
 from helpers.features import Frontend
 
 FRONTEND = Frontend(n_mels=24)
@@ -44,15 +44,15 @@ def mixer(**changes):
 # --- pure functions -------------------------------------------------------------------------------
 
 FUNCTIONS = {
-    "equalise": lambda rng, x: augment.equalise(rng, x),
-    "coloured_noise": lambda rng, x: augment.coloured_noise(
+    "equalise": lambda rng, x: augmentation.equalise(rng, x),
+    "coloured_noise": lambda rng, x: augmentation.coloured_noise(
         rng, n_frames=len(x), n_bands=x.shape[1]
     ),
-    "spec_augment": lambda rng, x: augment.spec_augment(rng, x),
-    "counterexample": lambda rng, x: augment.counterexample(
+    "spec_augment": lambda rng, x: augmentation.spec_augment(rng, x),
+    "counterexample": lambda rng, x: detection.counterexample(
         rng, x, turn=20, frequencies=FREQUENCIES
     ),
-    "warp": lambda rng, x: augment.warp(
+    "warp": lambda rng, x: augmentation.warp(
         x, frequencies=FREQUENCIES, pitch=rng.uniform(0.5, 2), stretch=rng.uniform(0.3, 3)
     ),
 }
@@ -74,8 +74,8 @@ def test_pure_functions_of_the_generator(name, seed):
 
 
 def test_no_function_has_a_generator_of_its_own():
-    assert "default_rng" not in inspect.getsource(augment)
-    assert "np.random" not in inspect.getsource(augment)
+    assert "default_rng" not in inspect.getsource(augmentation)
+    assert "np.random" not in inspect.getsource(augmentation)
 
 
 def test_different_states_give_different_results():
@@ -89,7 +89,7 @@ def test_different_states_give_different_results():
 
 
 def test_warp_by_one_is_the_identity():
-    np.testing.assert_array_equal(augment.warp(call(), frequencies=FREQUENCIES), call())
+    np.testing.assert_array_equal(augmentation.warp(call(), frequencies=FREQUENCIES), call())
 
 
 @settings(max_examples=60, deadline=None)
@@ -98,7 +98,7 @@ def test_pitch_moves_a_peak_to_its_band(band, pitch):
     power = np.full((5, FRONTEND.n_bands), 1e-6, np.float32)
     power[:, band] = 1
     target = np.interp(FREQUENCIES[band] * pitch, FREQUENCIES, np.arange(FRONTEND.n_bands))
-    moved = augment.warp(power, frequencies=FREQUENCIES, pitch=pitch)
+    moved = augmentation.warp(power, frequencies=FREQUENCIES, pitch=pitch)
     assert moved.shape == power.shape
     if 0 < target < FRONTEND.n_bands - 1:
         assert (np.abs(moved.argmax(axis=1) - target) <= 1).all()
@@ -106,11 +106,11 @@ def test_pitch_moves_a_peak_to_its_band(band, pitch):
 
 def test_what_comes_from_outside_the_bands_is_silence():
     power = np.ones((4, FRONTEND.n_bands), np.float32)
-    higher = augment.warp(power, frequencies=FREQUENCIES, pitch=2.0)
-    lower = augment.warp(power, frequencies=FREQUENCIES, pitch=0.5)
+    higher = augmentation.warp(power, frequencies=FREQUENCIES, pitch=2.0)
+    lower = augmentation.warp(power, frequencies=FREQUENCIES, pitch=0.5)
     low, high = FREQUENCIES[0], FREQUENCIES[-1]
-    np.testing.assert_array_equal(higher[0] == augment.SILENCE, low > FREQUENCIES / 2)
-    np.testing.assert_array_equal(lower[0] == augment.SILENCE, high < FREQUENCIES * 2)
+    np.testing.assert_array_equal(higher[0] == augmentation.SILENCE, low > FREQUENCIES / 2)
+    np.testing.assert_array_equal(lower[0] == augmentation.SILENCE, high < FREQUENCIES * 2)
     np.testing.assert_allclose(higher[0][low <= FREQUENCIES / 2], 1, rtol=1e-6)
 
 
@@ -118,7 +118,7 @@ def test_what_comes_from_outside_the_bands_is_silence():
 @given(n=st.integers(1, 200), stretch=st.floats(0.05, 4), seed=st.integers(0, 99))
 def test_stretch_changes_the_length_and_keeps_both_ends(n, stretch, seed):
     power = np.random.default_rng(seed).uniform(0, 1, (n, 3)).astype(np.float32)
-    longer = augment.warp(power, frequencies=FREQUENCIES[:3], stretch=stretch)
+    longer = augmentation.warp(power, frequencies=FREQUENCIES[:3], stretch=stretch)
     assert longer.shape == (max(1, round(n * stretch)), 3) and longer.dtype == np.float32
     np.testing.assert_allclose(longer[0], power[0], rtol=1e-5)
     if len(longer) > 1:
@@ -130,7 +130,7 @@ def test_stretch_moves_a_moment_in_proportion():
     power = np.full((100, 2), 0.1, np.float32)
     power[60] = 1
     for stretch in (0.5, 0.9, 1.1, 2.5):
-        longer = augment.warp(power, frequencies=FREQUENCIES[:2], stretch=stretch)
+        longer = augmentation.warp(power, frequencies=FREQUENCIES[:2], stretch=stretch)
         assert abs(longer[:, 0].argmax() - 60 * stretch) <= stretch + 0.5
 
 
@@ -141,14 +141,14 @@ def test_equalise_is_one_smooth_gain_for_all_frames():
     power, gains = call(), []
     rng = np.random.default_rng(0)
     for _ in range(300):
-        gain = augment.equalise(rng, power, spread_db=4.0) / power
+        gain = augmentation.equalise(rng, power, spread_db=4.0) / power
         assert np.ptp(gain, axis=0).max() <= 1e-4 * gain.max()  # the same in every frame
         gains.append(10 * np.log10(gain[0]))
     knots = np.array(gains)[:, [0, -1]]
     assert abs(knots.mean()) < 0.6 and abs(knots.std() - 4) < 0.6
     bend = np.diff(np.array(gains), n=2, axis=1)
     assert (np.abs(bend) > 1e-3).mean(axis=1).max() <= 2 * 4 / 22  # straight between the knots
-    same = augment.equalise(rng, power, spread_db=0.0)
+    same = augmentation.equalise(rng, power, spread_db=0.0)
     np.testing.assert_allclose(same, power, rtol=1e-6)
 
 
@@ -156,7 +156,7 @@ def test_equalise_is_one_smooth_gain_for_all_frames():
 @given(seed=st.integers(0, 10**6), n_frames=st.integers(1, 200), n_bands=st.integers(1, 64))
 def test_coloured_noise_has_mean_power_one(seed, n_frames, n_bands):
     rng = np.random.default_rng(seed)
-    noise = augment.coloured_noise(rng, n_frames=n_frames, n_bands=n_bands)
+    noise = augmentation.coloured_noise(rng, n_frames=n_frames, n_bands=n_bands)
     assert noise.shape == (n_frames, n_bands) and noise.dtype == np.float32
     np.testing.assert_allclose(noise.mean(), 1, rtol=1e-4)
 
@@ -165,7 +165,7 @@ def test_coloured_noise_has_a_slope_within_bounds_and_is_stationary():
     rng = np.random.default_rng(3)
     slopes = []
     for _ in range(40):
-        noise = augment.coloured_noise(rng, n_frames=2000, n_bands=16)
+        noise = augmentation.coloured_noise(rng, n_frames=2000, n_bands=16)
         band = noise.mean(axis=0)
         slopes.append(10 * np.log10(band[-1] / band[0]))
         np.testing.assert_allclose(noise[:1000].mean(axis=0), band, rtol=0.2)
@@ -178,7 +178,7 @@ def test_coloured_noise_has_a_slope_within_bounds_and_is_stationary():
 def test_a_counterexample_is_never_empty_and_never_the_call(seed, n, data):
     turn = data.draw(st.integers(0, n - 1))
     power = call(n, turn)
-    other = augment.counterexample(
+    other = detection.counterexample(
         np.random.default_rng(seed), power, turn=turn, frequencies=FREQUENCIES
     )
     assert len(other) > 0 and other.shape[1] == FRONTEND.n_bands
@@ -189,7 +189,7 @@ def test_counterexamples_are_of_many_kinds():
     power, rng = call(80, 30), np.random.default_rng(0)
     kinds = {"shorter": 0, "as long": 0}
     for _ in range(200):
-        other = augment.counterexample(rng, power, turn=30, frequencies=FREQUENCIES)
+        other = detection.counterexample(rng, power, turn=30, frequencies=FREQUENCIES)
         kinds["as long" if len(other) == 80 else "shorter"] += 1
         assert len(other) <= 80
     assert min(kinds.values()) > 40
@@ -202,7 +202,7 @@ def test_counterexamples_are_of_many_kinds():
 @given(seed=st.integers(0, 10**6), n_frames=st.integers(1, 300), n_bands=st.integers(1, 80))
 def test_spec_augment_hides_neighbours_within_its_bounds(seed, n_frames, n_bands):
     power = np.random.default_rng(seed).uniform(0.1, 1, (n_frames, n_bands)).astype(np.float32)
-    hidden = augment.spec_augment(np.random.default_rng(seed), power)
+    hidden = augmentation.spec_augment(np.random.default_rng(seed), power)
     changed = hidden != power
     mean = np.exp(np.log(power).mean(axis=1, keepdims=True))
     np.testing.assert_allclose(
@@ -223,7 +223,7 @@ def test_spec_augment_hides_neighbours_within_its_bounds(seed, n_frames, n_bands
 def test_spec_augment_hides_half_and_a_third_of_the_time():
     power = np.random.default_rng(0).uniform(0.1, 1, (200, 30)).astype(np.float32)
     rng = np.random.default_rng(1)
-    changed = [augment.spec_augment(rng, power) != power for _ in range(600)]
+    changed = [augmentation.spec_augment(rng, power) != power for _ in range(600)]
     assert abs(np.mean([c.all(axis=0).any() for c in changed]) - 1 / 2) < 0.08
     assert abs(np.mean([c.all(axis=1).any() for c in changed]) - 1 / 3) < 0.08
 
@@ -291,7 +291,7 @@ def test_calls_lie_so_many_decibels_above_the_background(level_db):
                 is_first = calls[turn - 21].max() < 1e-4 * calls[turn].max()
                 n, at = (60, 20) if is_first else (75, 33)
                 sound = calls[turn - at : turn - at + n]
-                found.append(10 * np.log10(augment.loudness(sound) / level))
+                found.append(10 * np.log10(augmentation.loudness(sound) / level))
     assert len(found) > 15
     np.testing.assert_allclose(found, level_db, atol=0.3)
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from helpers import audio, cache
+from helpers import audio
+from helpers.features import cache
 
 KIND = np.dtype([("level", "f4"), ("name", "S8"), ("place", "i8", (2,))])
 

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from keras import layers
 from scipy.special import log_softmax, softmax
 
-from helpers import audio, classifiers, crops, data, env, models, training, verification
-from helpers.classifiers import ClipClassifier
-from helpers.crops import ClipInput
-from helpers.features import Frontend
+from helpers import audio, augmentation, data, env, evaluation, models, training
+from helpers.features import ClipInput, Frontend
+from helpers.models import ClipClassifier, classifiers, prediction
 
 MEL = Frontend(sr=8000, n_fft=256, hop_length=80, n_mels=16)
 LINEAR = Frontend(sr=8000, n_fft=46, hop_length=80, n_mels=0)  # 24 bins
@@ -82,7 +81,7 @@ def test_moments_are_those_of_all_frames_together(lengths, dtype, seed):
     rng = np.random.default_rng(seed)
     frames = [rng.normal([-1000, 3, 0], [50, 1, 0.1], (n, 3)).astype(dtype) for n in lengths]
     before = [part.copy() for part in frames]
-    mean, variance = classifiers.moments(frames)
+    mean, variance = models.moments(frames)
     everything = np.concatenate(frames).astype(float)
     assert mean.dtype == variance.dtype == np.float32 and mean.shape == variance.shape == (3,)
     np.testing.assert_allclose(mean, everything.mean(axis=0), rtol=1e-5, atol=1e-6)
@@ -94,10 +93,10 @@ def test_moments_are_those_of_all_frames_together(lengths, dtype, seed):
 def test_moments_of_very_many_frames_are_exact():
     # In half precision their sum would be infinite, in single precision it would be rounded.
     frames = [np.full((4000, 2), [-1500, 60], np.float16) + np.float16(k % 2) for k in range(20)]
-    mean, variance = classifiers.moments(frames)
+    mean, variance = models.moments(frames)
     np.testing.assert_array_equal(mean, [-1499.5, 60.5])
     np.testing.assert_allclose(variance, 0.25)
-    _, variance = classifiers.moments(frames[:1])
+    _, variance = models.moments(frames[:1])
     assert (variance > 0).all()  # of what never varies, too
 
 
@@ -154,7 +153,7 @@ def test_a_pooled_input_may_have_few_values(n_values):
 def test_steady_activations_have_no_negative_variance():
     """What is constant over time has a deviation near 0, however large it is, and never NaN."""
     inputs = keras.Input((240, 8))
-    network = keras.Model(inputs, classifiers._statistics(inputs))
+    network = keras.Model(inputs, models.time_statistics(inputs))
     level = np.random.default_rng(0).uniform(0, 1000, (16, 1, 8)).astype(np.float32)
     found = predict(network, np.repeat(level, 240, axis=1))
     np.testing.assert_allclose(found[:, :8], level[:, 0], rtol=1e-4)
@@ -163,7 +162,7 @@ def test_steady_activations_have_no_negative_variance():
 
 def test_statistics_are_mean_and_deviation_over_time():
     inputs = keras.Input((30, 5))
-    network = keras.Model(inputs, classifiers._statistics(inputs))
+    network = keras.Model(inputs, models.time_statistics(inputs))
     x = np.random.default_rng(0).normal(1, 2, (4, 30, 5)).astype(np.float32)
     expected = np.concatenate([x.mean(axis=1), np.sqrt(x.var(axis=1) + 1e-3)], axis=1)
     np.testing.assert_allclose(predict(network, x), expected, rtol=1e-3, atol=1e-4)
@@ -197,7 +196,7 @@ def test_longer_crops_need_no_more_parameters(networks, kind):
 @pytest.mark.parametrize(("channels", "strides"), [(4, 1), (4, 2), (6, 1)])
 def test_a_residual_block_has_a_way_past_it(channels, strides):
     inputs = keras.Input((7, 8, 4))
-    block = keras.Model(inputs, classifiers.residual_block(inputs, channels, strides=strides))
+    block = keras.Model(inputs, models.residual_block(inputs, channels, strides=strides))
     expected = (None, 7, 8, channels) if strides == 1 else (None, 4, 4, channels)
     assert block.output_shape == expected
     convolutions = [layer for layer in block.layers if isinstance(layer, layers.Conv2D)]
@@ -212,7 +211,7 @@ def test_a_residual_block_has_a_way_past_it(channels, strides):
 
 def test_an_embedding_model_is_the_same_network_up_to_its_embedding(networks):
     form, network = INPUTS["mfcc"], networks["dense", "mfcc"]
-    embedding = classifiers.embedding_model(network)
+    embedding = models.embedding_model(network)
     own = {id(weight) for weight in network.weights}
     assert len(embedding.weights) > 0 and {id(weight) for weight in embedding.weights} < own
     x = form.pool(np.stack(sounds(form, [form.n_frames] * 3)))
@@ -251,9 +250,9 @@ def test_outputs_are_those_of_each_crop_in_order(lengths, name, at_once):
     form, network = INPUTS[name], Means()
     frames = sounds(form, lengths)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifiers, "CROPS_AT_ONCE", at_once)
-        outputs, clip = classifiers.outputs_of_crops(network, frames, form)
-    cut = [crops.even_crops(part, form.n_frames) for part in frames]
+        patch.setattr(prediction, "CROPS_AT_ONCE", at_once)
+        outputs, clip = models.outputs_of_crops(network, frames, form)
+    cut = [augmentation.even_crops(part, form.n_frames) for part in frames]
     np.testing.assert_array_equal(clip, np.repeat(np.arange(len(cut)), list(map(len, cut))))
     expected = Means().predict_on_batch(form.pool(np.concatenate(cut)))
     np.testing.assert_allclose(outputs, expected, rtol=1e-6)
@@ -265,10 +264,10 @@ def test_outputs_are_those_of_each_crop_in_order(lengths, name, at_once):
 def test_a_sound_alone_gives_what_it_gives_among_others(networks, kind, name):
     form, network = INPUTS[name], networks[kind, name]
     frames = sounds(form, [300, 24, 7, 500, 100, 25, 90])  # 79 crops: the last batch is filled up
-    outputs, clip = classifiers.outputs_of_crops(network, frames, form)
-    assert len(outputs) > classifiers.CROPS_AT_ONCE
+    outputs, clip = models.outputs_of_crops(network, frames, form)
+    assert len(outputs) > prediction.CROPS_AT_ONCE
     for k, part in enumerate(frames):
-        alone, own = classifiers.outputs_of_crops(network, [part], form)
+        alone, own = models.outputs_of_crops(network, [part], form)
         assert not own.any()
         np.testing.assert_allclose(alone, outputs[clip == k], rtol=1e-5, atol=1e-5)
 
@@ -277,7 +276,7 @@ def test_the_mean_of_clips_is_of_the_crops_of_each():
     values = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
     clip = np.array([0, 0, 0, 1, 2, 2, 2, 2, 3])
     expected = [values[clip == k].mean(axis=0) for k in range(4)]
-    np.testing.assert_allclose(classifiers.mean_of_clips(values, clip), expected, rtol=1e-6)
+    np.testing.assert_allclose(models.mean_of_clips(values, clip), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("kind", "name"), [("conv1d", "mfcc"), ("dense", "mfcc_pooled")])
@@ -290,8 +289,8 @@ def test_probabilities_are_the_mean_of_the_crops_and_sum_to_one(networks, kind, 
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
     assert (found > 0).all() and np.ptp(found, axis=0).max() > 0.01
     for part, expected in zip(frames, found, strict=True):
-        x = np.zeros((classifiers.CROPS_AT_ONCE, *form.shape), np.float32)
-        cut = form.pool(crops.even_crops(part, form.n_frames))
+        x = np.zeros((prediction.CROPS_AT_ONCE, *form.shape), np.float32)
+        cut = form.pool(augmentation.even_crops(part, form.n_frames))
         x[: len(cut)] = cut
         by_hand = softmax(predict(model.network, x)[: len(cut)], axis=1).mean(axis=0)
         np.testing.assert_allclose(expected, by_hand, rtol=1e-4)
@@ -314,10 +313,10 @@ def fitted():
     """(model, history): tones told apart by a few steps of a small network."""
     labels = np.arange(48) % 3
     frames = [FORM.frames(tone(NAMES[k], i)).astype(np.float16) for i, k in enumerate(labels)]
-    mean, variance = classifiers.moments(frames)
+    mean, variance = models.moments(frames)
     env.seed_everything(0)
-    network = classifiers.conv1d(FORM, 3, mean=mean, variance=variance, width=8)
-    batches = crops.CropBatches(frames, labels, FORM, batch_size=16)
+    network = models.conv1d(FORM, 3, mean=mean, variance=variance, width=8)
+    batches = training.CropBatches(frames, labels, FORM, batch_size=16)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     training.compile_network(network, loss, n_steps=5 * 3, learning_rate=0.01)
     history = training.run_epochs(network, batches, epochs=5, progress=False)
@@ -337,8 +336,8 @@ def test_a_logit_is_the_cosine_with_the_direction_of_a_class(fitted):
     x = FORM.pool(np.stack(sounds(FORM, [FORM.n_frames] * 64)))
     directions = model.network.get_layer("cosine").get_weights()[0]
     np.testing.assert_allclose(np.linalg.norm(directions, axis=0), 1, rtol=1e-4)
-    embedding = predict(classifiers.embedding_model(model.network), x)
-    expected = 20 * verification.similarity(embedding, directions.T)
+    embedding = predict(models.embedding_model(model.network), x)
+    expected = 20 * evaluation.cosine_similarity(embedding, directions.T)
     np.testing.assert_allclose(predict(model.network, x), expected, rtol=0, atol=1e-3)
 
 
@@ -395,7 +394,7 @@ COLUMNS = ["file", "label", "probability", "second", "second_probability"]
 def test_classify_names_files_and_lists_bad_ones(fitted, folder):
     model, _ = fitted
     paths = data.sounds_below(folder)
-    table, errors = classifiers.classify(paths, model, root=folder, progress=False)
+    table, errors = models.classify(paths, model, root=folder, progress=False)
     assert table.columns.tolist() == COLUMNS and table.index.tolist() == list(range(5))
     assert table["file"].tolist() == ["a.wav", "b.flac", "c.wav", "deeper/d.wav", "deeper/e.wav"]
     assert table["label"].tolist() == ["ann", "ben", "cleo", "ann", "ben"]
@@ -407,7 +406,7 @@ def test_classify_names_files_and_lists_bad_ones(fitted, folder):
     np.testing.assert_allclose(table["probability"], expected.max(axis=1), rtol=1e-6)
     np.testing.assert_allclose(table["second_probability"], np.sort(expected)[:, -2], rtol=1e-6)
     assert (table["second"] != table["label"]).all() and set(table["second"]) <= set(NAMES)
-    backwards, _ = classifiers.classify(iter(good[::-1]), model, root=folder, progress=False)
+    backwards, _ = models.classify(iter(good[::-1]), model, root=folder, progress=False)
     pd.testing.assert_frame_equal(backwards[::-1].reset_index(drop=True), table)
 
 
@@ -415,7 +414,7 @@ def test_without_a_good_file_the_table_is_empty(fitted, folder):
     model, _ = fitted
     bad = [folder / "bad.wav", folder / "none.wav"]
     for paths in ([], bad):
-        table, errors = classifiers.classify(paths, model, root=folder, progress=False)
+        table, errors = models.classify(paths, model, root=folder, progress=False)
         assert table.columns.tolist() == COLUMNS and table.empty
         assert errors.columns.tolist() == ["file", "reason"]
         assert errors["file"].tolist() == [path.name for path in paths]
@@ -429,11 +428,11 @@ def test_the_margin_handicaps_the_true_class_alone():
     logits = (classifiers.SCALE * rng.uniform(-1, 1, (12, 5))).astype(np.float32)
     labels = rng.integers(0, 5, 12)
     plain = -log_softmax(logits, axis=1)[np.arange(12), labels]
-    found = np.asarray(classifiers.margin_loss(0.0)(labels, logits))
+    found = np.asarray(models.margin_loss(0.0)(labels, logits))
     np.testing.assert_allclose(found, plain, rtol=1e-4, atol=1e-5)
     logits[np.arange(12), labels] -= 0.3 * classifiers.SCALE
     harder = -log_softmax(logits, axis=1)[np.arange(12), labels]
     logits[np.arange(12), labels] += 0.3 * classifiers.SCALE
-    found = np.asarray(classifiers.margin_loss(0.3)(labels[:, None], logits))
+    found = np.asarray(models.margin_loss(0.3)(labels[:, None], logits))
     np.testing.assert_allclose(found, harder, rtol=1e-4, atol=1e-5)
     assert (harder > plain).all()

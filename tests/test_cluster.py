@@ -126,12 +126,12 @@ def run(clips, tmp_path, monkeypatch):
 
 
 def test_features_are_those_of_the_survey(run, clips, tmp_path):
-    from helpers import data, survey
+    from helpers import data, features
 
     assert run("here") == 1  # one is no sound
     found = pd.read_parquet(tmp_path / "here" / "results" / "features")
     dataset = data.resolve("capuchin", clips, require=("clips",))
-    wanted, _ = survey.survey(data.clip_table(dataset)[0], progress=False)
+    wanted, _ = features.survey_clips(data.clip_table(dataset)[0], progress=False)
     assert len(found) == len(wanted.table)
     pd.testing.assert_frame_equal(found[wanted.features.columns], wanted.features)
     assert (clips / found["path"][0]).is_file()

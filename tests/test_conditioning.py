@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from helpers import conditioning
+from helpers import audio
 
 FRAME = 2048  # samples of librosa's frames, to which silence is found
 SOUNDS = arrays_of.arrays(
@@ -23,7 +23,7 @@ SOUNDS = arrays_of.arrays(
 def test_every_sample_is_in_a_segment_at_its_place(n, length, data):
     hop = data.draw(st.integers(1, length))
     y = np.arange(1, n + 1, dtype=np.float32)
-    found = conditioning.segments(y, length=length, hop=hop)
+    found = audio.segments(y, length=length, hop=hop)
     assert found.shape == (1 + np.ceil(max(0, n - length) / hop), length)
     assert found.dtype == y.dtype
     for k, piece in enumerate(found):
@@ -37,21 +37,21 @@ def test_every_sample_is_in_a_segment_at_its_place(n, length, data):
 @given(n=st.integers(1, 300), length=st.integers(1, 60))
 def test_segments_end_to_end_are_the_sound(n, length):
     y = np.random.default_rng(n).normal(size=n).astype(np.float32)
-    joined = conditioning.segments(y, length=length, hop=length).ravel()
+    joined = audio.segments(y, length=length, hop=length).ravel()
     np.testing.assert_array_equal(joined[:n], y)
     assert not joined[n:].any() and len(joined) < n + length
 
 
 def test_segments_share_no_memory_with_the_sound():
     y = np.ones(10, np.float32)
-    conditioning.segments(y, length=4, hop=2)[:] = 0
+    audio.segments(y, length=4, hop=2)[:] = 0
     assert y.all()
 
 
 @pytest.mark.parametrize(("length", "hop"), [(4, 5), (4, 0), (4, -1), (0, 0)])
 def test_a_hop_that_loses_samples_is_refused(length, hop):
     with pytest.raises(ValueError, match=f"hop={hop}, length={length}"):
-        conditioning.segments(np.ones(10, np.float32), length=length, hop=hop)
+        audio.segments(np.ones(10, np.float32), length=length, hop=hop)
 
 
 # --- level ----------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ def test_a_hop_that_loses_samples_is_refused(length, hop):
 @given(y=SOUNDS, peak=st.sampled_from([0.1, 0.95, 1.0]))
 def test_the_largest_sample_is_at_the_peak_and_the_shape_stays(y, peak):
     before = y.copy()
-    found = conditioning.normalise(y, peak=peak)
+    found = audio.normalise(y, peak=peak)
     np.testing.assert_array_equal(y, before)
     assert found.dtype == np.float32 and found.shape == y.shape
     loudest = np.abs(y.astype(float)).max(initial=0)
@@ -79,7 +79,7 @@ def tone(n, *, sr=8000):
 def test_the_same_sound_near_and_far_becomes_one(gain, rms):
     y = np.concatenate([tone(4000), np.zeros(8000, np.float32), 0.1 * tone(2000)])
     before = y.copy()
-    found = conditioning.same_loudness(gain * y, sr=8000, rms=rms)
+    found = audio.same_loudness(gain * y, sr=8000, rms=rms)
     np.testing.assert_array_equal(y, before)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, y * rms * np.sqrt(2), rtol=1e-3, atol=1e-6)
@@ -87,20 +87,20 @@ def test_the_same_sound_near_and_far_becomes_one(gain, rms):
 
 def test_neither_pauses_nor_a_click_make_a_sound_louder_or_softer():
     tenth = tone(800)
-    alone = conditioning.same_loudness(tenth, sr=8000)
-    padded = conditioning.same_loudness(np.pad(tenth, (0, 72000)), sr=8000)
+    alone = audio.same_loudness(tenth, sr=8000)
+    padded = audio.same_loudness(np.pad(tenth, (0, 72000)), sr=8000)
     np.testing.assert_allclose(padded[:800], alone, rtol=1e-5)
     clicked = 0.02 * tone(8000)
     clicked[4000] = 0.5
-    found = conditioning.same_loudness(clicked, sr=8000)
-    by_peak = conditioning.normalise(clicked)
+    found = audio.same_loudness(clicked, sr=8000)
+    by_peak = audio.normalise(clicked)
     assert np.abs(found[:2000]).max() > 2 * np.abs(by_peak[:2000]).max()
 
 
 @given(y=SOUNDS)
 @example(y=np.array([1e-45, 0], np.float32))  # the least number above 0
 def test_silence_stays_silence_and_nothing_passes_full_scale(y):
-    found = conditioning.same_loudness(y, sr=100)
+    found = audio.same_loudness(y, sr=100)
     assert found.shape == y.shape and (np.abs(found) <= 1).all()
     if not y.any():
         assert not found.any()
@@ -120,14 +120,14 @@ def test_a_burst_is_found_within_a_frame(before, n, after, noise):
     y = np.random.default_rng(n).uniform(-noise, noise, before + n + after).astype(np.float32)
     end = before + n
     y[before:end] = 0.5 * (-1) ** np.arange(n)
-    kept, start, stop = conditioning.trim_silence(y)
+    kept, start, stop = audio.trim_silence(y)
     assert 0 <= before - start <= FRAME and 0 <= stop - end <= FRAME
     np.testing.assert_array_equal(kept, y[start:stop])
 
 
 def test_the_larger_the_range_the_more_of_a_fading_sound_is_kept():
     y = (0.9 * np.exp(-np.arange(40000) / 4000) * (-1) ** np.arange(40000)).astype(np.float32)
-    stops = [conditioning.trim_silence(y, top_db=top_db)[2] for top_db in (10, 20, 40, 200)]
+    stops = [audio.trim_silence(y, top_db=top_db)[2] for top_db in (10, 20, 40, 200)]
     assert stops == sorted(set(stops)) and stops[-1] == len(y)
     # It falls by 20 dB in 4000 ln 10 samples.
     np.testing.assert_allclose(stops[:3], np.array([0.5, 1, 2]) * 4000 * np.log(10), atol=FRAME)
@@ -136,5 +136,5 @@ def test_the_larger_the_range_the_more_of_a_fading_sound_is_kept():
 @pytest.mark.parametrize("n", [0, 1, 5000])
 def test_of_silence_nothing_is_cut(n):
     y = np.zeros(n, np.float32)
-    kept, start, stop = conditioning.trim_silence(y)
+    kept, start, stop = audio.trim_silence(y)
     assert (start, stop) == (0, n) and len(kept) == n

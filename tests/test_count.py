@@ -18,7 +18,7 @@ import soundfile as sf
 from tiny_series import hear_ctrl_c
 
 from helpers import models
-from helpers.counting import count_calls
+from helpers.detection import count_calls
 from tools import count
 from tools.batch import cluster, ledger
 from tools.batch.cluster import Pool

@@ -11,8 +11,8 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import audio, counting, env, events, models
-from helpers.counting import count_calls, density
+from helpers import audio, detection, env, evaluation, models
+from helpers.detection import count_calls, counting, density
 from helpers.features import Frontend
 
 RATE = 8000
@@ -112,7 +112,7 @@ def test_calls_of_good_recordings_are_counted_where_they_are(counted, name):
     mine = counted.events[counted.events["clip_name"] == name]
     # Windows are cut at the ends of a recording: compare with windows cut alike.
     expected = [(max(0, t - 0.2) + min(length_s, t + 0.2)) / 2 for t in centres]
-    np.testing.assert_allclose(events.centres(mine), expected, atol=0.1)
+    np.testing.assert_allclose(evaluation.centres(mine), expected, atol=0.1)
     if length_s:
         assert counted.durations[name] == pytest.approx(length_s, abs=0.01)
     assert name not in set(counted.errors["file"])
@@ -139,7 +139,7 @@ def test_the_tables_belong_together(counted, tone_detector):
     for name, score in counted.scores.items():
         n_frames = tone_detector.frontend.n_frames(round(counted.durations[name] * RATE))
         assert len(score) == 1 + n_frames // tone_detector.stride
-        again = events.find_events(
+        again = detection.find_events(
             score,
             step_s=tone_detector.step_s,
             settings=tone_detector.settings,
@@ -177,8 +177,8 @@ def test_blocks_do_not_change_anything(folder, tone_detector, counted, monkeypat
 
 
 def in_parts(path, detector):
-    n_parts = counting.part_count(path, detector)
-    parts = [counting.score_part(path, detector, part=k, n_parts=n_parts) for k in range(n_parts)]
+    n_parts = detection.part_count(path, detector)
+    parts = [detection.score_part(path, detector, part=k, n_parts=n_parts) for k in range(n_parts)]
     return n_parts, np.concatenate([score for score, _ in parts]), parts[-1][1]
 
 
@@ -218,19 +218,19 @@ def test_what_is_short_or_has_no_way_into_its_middle_is_one_part(
     monkeypatch.setattr(counting, "PART_BLOCKS", 1)
     sf.write(tmp_path / "long.ogg", tones(1.0, length_s=60), RATE)
     sf.write(tmp_path / "long.mp3", tones(1.0, length_s=60), RATE)
-    assert counting.part_count(tmp_path / "long.mp3", tone_detector) == 3
+    assert detection.part_count(tmp_path / "long.mp3", tone_detector) == 3
     for path in (folder / "a.wav", folder / "short.wav", tmp_path / "long.ogg"):
-        assert counting.part_count(path, tone_detector) == 1
-    score, length = counting.score_part(folder / "d.ogg", tone_detector, part=0, n_parts=1)
+        assert detection.part_count(path, tone_detector) == 1
+    score, length = detection.score_part(folder / "d.ogg", tone_detector, part=0, n_parts=1)
     assert len(score) and length == 4 * RATE
     with pytest.raises(audio.AudioError):
-        counting.part_count(folder / "text.wav", tone_detector)
+        detection.part_count(folder / "text.wav", tone_detector)
 
 
 def test_a_part_that_its_recording_does_not_have(folder, tone_detector, monkeypatch):
     monkeypatch.setattr(counting, "PART_BLOCKS", 4)
     with pytest.raises(audio.AudioError, match="it ends at 130 s, long before"):
-        counting.score_part(folder / "long.wav", tone_detector, part=1, n_parts=9)
+        detection.score_part(folder / "long.wav", tone_detector, part=1, n_parts=9)
 
 
 def test_nothing_to_count_and_nothing_but_errors(folder, tone_detector):
@@ -311,6 +311,6 @@ def test_density_of_what_was_counted(counted):
 def test_runs_of_positive_windows_merge_neighbours():
     score = np.zeros(240)
     score[[20, 30, 100]] = 0.9  # the first two lie 2.5 s apart, in neighbouring windows
-    found = counting.count_runs({"a": score}, step_s=0.25, threshold=0.5)
+    found = detection.count_runs({"a": score}, step_s=0.25, threshold=0.5)
     assert found["call_count"].tolist() == [2] and found["call_count"].dtype == "Int64"
-    assert len(events.find_events(score, step_s=0.25, settings=events.EventSettings())) == 3
+    assert len(detection.find_events(score, step_s=0.25, settings=models.EventSettings())) == 3

@@ -10,9 +10,10 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import audio, crops
-from helpers.crops import ClipInput, CropBatches
-from helpers.features import Frontend
+from helpers import audio, augmentation, features
+from helpers.audio import reading
+from helpers.features import ClipInput, Frontend
+from helpers.training import CropBatches
 
 MEL = Frontend(sr=8000, n_fft=256, hop_length=80, n_mels=16)
 LINEAR = Frontend(sr=8000, n_fft=100, hop_length=80, n_mels=0)
@@ -106,13 +107,15 @@ def decoded(monkeypatch):
     """How often each file is decoded."""
     count, load = Counter(), audio.load
     monkeypatch.setattr(
-        audio, "load", lambda path, **rate: count.update([path.name]) or load(path, **rate)
+        reading, "load", lambda path, **rate: count.update([path.name]) or load(path, **rate)
     )
     return count
 
 
 def extract(paths, inputs, tmp_path):
-    return crops.extract(paths, inputs, cache_dir=tmp_path / "cache", root=tmp_path, progress=False)
+    return features.extract_frames(
+        paths, inputs, cache_dir=tmp_path / "cache", root=tmp_path, progress=False
+    )
 
 
 def test_each_file_is_decoded_once_for_all_inputs_and_then_never_again(files, tmp_path, decoded):
@@ -201,21 +204,21 @@ def sounds(draw):
 @given(frames=sounds(), n_frames=st.integers(1, 40), seed=st.integers(0, 99))
 def test_a_random_crop_is_a_stretch_of_the_repeated_sound(frames, n_frames, seed):
     before = frames.copy()
-    cut = crops.random_crop(np.random.default_rng(seed), frames, n_frames)
+    cut = augmentation.random_crop(np.random.default_rng(seed), frames, n_frames)
     assert cut.shape == (n_frames, frames.shape[1]) and cut.dtype == frames.dtype
     start = int(cut[0, 0])
     assert start <= max(0, len(frames) - n_frames)  # a short sound is repeated from its beginning
     np.testing.assert_array_equal(cut, np.tile(before, (41, 1))[start : start + n_frames])
     assert np.shares_memory(cut, frames) == (len(frames) >= n_frames)
     np.testing.assert_array_equal(frames, before)
-    again = crops.random_crop(np.random.default_rng(seed), frames, n_frames)
+    again = augmentation.random_crop(np.random.default_rng(seed), frames, n_frames)
     np.testing.assert_array_equal(again, cut)
 
 
 @pytest.mark.parametrize(("n", "n_frames"), [(4, 4), (5, 4), (12, 5), (3, 7)])
 def test_every_start_is_reached_and_as_often_as_any_other(n, n_frames):
     rng, frames = np.random.default_rng(0), np.arange(n)
-    starts = Counter(int(crops.random_crop(rng, frames, n_frames)[0]) for _ in range(1600))
+    starts = Counter(int(augmentation.random_crop(rng, frames, n_frames)[0]) for _ in range(1600))
     places = max(1, n - n_frames + 1)
     assert set(starts) == set(range(places))
     expected = 1600 / places
@@ -226,7 +229,7 @@ def test_every_start_is_reached_and_as_often_as_any_other(n, n_frames):
 @given(frames=sounds(), n_frames=st.integers(1, 40))
 def test_even_crops_cover_every_frame_and_overlap_by_half(frames, n_frames):
     before = frames.copy()
-    cut = crops.even_crops(frames, n_frames)
+    cut = augmentation.even_crops(frames, n_frames)
     np.testing.assert_array_equal(frames, before)
     assert cut.shape[1:] == (n_frames, frames.shape[1]) and cut.dtype == frames.dtype
     repeated = np.tile(frames, (41, 1))
@@ -271,7 +274,9 @@ def test_hide_hides_at_most_what_it_says_and_nothing_else(size, shares, of_each,
     crop = table(size, seed)
     before = crop.copy()
     rng = np.random.default_rng(seed)
-    found = crops.hide(rng, crop, max_frames=shares[0], max_values=shares[1], of_each=of_each)
+    found = augmentation.hide(
+        rng, crop, max_frames=shares[0], max_values=shares[1], of_each=of_each
+    )
     np.testing.assert_array_equal(crop, before)
     assert found.dtype == np.float32 and found.shape == size
     assert not np.shares_memory(found, crop)
@@ -289,7 +294,7 @@ def test_hide_hides_at_most_what_it_says_and_nothing_else(size, shares, of_each,
 
 def test_half_precision_is_hidden_in_single():
     crop = table((40, 20), 0).astype(np.float16)
-    found = crops.hide(np.random.default_rng(0), crop)
+    found = augmentation.hide(np.random.default_rng(0), crop)
     rows, columns = hidden(crop, found)
     assert found.dtype == np.float32 and crop.dtype == np.float16 and rows.any() and columns.any()
     mean = crop.astype(float).mean(axis=0)
@@ -300,12 +305,12 @@ def test_hide_reaches_everything_and_its_limits():
     crop = table((20, 12), 0)
     rng, rows, columns, largest = np.random.default_rng(1), 0, 0, [0, 0]
     for _ in range(300):
-        where = hidden(crop, crops.hide(rng, crop, max_frames=0.2, max_values=0.25))
+        where = hidden(crop, augmentation.hide(rng, crop, max_frames=0.2, max_values=0.25))
         rows, columns = rows + where[0], columns + where[1]
         largest = [max(a, mask.sum()) for a, mask in zip(largest, where, strict=True)]
     assert (rows > 0).all() and (columns > 0).all()
     assert largest == [2 * 4, 2 * 3]
-    np.testing.assert_array_equal(crops.hide(rng, crop, max_frames=0, max_values=0), crop)
+    np.testing.assert_array_equal(augmentation.hide(rng, crop, max_frames=0, max_values=0), crop)
 
 
 # --- batches --------------------------------------------------------------------------------------

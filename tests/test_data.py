@@ -13,7 +13,7 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import audio, data, env
+from helpers import audio, data, env, files
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "capuchin"
 CAPUCHIN, OTHER, FOREST = (
@@ -74,7 +74,7 @@ def test_the_order_of_the_places(places, monkeypatch, capsys):
         found = data.resolve("capuchin", given)
         printed = capsys.readouterr().out
         assert printed.count("\n") == 1 and str(places) not in printed
-        assert env.short_path(found.root) in printed and found.source in printed
+        assert files.short_path(found.root) in printed and found.source in printed
         return found.source, found.root.relative_to(places).as_posix()
 
     given = ""

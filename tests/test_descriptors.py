@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import descriptors
-from helpers.features import Frontend
+from helpers.features import Frontend, descriptors
 
 FRONTENDS = [
     Frontend(sr=22050, n_fft=2048, hop_length=512, n_mels=64),

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from helpers import events
-from helpers.events import EventSettings, find_events
+from helpers import evaluation
+from helpers.detection import find_events
+from helpers.models import EventSettings
 
 STEP_S = 0.064
 
@@ -24,7 +25,7 @@ def peaks(score, *, step_s=1.0, **changes):
     found = find_events(
         score, step_s=step_s, settings=EventSettings(**{"duration_s": 1e-6, **changes})
     )
-    return np.round(events.centres(found) / step_s).astype(int).tolist()
+    return np.round(evaluation.centres(found) / step_s).astype(int).tolist()
 
 
 SCORES = st.lists(st.integers(0, 10), max_size=40).map(lambda x: np.array(x, float) / 10)
@@ -112,7 +113,7 @@ def test_n_calls_placed_apart_are_n_events_at_their_places(gaps, heights, width)
     score = bell(int(places.max(initial=0)) + 60, places, heights[: len(gaps)], width)
     found = find_events(score, step_s=STEP_S, settings=EventSettings(duration_s=1.0))
     assert len(found) == len(gaps)
-    np.testing.assert_allclose(events.centres(found), places * STEP_S, atol=0.51 * STEP_S)
+    np.testing.assert_allclose(evaluation.centres(found), places * STEP_S, atol=0.51 * STEP_S)
     np.testing.assert_allclose(found["score"], heights[: len(gaps)], rtol=0.05)
 
 
@@ -127,7 +128,7 @@ def test_a_time_shift_moves_the_events_and_nothing_else(score, chosen, shift):
     assert len(after) == len(before)
     np.testing.assert_array_equal(after["score"], before["score"])
     np.testing.assert_allclose(
-        events.centres(after), events.centres(before) + shift * STEP_S, atol=1.1e-3
+        evaluation.centres(after), evaluation.centres(before) + shift * STEP_S, atol=1.1e-3
     )
 
 

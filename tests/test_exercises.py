@@ -16,19 +16,16 @@ import scipy.fft
 import scipy.special
 
 from helpers import (
-    augment,
-    calibration,
+    augmentation,
     checks,
-    crops,
     data,
+    detection,
     env,
-    events,
+    evaluation,
     exercises,
     features,
     folds,
-    metrics,
-    mixing,
-    verification,
+    models,
 )
 from tools.series.exercises import BEGIN, END, find_exercises, solved
 
@@ -58,7 +55,7 @@ def solutions():
     found = {}
     for number, (notebook, exercise) in FOUND.items():
         space = {"np": np, "pd": pd, "scipy": scipy, "keras": keras, "layers": keras.layers}
-        space |= {"loudness": augment.loudness, "softmax": scipy.special.softmax}
+        space |= {"loudness": augmentation.loudness, "softmax": scipy.special.softmax}
         exec(solved(notebook).cells[exercise.cell].source, space)
         found[number] = space[exercise.function]
     return found
@@ -153,7 +150,7 @@ def test_5_3_is_what_mixes_the_scenes(solutions):
     for at in (-30, -3, 0, 7, 35, 50):
         background, call = rng.gamma(4, 1, (40, 6)), rng.gamma(2, 1, (12, 6))
         given = {"at": at, "level_db": rng.uniform(-10, 40)}
-        ours = augment.mix(background, call, **given)
+        ours = augmentation.mix(background, call, **given)
         np.testing.assert_allclose(solutions["5.3"](background, call, **given), ours, rtol=1e-6)
 
 
@@ -190,8 +187,8 @@ def test_5_6_finds_the_events_but_for_hysteresis(solutions):
     rng = np.random.default_rng(0)
     for _ in range(50):
         score = rng.uniform(0, 1, 80)  # no two alike: which of equals stays is open
-        chosen = events.EventSettings(threshold=0.6, release=0.999, min_distance_s=1.0)
-        ours = events.centres(events.find_events(score, step_s=0.25, settings=chosen))
+        chosen = models.EventSettings(threshold=0.6, release=0.999, min_distance_s=1.0)
+        ours = evaluation.centres(detection.find_events(score, step_s=0.25, settings=chosen))
         given = {"step_s": 0.25, "threshold": 0.6, "min_distance_s": 1.0}
         # At the very edge the window of an event, and so its middle, lies a little inside.
         np.testing.assert_allclose(solutions["5.6"](score, **given), ours, atol=0.13)
@@ -205,7 +202,7 @@ def test_5_7_is_in_the_scores_of_counts(solutions):
         found = pd.DataFrame({"clip_name": names, "call_count": rng.integers(0, 6, 9)})
         found = found.astype({"call_count": "Int64"}).sample(7, random_state=1)
         found.iloc[2, 1] = pd.NA
-        ours = metrics.count_scores(key, found)
+        ours = evaluation.count_scores(key, found)
         assert solutions["5.7"](key, found) == (ours["exact"], pytest.approx(ours["mae"]))
 
 
@@ -215,8 +212,8 @@ def test_3_4_are_the_frames_that_the_networks_see(solutions):
     mel = features.Frontend(sr=16000, n_fft=1024, hop_length=200, n_mels=256)
     linear = features.Frontend(sr=16000, n_fft=400, hop_length=200, n_mels=0)
     for found, pooled, given in (
-        (mfcc, mfcc_pooled, crops.ClipInput(mel, n_mfcc=256)),
-        (spectrogram, spectrogram_pooled, crops.ClipInput(linear)),
+        (mfcc, mfcc_pooled, features.ClipInput(mel, n_mfcc=256)),
+        (spectrogram, spectrogram_pooled, features.ClipInput(linear)),
     ):
         np.testing.assert_allclose(found.T, given.frames(y), atol=2e-2)
         np.testing.assert_allclose(pooled, given.frames(y).mean(axis=0), atol=2e-2)
@@ -226,7 +223,7 @@ def test_3_6_cuts_as_the_batches_do(solutions):
     for n, n_samples in ((50, 20), (20, 20), (7, 20)):
         y = np.arange(n)
         for seed in range(20):
-            ours = crops.random_crop(np.random.default_rng(seed), y, n_samples)
+            ours = augmentation.random_crop(np.random.default_rng(seed), y, n_samples)
             theirs = solutions["3.6"](y, n_samples=n_samples, rng=np.random.default_rng(seed))
             np.testing.assert_array_equal(theirs, ours)
 
@@ -250,15 +247,15 @@ def test_a_block_is_the_networks_brick(solutions, number, module, name):
 
 
 def test_3_12_and_3_16_count_and_cut_as_the_package_does(solutions):
-    from helpers import classifiers, models
+    from helpers import models
 
-    given = crops.ClipInput(features.Frontend(n_mels=8), pooled=True)
-    network = classifiers.dense(given, 3, mean=np.zeros(8), variance=np.ones(8), width=4)
+    given = features.ClipInput(features.Frontend(n_mels=8), pooled=True)
+    network = models.dense(given, 3, mean=np.zeros(8), variance=np.ones(8), width=4)
     assert solutions["3.12"](network)[0] == models.parameter_count(network)
     x = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
     np.testing.assert_allclose(
         np.asarray(solutions["3.16"](network)(x)),
-        np.asarray(classifiers.embedding_model(network)(x)),
+        np.asarray(models.embedding_model(network)(x)),
     )
 
 
@@ -266,10 +263,10 @@ def test_3_15_and_3_18_score_as_the_package_does(solutions):
     rng = np.random.default_rng(0)
     for _ in range(10):
         truth, guess = rng.integers(0, 6, (2, 40))
-        ours = metrics.class_scores(truth, guess, groups=np.arange(40), n_resamples=2)["value"]
+        ours = evaluation.class_scores(truth, guess, groups=np.arange(40), n_resamples=2)["value"]
         np.testing.assert_allclose(solutions["3.15"](truth, guess), ours.iloc[1:])
         scores, is_target = rng.normal(size=60), rng.random(60) < 0.3
-        rate, _ = verification.equal_error_rate(scores + is_target, is_target)
+        rate, _ = evaluation.equal_error_rate(scores + is_target, is_target)
         assert solutions["3.18"](scores + is_target, is_target) == pytest.approx(rate)
 
 
@@ -291,7 +288,9 @@ def test_4_3_mixes_as_the_batches_do_but_for_sounds_with_pauses(solutions):
     given = a, b, np.eye(4)[1], np.eye(4)[3]
     for share in (0.2, 0.9):
         for found, ours in zip(
-            solutions["4.3"](*given, share=share), mixing.mixup(*given, share=share), strict=True
+            solutions["4.3"](*given, share=share),
+            augmentation.mixup(*given, share=share),
+            strict=True,
         ):
             np.testing.assert_allclose(found, ours, rtol=1e-6)
 
@@ -314,16 +313,16 @@ def test_4_8_and_4_9_are_what_the_network_is_trained_with(solutions):
 def test_4_10_begins_where_the_package_does(solutions):
     import keras
 
-    from helpers import classifiers
+    from helpers import models
 
     frontend = features.Frontend(sr=8000, n_fft=256, hop_length=100, n_mels=6)
-    given = crops.ClipInput(frontend, crop_s=0.5)
+    given = features.ClipInput(frontend, crop_s=0.5)
     inputs = keras.Input(given.shape)
     logits = keras.layers.Dense(3)(keras.layers.Flatten()(inputs))
     network = keras.Model(inputs, logits)
     x = np.random.default_rng(0).normal(size=given.shape).astype(np.float32)
     for n in (1, 3):
-        ours = classifiers.probabilities(network, [x], given, shifts=n)[0]
+        ours = models.probabilities(network, [x], given, shifts=n)[0]
         found = solutions["4.10"](
             lambda version: scipy.special.softmax(np.asarray(network(version[None]))[0]), x, n=n
         )
@@ -335,17 +334,17 @@ def test_4_11_and_4_14_are_the_packages(solutions):
     p, q = rng.dirichlet(np.full(4, 0.3), (2, 50))
     p[0] = [1, 0, 0, 0]
     for share in (0, 0.3, 1):
-        ours = calibration.fused(p, q, share=share)
+        ours = evaluation.weighted_mean(p, q, share=share)
         np.testing.assert_allclose(solutions["4.11"](p, q, share=share), ours, rtol=1e-6)
     truth = rng.integers(0, 4, 50)
     found = solutions["4.14"](p.max(axis=1), p.argmax(axis=1) == truth)
-    assert found == pytest.approx(calibration.calibration_error(p, truth))
+    assert found == pytest.approx(evaluation.calibration_error(p, truth))
 
 
 def test_4_13_tests_as_the_package_does(solutions):
     rng = np.random.default_rng(0)
     a, b, sources = rng.random(80) < 0.7, rng.random(80) < 0.55, rng.integers(0, 12, 80)
-    ours = metrics.paired_test(a, b, groups=sources)
+    ours = evaluation.paired_test(a, b, groups=sources)
     found = solutions["4.13"](a, b, sources, n=9999, rng=np.random.default_rng(1))
     assert 0.01 < ours < 0.9 and found == pytest.approx(ours, abs=0.03)
 
@@ -353,10 +352,11 @@ def test_4_13_tests_as_the_package_does(solutions):
 def test_4_15_is_what_the_network_is_explained_with(solutions):
     import keras
 
-    from helpers import attribution, cnn
+    from helpers import models
+    from helpers.evaluation import attribution
 
-    given = crops.ClipInput(features.Frontend(n_mels=32), crop_s=1.0)
-    network = cnn.residual_cnn(given, 5, width=4)
+    given = features.ClipInput(features.Frontend(n_mels=32), crop_s=1.0)
+    network = models.residual_cnn(given, 5, width=4)
     x = np.random.default_rng(0).normal(-40, 9, given.shape).astype(np.float32)
     inner = keras.Model(network.input, network.get_layer("features").output)
     weights = map(np.asarray, network.get_layer("logits").get_weights())

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import audio, explore
+from helpers import audio
+from helpers.audio import reading
+from helpers.display import widgets
 from helpers.features import Frontend
 
 SR = 8000
@@ -33,7 +35,7 @@ def table(tmp_path_factory):
 
 @pytest.fixture
 def panel(table):
-    return explore.clips(table, sr=SR)
+    return widgets.clips(table, sr=SR)
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def loads(monkeypatch):
         calls.append(path)
         return load(path, **kwargs)
 
-    monkeypatch.setattr(audio, "load", counted)
+    monkeypatch.setattr(reading, "load", counted)
     return calls
 
 
@@ -97,7 +99,7 @@ def test_every_class_and_clip_can_be_chosen(panel, table, loads):
 
 
 def test_a_turned_knob_changes_the_picture_and_decodes_nothing(table, loads):
-    knobs, note, picture, player = parts(explore.clips(table, sr=SR))
+    knobs, note, picture, player = parts(widgets.clips(table, sr=SR))
     sound = shown(player)
     for knob, value in (
         ("FFT size", 128),
@@ -116,7 +118,7 @@ def test_a_turned_knob_changes_the_picture_and_decodes_nothing(table, loads):
 
 
 def test_only_the_beginning_of_a_long_clip_is_shown(table):
-    player = parts(explore.clips(table, sr=SR, seconds=0.25))[-1]
+    player = parts(widgets.clips(table, sr=SR, seconds=0.25))[-1]
     assert len(heard(shown(player))[0]) == SR // 4
 
 
@@ -135,7 +137,7 @@ def test_an_unreadable_clip_is_told_and_the_next_one_shown(panel, monkeypatch):
     def refuse(path, **kwargs):
         raise audio.AudioError(path, "1 < 2")
 
-    monkeypatch.setattr(audio, "load", refuse)
+    monkeypatch.setattr(reading, "load", refuse)
     knobs["Class"].value = "hum"
     assert "1 &lt; 2" in note.value
 
@@ -173,7 +175,7 @@ def test_every_detection_can_be_seen_and_heard(table):
         columns=["clip_name", "start_s", "end_s", "score"],
     )
     frontend = Frontend(sr=SR, n_fft=256, hop_length=128, n_mels=16)
-    panel = explore.detections(paths, events, frontend, before_s=0.2, after_s=0.3, sr=SR)
+    panel = widgets.detections(paths, events, frontend, before_s=0.2, after_s=0.3, sr=SR)
     (recording, number), picture, player = panel.children[0].children, *panel.children[1:]
     assert recording.options == ("hiss_0.wav", "hum_0.wav") and number.max == 1
     recording.value = "hum_0.wav"
@@ -194,7 +196,7 @@ def test_a_player_for_each_sound_plays_it():
     rng = np.random.default_rng(0)
     sounds = [rng.uniform(-1, 1, n).astype(np.float32) for n in (1, 500, 2000)]
     titles = ["plain", '<b> & "quoted"', "Übung 🐦"]
-    page = explore.players(sounds, sr=SR, titles=titles, columns=2).data
+    page = widgets.players(sounds, sr=SR, titles=titles, columns=2).data
     assert page.count("<audio controls") == page.count("<figure") == 3
     assert "repeat(2, 1fr)" in page
     assert "<b>" not in page and "&lt;b&gt; &amp; &quot;quoted&quot;" in page and titles[2] in page
@@ -206,7 +208,7 @@ def test_a_player_for_each_sound_plays_it():
 
 
 def test_what_is_beyond_full_scale_is_cut_and_does_not_turn_over():
-    page = explore.players([np.array([3, -3, 0.5], np.float32)], sr=SR, titles=["loud"]).data
+    page = widgets.players([np.array([3, -3, 0.5], np.float32)], sr=SR, titles=["loud"]).data
     found, _ = heard(base64.b64decode(re.search(r'base64,([^"]*)"', page)[1]))
     np.testing.assert_allclose(found, [1, -1, 0.5], atol=1e-4)
     assert "repeat(1, 1fr)" in page
@@ -214,14 +216,14 @@ def test_what_is_beyond_full_scale_is_cut_and_does_not_turn_over():
 
 def test_a_title_too_few_is_refused_and_no_sound_is_none():
     with pytest.raises(ValueError):
-        explore.players([np.zeros(9)] * 2, sr=SR, titles=["one"])
-    assert "<audio" not in explore.players([], sr=SR, titles=[]).data
+        widgets.players([np.zeros(9)] * 2, sr=SR, titles=["one"])
+    assert "<audio" not in widgets.players([], sr=SR, titles=[]).data
 
 
 def test_an_interactive_figure_needs_no_network():
     express = pytest.importorskip("plotly.express")
     figure = express.scatter(x=[1, 2], y=[3, 4], title="all that is heard")
-    page = explore.interactive(figure).data
+    page = widgets.interactive(figure).data
     assert "all that is heard" in page and "Plotly.newPlot(" in page
     assert len(page) > 1_000_000, "plotly is in it"
     assert not re.search(r'<script[^>]*\bsrc\b|src="https|<link\b', page)

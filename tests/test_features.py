@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import audio, env, features
+from helpers.audio import reading
 from helpers.features import Frontend
 
 RATES = [8000, 16000, 22050, 44100]
@@ -282,7 +283,7 @@ def forbid_decoding(monkeypatch):
     def load(path, **kwargs):
         raise AssertionError(f"{path} is decoded again")
 
-    monkeypatch.setattr(audio, "load", load)
+    monkeypatch.setattr(reading, "load", load)
 
 
 def same(a, b):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import audioset, city, commands, data, env, inspection, layouts, published, synthesis
+from helpers import city, commands, data, env, features, inspection, layouts, published, synthesis
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 URBAN_TABLE, ESC_TABLE = "metadata/UrbanSound8K.csv", "meta/esc50.csv"
@@ -457,7 +457,7 @@ def test_what_is_known_of_the_published_sets():
         "folders": 0, "speakers": 0,
     }  # fmt: skip
     assert set(published.ESC10) < set(published.ESC50)
-    assert set(published.URBAN) | set(published.ESC50) == set(audioset.COUNTERPARTS)
+    assert set(published.URBAN) | set(published.ESC50) == set(features.COUNTERPARTS)
     for name in ("capuchin", "catsdogs"):
         entry = layouts.DATASETS[name]
         assert set(published.PUBLISHED[name].clips) == {*entry.labels, *entry.names}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import matched_filter
+from helpers import detection
 from helpers.features import Frontend
 
 FRONTEND = Frontend(n_mels=40, fmin=50, fmax=4000)
@@ -40,7 +40,7 @@ def test_calls_in_noise_are_aligned_to_a_frame(seed):
         clip(rng, offset=k, n_frames=int(rng.integers(170, 220)), gain=rng.uniform(0.3, 3))
         for k in offsets
     ]
-    turns, template = matched_filter.align(powers, frontend=FRONTEND)
+    turns, template = detection.align(powers, frontend=FRONTEND)
     assert np.abs(turns - (offsets + TURN)).max() <= 1
     assert all(0 <= turn < len(p) for turn, p in zip(turns, powers, strict=True))
     before = round(1.4 / FRONTEND.hop_s)
@@ -56,10 +56,10 @@ def test_calls_in_noise_are_aligned_to_a_frame(seed):
 def test_the_place_does_not_depend_on_level():
     rng = np.random.default_rng(0)
     powers = [clip(rng, offset=k, n_frames=200, gain=1) for k in (0, 10, 20, 30, 40, 50)]
-    turns, template = matched_filter.align(powers, frontend=FRONTEND)
+    turns, template = detection.align(powers, frontend=FRONTEND)
     gains = 10.0 ** np.arange(-1, 5)
     scaled = [p * np.float32(g) for p, g in zip(powers, gains, strict=True)]
-    again, same_template = matched_filter.align(scaled, frontend=FRONTEND)
+    again, same_template = detection.align(scaled, frontend=FRONTEND)
     np.testing.assert_array_equal(turns, again)
     np.testing.assert_allclose(template, same_template, atol=1e-2)
 
@@ -78,15 +78,15 @@ def test_correlate_is_the_sum_of_products(n, shorter, n_bands, seed):
     expected = [
         (spectrum[i : i + len(template)] * template).sum() for i in range(n - len(template) + 1)
     ]
-    np.testing.assert_allclose(matched_filter.correlate(spectrum, template), expected, atol=1e-9)
+    np.testing.assert_allclose(detection.correlate(spectrum, template), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("gain", [1e-2, 1e3])
 def test_the_shape_of_a_spectrum_has_no_level(gain):
     power = np.random.default_rng(1).uniform(1e-3, 1, (9, 40)).astype(np.float32)
-    shape = matched_filter.level_invariant(power)
+    shape = detection.level_invariant(power)
     np.testing.assert_allclose(shape.mean(axis=1), 0, atol=1e-5)
-    np.testing.assert_allclose(matched_filter.level_invariant(power * gain), shape, atol=1e-4)
+    np.testing.assert_allclose(detection.level_invariant(power * gain), shape, atol=1e-4)
 
 
 def test_a_copy_resembles_its_source_at_any_level_and_a_little_off():
@@ -97,12 +97,10 @@ def test_a_copy_resembles_its_source_at_any_level_and_a_little_off():
     sound = 1e-4 * rng.gamma(1, 1, (400, 24)).astype(np.float32)
     sound[150:350] = 1e-3 * clips[1]
     for off in (0, -9, 9):
-        alike = matched_filter.resemblance(
+        alike = detection.resemblance(
             sound, at=250 + off, clips=clips, turns=turns, frontend=frontend
         )
         assert alike.argmax() == 1 and alike[1] > 0.99
         assert (np.delete(alike, 1) < 0.5).all()
-    short = matched_filter.resemblance(
-        sound[:40], at=20, clips=clips, turns=turns, frontend=frontend
-    )
+    short = detection.resemblance(sound[:40], at=20, clips=clips, turns=turns, frontend=frontend)
     assert (short[:2] == -1).all()  # they fit nowhere

@@ -14,7 +14,8 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from helpers import metrics
+from helpers import evaluation
+from helpers.evaluation import metrics
 
 BITS = st.lists(st.booleans(), min_size=2, max_size=60)
 
@@ -23,7 +24,7 @@ BITS = st.lists(st.booleans(), min_size=2, max_size=60)
 
 
 def interval(values, groups, **kwargs):
-    return metrics.bootstrap_interval(np.mean, values, groups=groups, n_resamples=200, **kwargs)
+    return evaluation.bootstrap_interval(np.mean, values, groups=groups, n_resamples=200, **kwargs)
 
 
 @pytest.mark.parametrize("kind", [list, np.array, pd.Series])
@@ -55,7 +56,7 @@ def test_whole_groups_are_drawn():
     groups = np.repeat(np.arange(5), 4)
     rows = np.arange(20)
     draws = []
-    metrics.bootstrap_interval(
+    evaluation.bootstrap_interval(
         lambda x, g: draws.append((x.copy(), g.copy())) or 0.0,
         rows,
         groups,
@@ -81,12 +82,12 @@ def test_an_interval_is_wider_over_groups_than_over_clips():
 
 def test_an_interval_has_its_level_and_seed():
     values, groups = np.random.default_rng(1).normal(size=40), np.arange(40)
-    low, high = metrics.bootstrap_interval(np.mean, values, groups=groups, n_resamples=4000)
+    low, high = evaluation.bootstrap_interval(np.mean, values, groups=groups, n_resamples=4000)
     error = values.std() / np.sqrt(40)  # of the mean, by theory
     np.testing.assert_allclose(
         [low, high], values.mean() + error * np.array([-1.96, 1.96]), atol=0.03
     )
-    narrow = metrics.bootstrap_interval(np.mean, values, groups=groups, level=0.5)
+    narrow = evaluation.bootstrap_interval(np.mean, values, groups=groups, level=0.5)
     assert low < narrow[0] < narrow[1] < high
     assert interval(values, groups, seed=1) == interval(values, groups, seed=1)
     assert interval(values, groups, seed=1) != interval(values, groups, seed=2)
@@ -98,7 +99,7 @@ def test_one_group_has_no_interval():
 
 
 def test_resamples_without_a_value_are_left_out():
-    found = metrics.bootstrap_interval(
+    found = evaluation.bootstrap_interval(
         lambda x: np.nan if x.min() == x.max() else x.mean(), [0.0, 1.0], groups=[0, 1]
     )
     assert found == (0.5, 0.5)
@@ -108,14 +109,14 @@ def test_several_statistics_at_once_have_the_intervals_of_each_alone():
     values = np.random.default_rng(2).normal(size=(30, 2))
     groups = np.repeat(np.arange(10), 3)
     several = [np.mean, np.max, lambda x: np.nan if x[0, 0] > 0.5 else x[0, 1]]
-    low, high = metrics.bootstrap_interval(
+    low, high = evaluation.bootstrap_interval(
         lambda x: np.array([one(x) for one in several]), values, groups=groups, n_resamples=200
     )
     assert low.shape == high.shape == (3,)
     for k, one in enumerate(several):
-        alone = metrics.bootstrap_interval(one, values, groups=groups, n_resamples=200)
+        alone = evaluation.bootstrap_interval(one, values, groups=groups, n_resamples=200)
         assert (low[k], high[k]) == alone and all(type(end) is float for end in alone)
-    low, high = metrics.bootstrap_interval(
+    low, high = evaluation.bootstrap_interval(
         lambda x: x.mean(axis=0, keepdims=True), values, groups=groups, n_resamples=20
     )
     assert low.shape == high.shape == (1, 2) and (low < high).all()
@@ -128,27 +129,27 @@ SAMPLE = st.lists(st.integers(-50, 50), min_size=2, max_size=20)
 
 def test_cohens_d_by_hand():
     # Variances 1 and 5/3 of 3 and 4 values: pooled (2 · 1 + 3 · 5/3) / 5 = 7/5; means 2 and 3.5.
-    d = metrics.cohens_d([1, 2, 3], [2, 3, 4, 5])
+    d = evaluation.cohens_d([1, 2, 3], [2, 3, 4, 5])
     assert type(d) is float and d == pytest.approx(-1.5 / np.sqrt(7 / 5))
-    assert metrics.cohens_d([0, 2], [0, 2]) == 0
+    assert evaluation.cohens_d([0, 2], [0, 2]) == 0
 
 
 def test_cohens_d_weighs_each_group_by_its_size():
     # Squares around the means: 2000 of 2000 values, and 72 of 2.
-    assert metrics.cohens_d([0, 2] * 1000, [-6, 6]) == pytest.approx(1 / np.sqrt(2072 / 2000))
-    assert metrics.cohens_d([0, 2], [-6, 6]) == pytest.approx(1 / np.sqrt(74 / 2))
+    assert evaluation.cohens_d([0, 2] * 1000, [-6, 6]) == pytest.approx(1 / np.sqrt(2072 / 2000))
+    assert evaluation.cohens_d([0, 2], [-6, 6]) == pytest.approx(1 / np.sqrt(74 / 2))
 
 
 @settings(max_examples=50, deadline=None)
 @given(a=SAMPLE, b=SAMPLE, shift=st.integers(-100, 100), scale=st.floats(0.01, 100))
 def test_cohens_d_has_a_sign_and_no_unit(a, b, shift, scale):
     a, b = np.array(a), np.array(b)
-    d = metrics.cohens_d(a, b)
+    d = evaluation.cohens_d(a, b)
     assert np.isfinite(d)
-    assert metrics.cohens_d(b, a) == pytest.approx(-d)
-    assert metrics.cohens_d(a + shift, b + shift) == pytest.approx(d, abs=1e-9)
-    assert metrics.cohens_d(scale * a, scale * b) == pytest.approx(d, abs=1e-9)
-    assert metrics.cohens_d(-a, -b) == pytest.approx(-d)
+    assert evaluation.cohens_d(b, a) == pytest.approx(-d)
+    assert evaluation.cohens_d(a + shift, b + shift) == pytest.approx(d, abs=1e-9)
+    assert evaluation.cohens_d(scale * a, scale * b) == pytest.approx(d, abs=1e-9)
+    assert evaluation.cohens_d(-a, -b) == pytest.approx(-d)
     if np.ptp(a) or np.ptp(b):
         assert np.sign(d) == np.sign(a.mean() - b.mean())
 
@@ -156,7 +157,7 @@ def test_cohens_d_has_a_sign_and_no_unit(a, b, shift, scale):
 @pytest.mark.parametrize(("a", "b"), [(0.1, 0.1), (0.1, 0.7), (0, 3), (-100, -100)])
 def test_where_nothing_varies_there_is_no_effect_size(a, b):
     for n in range(2, 9):
-        assert metrics.cohens_d(np.full(n, a), np.full(7, b)) == 0
+        assert evaluation.cohens_d(np.full(n, a), np.full(7, b)) == 0
 
 
 # --- clips ----------------------------------------------------------------------------------------
@@ -182,17 +183,17 @@ def test_the_table_of_clip_scores():
     truth = rng.random(120) < 0.4
     score = np.clip(truth * 0.4 + rng.random(120) * 0.6, 0, 1)
     groups = np.repeat(np.arange(24), 5)
-    table = metrics.clip_scores(truth, score, threshold=0.5, groups=groups)
+    table = evaluation.clip_scores(truth, score, threshold=0.5, groups=groups)
     assert list(table.index) == ["accuracy", "precision", "recall", "f1"]
     assert list(table.columns) == ["value", "low", "high"]
     assert table.loc["f1", "value"] == f1_score(truth, score >= 0.5)
     assert (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all()
     assert (table["high"] > table["low"]).all()
-    as_lists = metrics.clip_scores(
+    as_lists = evaluation.clip_scores(
         truth.tolist(), score.tolist(), threshold=0.5, groups=groups.tolist()
     )
     pd.testing.assert_frame_equal(as_lists, table)
-    perfect = metrics.clip_scores(truth, truth, threshold=1, groups=groups)
+    perfect = evaluation.clip_scores(truth, truth, threshold=1, groups=groups)
     assert (perfect == 1).all(axis=None)  # a score at the threshold is positive
 
 
@@ -217,24 +218,24 @@ def reference(truth, guess):
 @given(guesses())
 def test_class_scores_are_scikit_learns(both):
     truth, guess = both
-    table = metrics.class_scores(truth, guess, groups=np.arange(len(truth)), n_resamples=5)
+    table = evaluation.class_scores(truth, guess, groups=np.arange(len(truth)), n_resamples=5)
     assert table.index.tolist() == ["accuracy", "precision", "recall", "f1"]
     assert table.columns.tolist() == ["value", "low", "high"]
     np.testing.assert_allclose(table["value"], reference(truth, guess))
     assert table.notna().all(axis=None) and ((table >= 0) & (table <= 1)).all(axis=None)
-    again = metrics.class_scores(*map(list, both), groups=np.arange(len(truth)), n_resamples=5)
+    again = evaluation.class_scores(*map(list, both), groups=np.arange(len(truth)), n_resamples=5)
     pd.testing.assert_frame_equal(again, table)
 
 
 def test_class_scores_by_hand():
     # Class 2 is never guessed, class 3 is guessed once and never there, class 4 is neither.
     truth, guess = [0, 0, 0, 1, 1, 2, 5], [0, 0, 1, 1, 3, 0, 5]
-    table = metrics.class_scores(truth, guess, groups=range(7), n_resamples=5)
+    table = evaluation.class_scores(truth, guess, groups=range(7), n_resamples=5)
     precision, recall = [2 / 3, 1 / 2, 0, 0, 1], [2 / 3, 1 / 2, 0, 0, 1]
     f1 = [2 / 3, 1 / 2, 0, 0, 1]
     expected = [4 / 7, np.mean(precision), np.mean(recall), np.mean(f1)]
     np.testing.assert_allclose(table["value"], expected)
-    perfect = metrics.class_scores(truth, truth, groups=range(7), n_resamples=20)
+    perfect = evaluation.class_scores(truth, truth, groups=range(7), n_resamples=20)
     assert (perfect == 1).all(axis=None)
 
 
@@ -243,8 +244,8 @@ def test_intervals_of_class_scores_are_over_groups():
     groups = np.repeat(np.arange(15), 6)
     truth = rng.integers(0, 5, 90)
     guess = np.where((groups % 3 > 0) | (rng.random(90) < 0.3), truth, rng.integers(0, 5, 90))
-    table = metrics.class_scores(truth, guess, groups=groups, n_resamples=60, seed=3)
-    low, high = metrics.bootstrap_interval(
+    table = evaluation.class_scores(truth, guess, groups=groups, n_resamples=60, seed=3)
+    low, high = evaluation.bootstrap_interval(
         lambda t, g: np.array(reference(t, g)),
         truth,
         guess,
@@ -255,8 +256,8 @@ def test_intervals_of_class_scores_are_over_groups():
     np.testing.assert_allclose(table["low"], low)
     np.testing.assert_allclose(table["high"], high)
     assert (table["low"] < table["value"]).all() and (table["value"] < table["high"]).all()
-    narrow = metrics.class_scores(truth, guess, groups=np.arange(90), n_resamples=200)
-    wide = metrics.class_scores(truth, guess, groups=groups, n_resamples=200)
+    narrow = evaluation.class_scores(truth, guess, groups=np.arange(90), n_resamples=200)
+    wide = evaluation.class_scores(truth, guess, groups=groups, n_resamples=200)
     assert ((wide["high"] - wide["low"]) > (narrow["high"] - narrow["low"])).all()
 
 
@@ -274,7 +275,7 @@ def test_macro_f1_is_scikit_learns():
     rng = np.random.default_rng(0)
     truth, guess = rng.integers(0, 4, (2, 50))
     expected = f1_score(truth, guess, average="macro", zero_division=0)
-    assert metrics.macro_f1(truth, guess) == pytest.approx(expected)
+    assert evaluation.macro_f1(truth, guess) == pytest.approx(expected)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 3)), min_size=1))
@@ -283,30 +284,32 @@ def test_a_paired_test_is_exact_for_few_groups(rows):
     sums = [np.sum((a * 1 - b)[groups == g]) for g in np.unique(groups)]
     signs = np.array(np.meshgrid(*[[-1, 1]] * len(sums))).reshape(len(sums), -1)
     exact = np.mean(np.abs(sums @ signs) >= abs(sum(sums)))
-    p = metrics.paired_test(a, b, groups=groups, n_draws=4000)
+    p = evaluation.paired_test(a, b, groups=groups, n_draws=4000)
     assert p == pytest.approx(exact, abs=0.05)
-    assert p == metrics.paired_test(b, a, groups=groups, n_draws=4000)
+    assert p == evaluation.paired_test(b, a, groups=groups, n_draws=4000)
 
 
 def test_copies_of_a_clip_prove_nothing_more():
     right, wrong = np.ones(5, bool), np.zeros(5, bool)
-    few = metrics.paired_test(right, wrong, groups=np.arange(5))
-    many = metrics.paired_test(right.repeat(20), wrong.repeat(20), groups=np.arange(5).repeat(20))
+    few = evaluation.paired_test(right, wrong, groups=np.arange(5))
+    many = evaluation.paired_test(
+        right.repeat(20), wrong.repeat(20), groups=np.arange(5).repeat(20)
+    )
     assert few == many == pytest.approx(2 / 2**5, abs=0.01)
 
 
 def test_no_difference_is_no_evidence():
     same = np.array([True, False, True])
-    assert metrics.paired_test(same, same, groups=[0, 1, 2]) == 1
+    assert evaluation.paired_test(same, same, groups=[0, 1, 2]) == 1
 
 
 @settings(max_examples=100, deadline=None)
 @given(true=TIMES, found=TIMES, tolerance_s=st.sampled_from([0.25, 1.0, 2.0]))
 def test_events_match_as_in_mir_eval(true, found, tolerance_s):
-    pairs = metrics.match_events(true, found, tolerance_s=tolerance_s)
+    pairs = evaluation.match_events(true, found, tolerance_s=tolerance_s)
     assert len({a for a, _ in pairs}) == len({b for _, b in pairs}) == len(pairs)
     assert all(abs(true[a] - found[b]) <= tolerance_s for a, b in pairs)
-    scores = metrics.event_scores(key(a=true), detected(a=found), ["a"], tolerance_s=tolerance_s)
+    scores = evaluation.event_scores(key(a=true), detected(a=found), ["a"], tolerance_s=tolerance_s)
     if len(true) and len(found):
         f1, precision, recall = mir_eval.onset.f_measure(true, found, window=tolerance_s)
         np.testing.assert_allclose(
@@ -326,7 +329,7 @@ def detected(**times):
 
 
 def scores(true, found, names=("a", "b"), **kwargs):
-    result = metrics.event_scores(key(**true), detected(**found), names, **kwargs)
+    result = evaluation.event_scores(key(**true), detected(**found), names, **kwargs)
     assert list(result) == ["event_precision", "event_recall", "event_f1"]
     return tuple(result.values())
 
@@ -361,7 +364,7 @@ def counts(**values):
 
 
 def test_counts_are_merged_by_name_and_not_by_place():
-    found = metrics.count_scores(counts(a=3, b=5, c=0), counts(c=1, b=4, a=3))
+    found = evaluation.count_scores(counts(a=3, b=5, c=0), counts(c=1, b=4, a=3))
     assert found == {
         "exact": 1,
         "recordings": 3,
@@ -375,18 +378,18 @@ def test_counts_are_merged_by_name_and_not_by_place():
 
 
 def test_a_missing_count_is_no_zero():
-    found = metrics.count_scores(counts(a=3, b=5, d=1), counts(a=3, b=pd.NA, c=7))
+    found = evaluation.count_scores(counts(a=3, b=5, d=1), counts(a=3, b=pd.NA, c=7))
     assert (found["recordings"], found["exact"], found["mae"]) == (1, 1, 0.0)
     assert (found["total_true"], found["total_counted"]) == (3, 3)
     with pytest.raises(ValueError, match="no recording"):
-        metrics.count_scores(counts(a=3), counts(a=pd.NA))
+        evaluation.count_scores(counts(a=3), counts(a=pd.NA))
     with pytest.raises(ValueError, match="no recording"):
-        metrics.count_scores(counts(a=3), counts(b=3))
+        evaluation.count_scores(counts(a=3), counts(b=3))
 
 
 def test_other_columns_do_not_matter():
     key = counts(a=3, b=2).assign(remark=[None, "windy"])
-    found = metrics.count_scores(key, counts(a=3, b=2).assign(seconds=[np.nan, 1.0]))
+    found = evaluation.count_scores(key, counts(a=3, b=2).assign(seconds=[np.nan, 1.0]))
     assert found["recordings"] == found["exact"] == 2
 
 
@@ -395,7 +398,7 @@ def test_other_columns_do_not_matter():
 def test_count_errors_are_numpys(pairs):
     true, found = np.array(pairs).T
     names = [f"r{i}.wav" for i in range(len(pairs))]
-    result = metrics.count_scores(
+    result = evaluation.count_scores(
         pd.DataFrame({"clip_name": names, "call_count": true}),
         pd.DataFrame({"clip_name": names, "call_count": found}).sample(frac=1, random_state=0),
     )

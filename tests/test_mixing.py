@@ -5,21 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import augment, crops, mixing
+from helpers import augmentation, features, training
 from helpers.features import Frontend
 
-GIVEN = crops.ClipInput(Frontend(sr=8000, n_fft=256, hop_length=80, n_mels=16), crop_s=0.2)
+GIVEN = features.ClipInput(Frontend(sr=8000, n_fft=256, hop_length=80, n_mels=16), crop_s=0.2)
 N = GIVEN.n_frames
 CHANGES = ("mixed", "warped", "equaliser_db", "shifted", "hidden")
 ON = {"mixed": 1.0, "warped": 1.0, "equaliser_db": 4.0, "shifted": True, "hidden": 0.3}
 
-NONE = mixing.Augmentation(
+NONE = augmentation.Augmentation(
     mixed=0, warped=0, pitch_octaves=0, stretch_octaves=0, equaliser_db=0, shifted=False, hidden=0
 )
 
 
 def clips(*lengths):
-    """Decibels of noise with a tilt over time and bands, as `crops.extract` gives them."""
+    """Decibels of noise with a tilt over time and bands, like `features.extract_frames`."""
     rng = np.random.default_rng(1)
     tilt = np.linspace(-20, 0, 16)
     return [
@@ -31,7 +31,7 @@ def clips(*lengths):
 def batches(frames, **options):
     labels = np.arange(len(frames)) % 3
     settings = {"n_classes": 3, "batch_size": 4, "seed": 5, **options}
-    return mixing.MixedBatches(frames, labels, GIVEN, **settings)
+    return training.MixedBatches(frames, labels, GIVEN, **settings)
 
 
 @given(st.floats(0, 1), st.integers(0, 1000))
@@ -39,24 +39,24 @@ def test_a_mix_has_the_proportion_of_its_label(share, seed):
     rng = np.random.default_rng(seed)
     a, b = 5 * rng.gamma(1, 1, (2, 30, 16))
     label = np.eye(2)
-    power, mixed = mixing.mixup(a, b, *label, share=share)
+    power, mixed = augmentation.mixup(a, b, *label, share=share)
     np.testing.assert_allclose(mixed, [share, 1 - share])
-    loud, faint = a / augment.loudness(a), b / augment.loudness(b)
+    loud, faint = a / augmentation.loudness(a), b / augmentation.loudness(b)
     np.testing.assert_allclose(power, share**2 * loud + (1 - share) ** 2 * faint)
 
 
 @given(st.floats(0.1, 10), st.floats(0, 1))
 def test_the_level_of_a_clip_does_not_matter_in_a_mix(gain, share):
     a, b = np.random.default_rng(0).gamma(1, 1, (2, 30, 16))
-    quiet, _ = mixing.mixup(a, b, 0, 1, share=share)
-    loud, _ = mixing.mixup(gain * a, b, 0, 1, share=share)
+    quiet, _ = augmentation.mixup(a, b, 0, 1, share=share)
+    loud, _ = augmentation.mixup(gain * a, b, 0, 1, share=share)
     np.testing.assert_allclose(quiet, loud, rtol=1e-6)
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(0, 100))
 def test_weights_are_one_in_the_mean_and_fall_with_the_size_of_class_and_source(labels, seed):
     groups = np.random.default_rng(seed).integers(0, 5, len(labels))
-    weights = mixing.clip_weights(np.array(labels), groups)
+    weights = training.clip_weights(np.array(labels), groups)
     assert weights.mean() == pytest.approx(1)
     sizes = [
         np.sqrt(labels.count(k) * np.sum(groups == g)) for k, g in zip(labels, groups, strict=True)
@@ -65,7 +65,7 @@ def test_weights_are_one_in_the_mean_and_fall_with_the_size_of_class_and_source(
 
 
 def test_a_source_ten_times_as_large_weighs_about_three_times_as_much_in_sum():
-    weights = mixing.clip_weights(np.zeros(11, int), ["a"] * 10 + ["b"])
+    weights = training.clip_weights(np.zeros(11, int), ["a"] * 10 + ["b"])
     assert weights[:10].sum() / weights[10] == pytest.approx(np.sqrt(10))
 
 
@@ -109,7 +109,7 @@ def test_without_augmentation_a_clip_of_the_right_length_is_as_it_is():
 def test_each_change_changes_something_and_only_mixing_the_label(change):
     only = {name: ON[name] * (name == change) for name in CHANGES}
     frames = clips(N, N, N, N)
-    drawn = batches(frames, augmentation=mixing.Augmentation(**only))
+    drawn = batches(frames, augmentation=augmentation.Augmentation(**only))
     changed, soft = 0, 0
     for _ in range(5):
         rows, _ = drawn.rows(0)
@@ -123,8 +123,8 @@ def test_each_change_changes_something_and_only_mixing_the_label(change):
 
 def test_a_shift_keeps_all_frames():
     frames = [np.repeat(np.arange(N, dtype=np.float16)[:, None] - 50, 16, axis=1)]
-    only = mixing.Augmentation(mixed=0, warped=0, equaliser_db=0, hidden=0)
-    drawn = mixing.MixedBatches(frames, [0], GIVEN, n_classes=1, augmentation=only, batch_size=1)
+    only = augmentation.Augmentation(mixed=0, warped=0, equaliser_db=0, hidden=0)
+    drawn = training.MixedBatches(frames, [0], GIVEN, n_classes=1, augmentation=only, batch_size=1)
     firsts = set()
     for _ in range(40):
         x, _, _ = drawn[0]
@@ -136,8 +136,8 @@ def test_a_shift_keeps_all_frames():
 
 def test_the_weight_of_a_clip_goes_through_a_mix_as_its_label_does():
     frames = clips(N, N)
-    only = mixing.Augmentation(mixed=1.0, warped=0, equaliser_db=0, hidden=0)
-    drawn = mixing.MixedBatches(
+    only = augmentation.Augmentation(mixed=1.0, warped=0, equaliser_db=0, hidden=0)
+    drawn = training.MixedBatches(
         frames, [0, 1], GIVEN, n_classes=2, augmentation=only, weights=[0.5, 1.5], batch_size=2
     )
     for _ in range(5):

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from keras import layers
 
 from helpers import env, models
-from helpers.events import EventSettings
 from helpers.features import Frontend
-from helpers.models import CallDetector, ModelError
+from helpers.models import CallDetector, EventSettings, ModelError
 
 FRONTEND = Frontend(n_mels=32)
 

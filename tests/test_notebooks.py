@@ -117,13 +117,13 @@ def test_urban_sounds_are_named_and_reported(smoke_run):
 
 
 def test_the_saved_network_names_recordings_of_any_kind(smoke_run, tmp_path):
-    from helpers import classifiers, cnn  # noqa: F401 (cnn registers its layers)
+    from helpers import models  # noqa: F401 (cnn registers its layers)
 
     model = keras.saving.load_model(smoke_run / URBAN / "report" / "model.keras", compile=False)
     t = np.arange(96000) / 48000
     audio.write(tmp_path / "tone.wav", 0.1 * np.sin(2 * np.pi * 440 * t), sr=48000)
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
-    table, errors = classifiers.classify(
+    table, errors = models.classify(
         [tmp_path / "tone.wav", tmp_path / "broken.wav"], model, progress=False
     )
     assert table["label"].isin(model.names).all() and len(table) == len(errors) == 1

@@ -7,7 +7,8 @@ import pytest
 from matplotlib.collections import QuadMesh
 from scipy.stats import norm
 
-from helpers import plots, verification
+from helpers import evaluation
+from helpers.display import plots
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +83,7 @@ def test_the_dot_on_each_curve_is_its_equal_error_rate():
     dots = [line for line in axis.get_lines() if line.get_marker() == "o"]
     colours = set()
     for (name, both), label, line, dot in zip(curves.items(), labels, lines, dots, strict=True):
-        rate, _ = verification.equal_error_rate(*both)
+        rate, _ = evaluation.equal_error_rate(*both)
         assert label == f"{name}: EER {rate:.1%}"
         (x,), (y,) = dot.get_data()
         assert x == y == pytest.approx(norm.ppf(rate))

@@ -9,7 +9,8 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import audio, data, env, quality, survey, synthesis
+from helpers import audio, data, features, files, synthesis
+from helpers.audio import quality
 from helpers.features import Frontend
 
 SR = 8000
@@ -306,11 +307,11 @@ def test_files_are_named_as_in_the_table_of_errors(tmp_path):
     table["path"] = pd.Series(paths, table.index, dtype=object)  # pandas' own text is Unicode
     found = quality.faults(table, errors=NO_ERRORS, root=tmp_path)
     inside = [audio.AudioError(tmp_path / names[i], "") for i in (0, 1, 3)]
-    expected = ["/elsewhere/b.wav", *audio.error_table(inside, root=tmp_path)["file"]]
+    expected = ["/elsewhere/b.wav", *files.error_table(inside, root=tmp_path)["file"]]
     assert found["file"].tolist() == sorted(expected)
     found.to_csv(tmp_path / "faults.csv", encoding="utf-8")
     found = quality.faults(table, errors=NO_ERRORS)
-    assert env.short_path(tmp_path / names[0]) in set(found["file"])
+    assert files.short_path(tmp_path / names[0]) in set(found["file"])
 
 
 # --- the faults of the synthetic data set ---------------------------------------------------------
@@ -329,7 +330,7 @@ def sample(tmp_path_factory):
     root = synthesis.write("urbansound8k", folder / "set", size="small", progress=False)
     dataset = data.Dataset("urbansound8k", root, "synthetic")
     table, errors = data.clip_table(dataset)
-    found, undecodable = survey.survey(
+    found, undecodable = features.survey_clips(
         table,
         frontend=Frontend(sr=22050, n_fft=1024, hop_length=2048, n_mels=13),
         root=root,

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import report
+from helpers import detection, files
 from helpers.data import Dataset
+from helpers.display import report
 
 
 @pytest.fixture
@@ -29,11 +30,11 @@ def figure():
 
 def write_all(folder, figure):
     table = pd.DataFrame({"clip_name": ["ä🐦 1.wav", "b.wav"], "call_count": [3, None]})
-    report.write_text(folder / "text.txt", "Grüße\n")
-    report.write_table(table.astype({"call_count": "Int64"}), folder / "table.csv")
-    report.write_figure(figure, folder / "figure.png", dpi=50)
+    files.write_text(folder / "text.txt", "Grüße\n")
+    files.write_table(table.astype({"call_count": "Int64"}), folder / "table.csv")
+    files.write_figure(figure, folder / "figure.png", dpi=50)
     dataset = Dataset("capuchin", folder, "local")
-    report.write_metrics(folder, dataset=dataset, seed=0, exact=20)
+    files.write_metrics(folder, dataset=dataset, seed=0, exact=20)
 
 
 def test_folders_are_made_and_nothing_else_is_left_in_them(tmp_path, figure):
@@ -68,16 +69,16 @@ def test_a_failure_leaves_the_old_file_and_no_half_one(tmp_path, monkeypatch, fi
     with pytest.raises(OSError, match="No space"):
         if what == "figure":
             monkeypatch.setattr(figure, "savefig", half)
-            report.write_figure(figure, path)
+            files.write_figure(figure, path)
         elif what == "table":
             monkeypatch.setattr(pd.DataFrame, "to_csv", lambda self, *a, **k: half(*a, **k))
-            report.write_table(table, path)
+            files.write_table(table, path)
         elif what == "text":
-            monkeypatch.setattr(report.Path, "write_text", half)
-            report.write_text(path, "new")
+            monkeypatch.setattr(files.Path, "write_text", half)
+            files.write_text(path, "new")
         else:
             monkeypatch.setattr(os, "replace", broken)
-            report.write_table(table, path)
+            files.write_table(table, path)
     assert path.read_bytes() == b"the old one"
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
@@ -87,7 +88,7 @@ def test_a_failure_leaves_the_old_file_and_no_half_one(tmp_path, monkeypatch, fi
 
 def test_metrics_are_flat_numbers(tmp_path):
     dataset = Dataset("capuchin", tmp_path, "synthetic")
-    returned = report.write_metrics(
+    returned = files.write_metrics(
         tmp_path,
         dataset=dataset,
         seed=3,
@@ -124,10 +125,10 @@ def test_metrics_are_flat_numbers(tmp_path):
 )
 def test_what_is_no_number_is_refused_and_the_old_file_stays(tmp_path, bad):
     dataset = Dataset("capuchin", tmp_path, "local")
-    report.write_metrics(tmp_path, dataset=dataset, seed=0, f1=1.0)
+    files.write_metrics(tmp_path, dataset=dataset, seed=0, f1=1.0)
     before = (tmp_path / "metrics.json").read_bytes()
     with pytest.raises(ValueError, match="metric 'f1'"):
-        report.write_metrics(tmp_path, dataset=dataset, seed=0, exact=3, f1=bad)
+        files.write_metrics(tmp_path, dataset=dataset, seed=0, exact=3, f1=bad)
     assert (tmp_path / "metrics.json").read_bytes() == before
 
 
@@ -147,7 +148,7 @@ NAMES = ["empty.wav", "r 1.mp3", "same.flac", "same.wav", "ä🐦.wav"]
 
 @pytest.fixture
 def labels(tmp_path):
-    report.write_labels(tmp_path / "labels", EVENTS, NAMES, low_hz=100, high_hz=2000.0)
+    detection.write_labels(tmp_path / "labels", EVENTS, NAMES, low_hz=100, high_hz=2000.0)
     return tmp_path / "labels"
 
 
@@ -197,7 +198,7 @@ def test_raven_tables_read_back(labels):
 
 
 def test_a_page_shows_what_is_there_and_nothing_that_is_not(tmp_path, figure):
-    report.write_figure(figure, tmp_path / "there.png", dpi=50)
+    files.write_figure(figure, tmp_path / "there.png", dpi=50)
     report.write_page(
         tmp_path,
         title="<b> & co",
@@ -214,7 +215,7 @@ def test_a_page_shows_what_is_there_and_nothing_that_is_not(tmp_path, figure):
 
 def test_arrays_read_back_without_pickle(tmp_path):
     path = tmp_path / "deep" / "arrays.npz"
-    report.write_arrays(path, name=np.array(["ä.wav", "b"]), x=np.arange(4.0).reshape(2, 2))
+    files.write_arrays(path, name=np.array(["ä.wav", "b"]), x=np.arange(4.0).reshape(2, 2))
     with np.load(path, allow_pickle=False) as arrays:
         assert arrays["name"].tolist() == ["ä.wav", "b"]
         np.testing.assert_array_equal(arrays["x"], [[0, 1], [2, 3]])

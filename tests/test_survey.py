@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import audio, data, descriptors, quality, survey
-from helpers.features import Frontend
+from helpers import audio, data, features
+from helpers.audio import quality, reading
+from helpers.features import Frontend, descriptors
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 FRONTEND = Frontend(sr=16000, n_fft=512, hop_length=256, n_mels=20)
@@ -57,7 +58,7 @@ def clips(dataset):
 
 
 def take(table, tmp_path, *, frontend=FRONTEND):
-    return survey.survey(
+    return features.survey_clips(
         table,
         frontend=frontend,
         root=tmp_path / "set",
@@ -103,7 +104,7 @@ def test_it_tells_what_its_parts_tell_one_by_one(clips, tmp_path, sr):
     frontend = Frontend(sr=sr, n_fft=1024, hop_length=300, n_mels=24)
     found, _ = take(clips, tmp_path, frontend=frontend)
     assert list(found.features.columns) == list(descriptors.COLUMNS)
-    for row, features, power in zip(
+    for row, described, power in zip(
         found.table.itertuples(), found.features.to_numpy(), found.powers, strict=True
     ):
         y = audio.load(row.path, sr=sr)
@@ -111,7 +112,7 @@ def test_it_tells_what_its_parts_tell_one_by_one(clips, tmp_path, sr):
         assert power.dtype == np.float32 and power.shape == expected.shape
         np.testing.assert_allclose(power, expected, rtol=0, atol=1e-4 * expected.max())
         np.testing.assert_allclose(
-            features, descriptors.summary(y, frontend), rtol=1e-3, atol=1e-3, err_msg=row.path
+            described, descriptors.summary(y, frontend), rtol=1e-3, atol=1e-3, err_msg=row.path
         )
         frames, info = audio.load_frames(row.path)
         measures = quality.measure(frames, sr=info.sample_rate)
@@ -126,7 +127,7 @@ def test_the_second_time_nothing_is_decoded(clips, tmp_path, monkeypatch):
     def load_frames(path):
         raise AssertionError(f"{path} is decoded again")
 
-    monkeypatch.setattr(audio, "load_frames", load_frames)
+    monkeypatch.setattr(reading, "load_frames", load_frames)
     again, errors = take(first.table[data.CLIP_COLUMNS], tmp_path)
     assert errors.empty
     pd.testing.assert_frame_equal(again.table, first.table)

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import env, models, training
-from helpers.augment import HELD_OUT, SceneMixer
+from helpers import detection, env, models, training
+from helpers.detection import HELD_OUT, SceneMixer, cross_fit
 from helpers.features import Frontend
 from helpers.training import SceneBatches
+from helpers.training.batches import CALL_WEIGHT
 
 FRONTEND = Frontend(n_mels=17)
 TURN = 20
@@ -59,8 +60,8 @@ def test_a_batch_fits_its_network(network):
     assert weight.shape == (3, 20)
     assert all(x.dtype == np.float32 for x in (power, target, weight))
     assert set(np.unique(target)) == {0, 1}
-    assert ((weight == training.CALL_WEIGHT) == (target[..., 0] == 1)).all()
-    assert set(np.unique(weight)) <= {0, 1, training.CALL_WEIGHT}
+    assert ((weight == CALL_WEIGHT) == (target[..., 0] == 1)).all()
+    assert set(np.unique(weight)) <= {0, 1, CALL_WEIGHT}
 
 
 def test_a_batch_depends_on_seed_epoch_and_number_alone(network):
@@ -141,7 +142,7 @@ def test_targets_lie_where_the_sound_is(network):
 def fit(seed=3):
     env.seed_everything(seed)
     network = models.call_network(17, width=4, dropout=0.1)
-    history = training.fit(
+    history = detection.fit_detector(
         network,
         mixer(),
         validation=mixer(call_share=1.0),
@@ -201,10 +202,10 @@ def test_cross_fit_scores_each_clip_with_a_network_that_has_not_seen_it(monkeypa
         scored.append({len(c) for c in clips})
         return np.array([len(c) for c in clips]) / 100
 
-    monkeypatch.setattr(training, "fit", fake_fit)
-    monkeypatch.setattr(training.models, "call_network", lambda *a, **k: tone_detector.network)
-    monkeypatch.setattr(training.models.CallDetector, "score_clips", fake_scores)
-    result = training.cross_fit(table, powers, [5] * n, frontend, epochs=1, progress=False)
+    monkeypatch.setattr(cross_fit, "fit_detector", fake_fit)
+    monkeypatch.setattr(cross_fit.models, "call_network", lambda *a, **k: tone_detector.network)
+    monkeypatch.setattr(cross_fit.models.CallDetector, "score_clips", fake_scores)
+    result = detection.fit_folds(table, powers, [5] * n, frontend, epochs=1, progress=False)
     everything = {50 + i for i in range(n)}
     assert len(result.detectors) == len(result.mixers) == len(seen) == 3
     for k in range(3):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import augment, events, training, validation
+from helpers import detection, evaluation, models
 
 # --- scenes with a known answer -------------------------------------------------------------------
 
@@ -20,12 +20,12 @@ def scenes_of(tone_detector):
     call = np.full((25, frontend.n_bands), 1e-3, np.float32)
     call[:, np.argmin(np.abs(frontend.frequencies - 1500))] = 10.0
     bed = [rng.standard_gamma(4.0, (200, frontend.n_bands)).astype(np.float32)]
-    plain = replace(augment.HELD_OUT, counterexamples=0.0, augment=False, level_db=(15.0, 30.0))
-    mixers = [augment.SceneMixer([call], [12], [bed], frontend, plain) for _ in range(2)]
-    fit = training.CrossFit([tone_detector] * 2, pd.DataFrame(), np.zeros(0), mixers)
+    plain = replace(detection.HELD_OUT, counterexamples=0.0, augment=False, level_db=(15.0, 30.0))
+    mixers = [detection.SceneMixer([call], [12], [bed], frontend, plain) for _ in range(2)]
+    fit = detection.CrossFit([tone_detector] * 2, pd.DataFrame(), np.zeros(0), mixers)
 
     def scenes(**changes):
-        return validation.held_out_scenes(fit, per_fold=8, length_s=20.0, progress=False, **changes)
+        return detection.held_out_scenes(fit, per_fold=8, length_s=20.0, progress=False, **changes)
 
     return scenes
 
@@ -35,13 +35,13 @@ def test_held_out_scenes_know_their_calls(scenes_of, tone_detector):
     assert len(scenes) == 16 and sum(len(s.true_s) for s in scenes) > 10
     for scene in scenes:
         assert scene.length_s == 20 and ((scene.true_s >= 0) & (scene.true_s < 20)).all()
-        found = events.find_events(
+        found = detection.find_events(
             scene.score, step_s=tone_detector.step_s, settings=tone_detector.settings
         )
         for true in scene.true_s[(scene.true_s > 0.5) & (scene.true_s < 19.5)]:
             if np.sum(np.abs(scene.true_s - true) < 1) > 1:
                 continue  # touching calls may be one tone
-            assert np.abs(events.centres(found) - true).min() < 0.25
+            assert np.abs(evaluation.centres(found) - true).min() < 0.25
     again = scenes_of()
     for a, b in zip(scenes, again, strict=True):
         np.testing.assert_array_equal(a.score, b.score)
@@ -64,12 +64,12 @@ def test_fainter_calls_and_noise_lower_the_score_and_move_nothing(scenes_of):
 SCORES = st.lists(st.integers(0, 99), min_size=1, max_size=80).map(
     lambda x: np.array(x) / 100 + 0.005
 )
-CHOSEN = events.EventSettings(min_distance_s=1.0)
+CHOSEN = models.EventSettings(min_distance_s=1.0)
 
 
 def n_calls(score, threshold):
     chosen = replace(CHOSEN, threshold=threshold)
-    return len(events.find_events(score, step_s=0.25, settings=chosen))
+    return len(detection.find_events(score, step_s=0.25, settings=chosen))
 
 
 @settings(max_examples=10, deadline=None)
@@ -77,7 +77,7 @@ def n_calls(score, threshold):
 def test_within_its_margins_a_count_does_not_change(score, threshold):
     threshold = threshold / 100
     chosen = replace(CHOSEN, threshold=threshold)
-    row = validation.margins({"a": score}, step_s=0.25, settings=chosen).iloc[0]
+    row = detection.margins({"a": score}, step_s=0.25, settings=chosen).iloc[0]
     assert 0 <= row["low"] <= threshold <= row["high"] <= 1
     expected = n_calls(score, threshold)
     for t in np.linspace(0.01, 0.99, 99):
@@ -92,36 +92,36 @@ def scene(calls, others=(), peak=0.9, false_peak=0.3):
     score = np.zeros(240)  # a minute
     score[[round(4 * t) for t in calls]] = peak
     score[[round(4 * t) for t in others]] = false_peak
-    return validation.ScoredScene(score, np.array(calls, float), 60.0)
+    return detection.ScoredScene(score, np.array(calls, float), 60.0)
 
 
 def test_the_threshold_is_chosen_between_what_is_a_call_and_what_is_not():
     scenes = [scene([5, 20, 40], [30, 50]), scene([10]), scene([], [15])]
-    errors = validation.threshold_errors(scenes, step_s=0.25, settings=CHOSEN)
-    curve = validation.threshold_curve(errors)
+    errors = detection.threshold_errors(scenes, step_s=0.25, settings=CHOSEN)
+    curve = detection.threshold_curve(errors)
     assert (np.diff(curve["missed"]) >= 0).all() and (np.diff(curve["false_alarms"]) <= 0).all()
     np.testing.assert_allclose(curve["error"], curve["missed"] + curve["false_alarms"])
     low, middle, high = (curve[curve["threshold"] > t].iloc[0] for t in (0.1, 0.6, 0.92))
     assert (low["missed"], low["false_alarms"]) == (0, 1) and low["count_error"] == 1
     assert middle["error"] == 0 and (high["missed"], high["false_alarms"]) == (4 / 3, 0)
-    chosen, low, high = validation.choose_threshold(errors)
+    chosen, low, high = detection.choose_threshold(errors)
     assert 0.5 < chosen < 0.8 and low <= chosen <= high  # the middle, in the logit, of 0.3 to 0.9
 
 
 def test_a_false_alarm_may_cost_more_than_a_missed_call():
     scenes = [scene([5, 20], [40], peak=0.8, false_peak=0.7)] * 20
     scenes += [scene([10], peak=0.5), scene([30], peak=0.6)] * 20
-    errors = validation.threshold_errors(scenes, step_s=0.25, settings=CHOSEN)
+    errors = detection.threshold_errors(scenes, step_s=0.25, settings=CHOSEN)
     for cost, (least, most) in ((4.0, (0.7, 0.8)), (0.1, (0.02, 0.5))):
-        chosen, low, high = validation.choose_threshold(errors, false_alarm_cost=cost)
+        chosen, low, high = detection.choose_threshold(errors, false_alarm_cost=cost)
         assert least < low <= chosen <= high < most
-    again = [validation.choose_threshold(errors) for _ in range(2)]
+    again = [detection.choose_threshold(errors) for _ in range(2)]
     assert again[0] == again[1]
 
 
 def test_the_interval_of_a_total_knows_of_misses_and_false_alarms():
     def interval(scenes, n_found=100, minutes=50):
-        return validation.corrected_total(
+        return detection.corrected_total(
             n_found, minutes, scenes, step_s=0.25, settings=CHOSEN, n_resamples=300
         )
 

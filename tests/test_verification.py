@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics.pairwise import cosine_similarity
 
-from helpers import verification
+from helpers import evaluation
+from helpers.evaluation import verification
 
 
 def embeddings(n, d=6, seed=0):
@@ -20,21 +21,23 @@ def embeddings(n, d=6, seed=0):
 
 def test_unit_has_length_one_and_keeps_the_direction():
     a = embeddings(7)
-    np.testing.assert_allclose(np.linalg.norm(verification.unit(a), axis=1), 1)
-    np.testing.assert_allclose(verification.unit(a) * np.linalg.norm(a, axis=1)[:, None], a)
-    np.testing.assert_allclose(verification.unit(a[0]), verification.unit(a)[0])
-    np.testing.assert_array_equal(verification.unit([[0.0, 0.0], [0.0, 2.0]]), [[0, 0], [0, 1]])
-    assert verification.unit(a.astype(np.float32)).dtype == float
+    np.testing.assert_allclose(np.linalg.norm(evaluation.unit_length(a), axis=1), 1)
+    np.testing.assert_allclose(evaluation.unit_length(a) * np.linalg.norm(a, axis=1)[:, None], a)
+    np.testing.assert_allclose(evaluation.unit_length(a[0]), evaluation.unit_length(a)[0])
+    np.testing.assert_array_equal(
+        evaluation.unit_length([[0.0, 0.0], [0.0, 2.0]]), [[0, 0], [0, 1]]
+    )
+    assert evaluation.unit_length(a.astype(np.float32)).dtype == float
 
 
 @settings(max_examples=30, deadline=None)
 @given(n=st.integers(1, 6), m=st.integers(1, 6), d=st.integers(1, 8))
 def test_without_a_cohort_the_score_is_the_cosine(n, m, d):
     a, b = embeddings(n, d), embeddings(m, d, seed=1)
-    score = verification.similarity(a, b)
+    score = evaluation.cosine_similarity(a, b)
     assert score.shape == (n, m)
     np.testing.assert_allclose(score, cosine_similarity(a, b), atol=1e-12)
-    np.testing.assert_allclose(verification.similarity(3 * a, b), score, atol=1e-12)
+    np.testing.assert_allclose(evaluation.cosine_similarity(3 * a, b), score, atol=1e-12)
 
 
 @settings(max_examples=30, deadline=None)
@@ -43,8 +46,8 @@ def test_a_cohort_normalises_both_sides_by_their_nearest(n, m, k, nearest):
     a, b, cohort = embeddings(n), embeddings(m, seed=1), embeddings(k, seed=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verification, "NEAREST", nearest)
-        score = verification.similarity(a, b, cohort=cohort)
-        swapped = verification.similarity(b, a, cohort=cohort)
+        score = evaluation.cosine_similarity(a, b, cohort=cohort)
+        swapped = evaluation.cosine_similarity(b, a, cohort=cohort)
 
     def cosine(x, y):
         return x @ y / np.sqrt((x @ x) * (y @ y))
@@ -66,9 +69,9 @@ def test_a_voice_that_resembles_everybody_gets_lower_scores():
     everybody = np.array([1.0, 0, 0, 0, 0, 0])
     cohort = everybody + rng.normal(0, 0.3, (50, 6))
     ordinary, special = everybody, np.array([0, 1.0, 0, 0, 0, 0])
-    a = verification.unit([ordinary, special])
+    a = evaluation.unit_length([ordinary, special])
     b = a + 0.1 * np.eye(6)[[2, 2]]  # both as near to their counterparts
-    cosine, score = (verification.similarity(a, b, cohort=c) for c in (None, cohort))
+    cosine, score = (evaluation.cosine_similarity(a, b, cohort=c) for c in (None, cohort))
     assert cosine[0, 0] == pytest.approx(cosine[1, 1])
     assert score[0, 0] < score[1, 1] - 1
 
@@ -78,12 +81,12 @@ def test_trials_are_every_pair_once(kind):
     a, cohort = embeddings(5), embeddings(9, seed=2)
     speakers = kind(["ann", "ben", "ann", "cy", "ben"])
     for c in (None, cohort):
-        scores, is_target = verification.trials(a, speakers, cohort=c)
+        scores, is_target = evaluation.verification_trials(a, speakers, cohort=c)
         assert scores.shape == is_target.shape == (10,) and is_target.dtype == bool
         at = 0
         for i in range(5):
             for j in range(i + 1, 5):
-                expected = verification.similarity(a[[i]], a[[j]], cohort=c)[0, 0]
+                expected = evaluation.cosine_similarity(a[[i]], a[[j]], cohort=c)[0, 0]
                 assert scores[at] == pytest.approx(expected)
                 assert is_target[at] == (speakers[i] == speakers[j])
                 at += 1
@@ -120,7 +123,7 @@ def trials(draw):
 @given(trials())
 def test_the_equal_error_rate_is_what_a_search_finds(both):
     scores, is_target = both
-    rate, threshold = verification.equal_error_rate(scores, is_target)
+    rate, threshold = evaluation.equal_error_rate(scores, is_target)
     assert type(rate) is float and type(threshold) is float
     assert rate == pytest.approx(searched(scores, is_target), abs=1e-12)
     miss, false_alarm = rates(scores, is_target, threshold)
@@ -133,14 +136,14 @@ def test_the_equal_error_rate_is_what_a_search_finds(both):
 )
 def test_only_the_order_of_the_scores_matters(both, monotone):
     scores, is_target = both
-    rate, _ = verification.equal_error_rate(scores, is_target)
-    assert verification.equal_error_rate(monotone(scores), is_target)[0] == pytest.approx(rate)
+    rate, _ = evaluation.equal_error_rate(scores, is_target)
+    assert evaluation.equal_error_rate(monotone(scores), is_target)[0] == pytest.approx(rate)
     order = np.random.default_rng(0).permutation(len(scores))
-    again = verification.equal_error_rate(scores[order], is_target[order])
+    again = evaluation.equal_error_rate(scores[order], is_target[order])
     assert again[0] == pytest.approx(rate)
     # To call high what was low turns every right answer into a wrong one.
-    assert verification.equal_error_rate(-scores, is_target)[0] == pytest.approx(1 - rate)
-    assert verification.equal_error_rate(scores, ~is_target)[0] == pytest.approx(1 - rate)
+    assert evaluation.equal_error_rate(-scores, is_target)[0] == pytest.approx(1 - rate)
+    assert evaluation.equal_error_rate(scores, ~is_target)[0] == pytest.approx(1 - rate)
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])
@@ -148,17 +151,17 @@ def test_special_rates(n):
     targets, others = np.arange(n) + 10.0, np.arange(n + 2) - 10.0
     scores = np.concatenate([targets, others])
     is_target = np.arange(len(scores)) < n
-    rate, threshold = verification.equal_error_rate(scores, is_target)
+    rate, threshold = evaluation.equal_error_rate(scores, is_target)
     assert rate == 0 and others.max() < threshold <= targets.min()
-    assert verification.equal_error_rate(-scores, is_target)[0] == 1
-    assert verification.equal_error_rate(0 * scores, is_target)[0] == 0.5  # all are tied
+    assert evaluation.equal_error_rate(-scores, is_target)[0] == 1
+    assert evaluation.equal_error_rate(0 * scores, is_target)[0] == 0.5  # all are tied
 
 
 def test_by_hand():
     # Accepting from 3 up misses 1 of 4 targets, and accepts 1 of 4 others.
     scores = np.array([1, 3, 4, 5, 0, 1.5, 2, 3.5])
     is_target = np.arange(8) < 4
-    assert verification.equal_error_rate(scores, is_target) == (0.25, 3.0)
+    assert evaluation.equal_error_rate(scores, is_target) == (0.25, 3.0)
 
 
 def test_rates_of_many_trials_are_those_of_theory():
@@ -166,11 +169,11 @@ def test_rates_of_many_trials_are_those_of_theory():
     is_target = rng.random(20000) < 0.3
     for distance in (0.0, 2.0):
         scores = rng.normal(size=20000) + distance * is_target
-        rate, threshold = verification.equal_error_rate(scores, is_target)
+        rate, threshold = evaluation.equal_error_rate(scores, is_target)
         assert rate == pytest.approx(norm.cdf(-distance / 2), abs=0.01)  # by chance: a half
         assert threshold == pytest.approx(distance / 2, abs=0.05)
 
 
 def test_one_kind_alone_has_no_rate():
     with pytest.raises(ValueError, match="[Oo]nly one class"):
-        verification.equal_error_rate(np.arange(3.0), np.ones(3, bool))
+        evaluation.equal_error_rate(np.arange(3.0), np.ones(3, bool))

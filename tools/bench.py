@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
-from helpers import audio, counting, env  # noqa: E402
+from helpers import audio, detection, env  # noqa: E402
 
 ROUNDS = 5
 
@@ -120,22 +120,22 @@ def bench_crops(data_dir):
     import librosa
     import numpy as np
 
-    from helpers import crops, data
+    from helpers import augmentation, data, features, training
     from helpers.features import Frontend
 
     dataset = data.resolve("speakers", data_dir)
     table, _ = data.clip_table(dataset)
     frontend = Frontend(sr=16000, n_fft=1024, hop_length=200, n_mels=256)
-    given = crops.ClipInput(frontend, n_mfcc=256)
-    frames, _ = crops.extract(table["path"], {"mfcc": given}, progress=False)
+    given = features.ClipInput(frontend, n_mfcc=256)
+    frames, _ = features.extract_frames(table["path"], {"mfcc": given}, progress=False)
     whole = [i for i, part in enumerate(frames["mfcc"]) if part is not None][:200]
     labels = table["label"].factorize()[0][whole]
-    batches = crops.CropBatches([frames["mfcc"][i] for i in whole], labels, given)
+    batches = training.CropBatches([frames["mfcc"][i] for i in whole], labels, given)
     rng = np.random.default_rng(0)
 
     def decode(path):
         y, sr = librosa.load(path, sr=None)
-        y = crops.random_crop(rng, y, round(given.crop_s * sr))
+        y = augmentation.random_crop(rng, y, round(given.crop_s * sr))
         return librosa.feature.mfcc(y=y, sr=sr, n_mfcc=256, n_mels=256, n_fft=1024, hop_length=200)
 
     paths = [table["path"][i] for i in whole]
@@ -161,7 +161,7 @@ def bench_counting(minutes):
         paths = [Path(folder) / f"recording_{i:02d}.mp3" for i in range(max(2, minutes // 3))]
         for path in paths:
             audio.write(path, rng.normal(0, 0.05, (180 * 48000, 2)), sr=48000)
-        took = seconds(lambda: counting.count_calls(paths, detector, progress=False))
+        took = seconds(lambda: detection.count_calls(paths, detector, progress=False))
     total = 180 * len(paths)
     print(f"counting, {len(paths)} MP3 files of 180 s, 48 kHz stereo, five networks:")
     print(f"  {took:.2f} s for {total / 60:.0f} min of sound")

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
 
-from helpers import env
+from helpers import env, files
 from helpers.data import DataError, sounds_below
 from tools.batch.cluster import open_pool
 from tools.batch.options import add_options, open_output
@@ -59,7 +59,7 @@ def count(arguments):
             f"{human_seconds(tally.sound_s)} of sound in {human_seconds(tally.seconds)}, "
             f"{tally.sound_s / tally.seconds:.0f} times real time"
         )
-    results = env.short_path(output / "results")
+    results = files.short_path(output / "results")
     print(f"tables: {results}")
     if tally.n_failed:
         print(f"{tally.n_failed} could not be read: {results}/errors.csv", file=sys.stderr)

@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
 
-from helpers import cache, data, env
+from helpers import data, files
+from helpers.features import cache
 from tools.batch.cluster import open_pool
 from tools.batch.options import add_options, open_output
 from tools.command_line import UsageError, exit_status
@@ -49,7 +50,7 @@ def extract(arguments):
         rows, errors = clips.extract(
             table, errors, root=dataset.root, pool=pool, output=output, kind=arguments.format
         )
-    results = env.short_path(output / "results")
+    results = files.short_path(output / "results")
     print(f"{len(rows)} clips described: {results}")
     if len(errors):
         print(f"{len(errors)} with something wrong: {results}/errors.csv", file=sys.stderr)

@@ -36,7 +36,7 @@ if __name__ == "__main__":
 import nbformat
 from tqdm import tqdm
 
-from helpers import checks, env
+from helpers import checks, env, files
 from helpers.exercises import CORRECT, NOT_YET
 from tools.command_line import UsageError, add_parameter_option, positive
 from tools.files import write_atomically
@@ -221,7 +221,7 @@ def _line(result):
 
 def _cell(text):
     """Text for a terminal or a spreadsheet, to which no part of it is a command."""
-    text = "".join(c if c.isprintable() else "?" for c in env.printable(text))
+    text = "".join(c if c.isprintable() else "?" for c in files.printable(text))
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 

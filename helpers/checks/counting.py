@@ -119,7 +119,7 @@ def folds_by_source(attempt):
 )
 def mix(attempt):
     """mix(background, call, *, at, level_db) → float (n_frames, n_bands), a new array."""
-    from helpers.augment import loudness
+    from helpers.augmentation import loudness
 
     rng = np.random.default_rng(53)
     background = rng.gamma(4, 0.2, (50, 8))

@@ -47,19 +47,10 @@ import seaborn as sns
 from IPython.display import Markdown, display
 from scipy import stats
 
-from helpers import (
-    audio,
-    checks,
-    data,
-    descriptors,
-    explore,
-    features,
-    metrics,
-    plots,
-    quality,
-    report,
-    survey,
-)
+from helpers import audio, checks, data, evaluation, features, files, parallel
+from helpers.audio import quality
+from helpers.display import plots, widgets
+from helpers.features import descriptors
 
 # %% [markdown]
 # ## Parameters
@@ -93,7 +84,7 @@ checks.start("1", strict=True)
 # %%
 listed, errors = data.clip_table(dataset, max_clips=MAX_CLIPS, seed=SEED)
 shown = listed.sample(min(6, len(listed)), random_state=SEED).sort_index()
-shown["path"] = [env.short_path(path, root=dataset.root) for path in shown["path"]]
+shown["path"] = [files.short_path(path, root=dataset.root) for path in shown["path"]]
 display(shown.rename(columns={"path": "file"}))
 display(
     Markdown(
@@ -113,11 +104,11 @@ display(
 
 # %%
 begun = time.perf_counter()
-found, undecodable = survey.survey(listed, root=dataset.root)
+found, undecodable = features.survey_clips(listed, root=dataset.root)
 survey_s = time.perf_counter() - begun
 errors = pd.concat([errors, undecodable], ignore_index=True)
 table, powers, frontend = found.table, found.powers, found.frontend
-table.insert(0, "file", [env.short_path(path, root=dataset.root) for path in table["path"]])
+table.insert(0, "file", [files.short_path(path, root=dataset.root) for path in table["path"]])
 hours = table["duration_s"].sum() / 3600
 print(f"{len(table)} clips, {hours:.2f} hours of sound, in {survey_s:.1f} s")
 
@@ -233,7 +224,7 @@ checks.wrong_length(wrong_length)
 
 # %%
 faults = quality.faults(table, errors=errors, listed=data.listed(dataset, table), root=dataset.root)
-report.write_table(faults, OUTPUT / "faults.csv")
+files.write_table(faults, OUTPUT / "faults.csv")
 per_fault = faults["fault"].value_counts()
 if len(faults):
     examples = faults.groupby("fault", sort=False).head(3)
@@ -332,7 +323,7 @@ classes = table.groupby("label").agg(
     median_level_db=("rms_db", "median"),
 )
 classes = classes.sort_values("clips", ascending=False)
-report.write_table(classes.reset_index().round(3), OUTPUT / "classes.csv")
+files.write_table(classes.reset_index().round(3), OUTPUT / "classes.csv")
 figure, (left, right) = plt.subplots(
     1, 2, figsize=(12, 0.9 + 0.3 * len(classes)), layout="constrained"
 )
@@ -610,7 +601,7 @@ chosen = table.sample(frac=1, random_state=SEED).drop_duplicates(["label", "grou
 place = {label: i for i, label in enumerate(classes.index)}
 chosen = chosen.groupby("label").head(n_each)
 chosen = chosen.sort_values("label", key=lambda names: names.map(place)).head(max(GALLERY, 1))
-sounds = audio.map_files(
+sounds = parallel.map_files(
     lambda path: audio.load(path, sr=frontend.sr),
     chosen["path"],
     desc="Gallery",
@@ -623,11 +614,11 @@ figure = plots.gallery(
     frontend,
     titles=[f"{row.label}: {row.group[:22]}" for row in chosen.itertuples()],
 )
-report.write_figure(figure, OUTPUT / "gallery.png")
+files.write_figure(figure, OUTPUT / "gallery.png")
 plt.show()
 
 # %%
-explore.players(sounds, sr=frontend.sr, titles=list(chosen["label"]))
+widgets.players(sounds, sr=frontend.sr, titles=list(chosen["label"]))
 
 # %% [markdown]
 # Go through them with three questions. Is the sound that the label names really the loudest thing?
@@ -702,7 +693,7 @@ display(
 # deviation. Pooled: the two variances (each with n - 1), weighted by their n - 1. For example:
 
 # %%
-print(f"d of [1, 2, 3] against [2, 3, 4, 5]: {metrics.cohens_d([1, 2, 3], [2, 3, 4, 5]):.3f}")
+print(f"d of [1, 2, 3] against [2, 3, 4, 5]: {evaluation.cohens_d([1, 2, 3], [2, 3, 4, 5]):.3f}")
 
 
 # %%
@@ -735,7 +726,7 @@ for name, rows in (("clips", values), ("sources", by_source)):
         "difference (Hz)": a.mean() - b.mean(),
         "t": test.statistic,
         "p": test.pvalue,
-        "Cohen's d": metrics.cohens_d(a, b),
+        "Cohen's d": evaluation.cohens_d(a, b),
     }
 two_tests = pd.DataFrame(tests).T.style.format(precision=2).format("{:.2g}", subset=["p"])
 display(two_tests.format("{:.0f}", subset=[f"n ({first})", f"n ({second})", "difference (Hz)"]))
@@ -841,7 +832,7 @@ QUERIES = {
 }
 rows = table.drop(columns="path")
 rows["rms_db"] = rows["rms_db"].astype(float)
-report.write_table(rows, OUTPUT / "clips.csv")
+files.write_table(rows, OUTPUT / "clips.csv")
 if duckdb := env.optional("duckdb"):
     database = duckdb.connect()
     database.register("clips", rows)
@@ -857,7 +848,7 @@ if duckdb := env.optional("duckdb"):
 # other way round. You cannot have both; 02 tells why.
 
 # %%
-display(explore.clips(table))
+display(widgets.clips(table))
 
 # %% [markdown]
 # ## Recap
@@ -900,5 +891,5 @@ measured = {
 }
 if planted:
     measured |= {"planted_faults": planted, "planted_faults_found": found_of_key}
-metrics_written = report.write_metrics(OUTPUT, dataset=dataset, seed=SEED, **measured)
+metrics_written = files.write_metrics(OUTPUT, dataset=dataset, seed=SEED, **measured)
 print(json.dumps(metrics_written, indent=2))

@@ -52,20 +52,10 @@ import seaborn as sns
 import soundfile as sf
 from IPython.display import Markdown, display
 
-from helpers import (
-    audio,
-    checks,
-    conditioning,
-    data,
-    descriptors,
-    embeddings,
-    explore,
-    features,
-    plots,
-    quality,
-    report,
-    survey,
-)
+from helpers import audio, checks, data, features, files
+from helpers.audio import quality
+from helpers.display import plots, widgets
+from helpers.features import descriptors, survey
 
 # %% [markdown]
 # ## Parameters
@@ -94,9 +84,9 @@ checks.start("2", strict=True)
 # of the whole ones we take the clip whose level changes most: it has something to say, and pauses.
 
 # %%
-found, undecodable = survey.survey(clips, root=dataset.root)
+found, undecodable = features.survey_clips(clips, root=dataset.root)
 errors = pd.concat([errors, undecodable], ignore_index=True)
-report.write_table(errors, OUTPUT / "errors.csv")
+files.write_table(errors, OUTPUT / "errors.csv")
 table = found.table
 lively = found.features["rms_db_std"].where(
     (table["peak"] > 0.05) & (table["clipped_share"] == 0) & (table["duration_s"] >= 2)
@@ -107,7 +97,7 @@ path = table["path"][chosen]
 SR = 22050
 example = audio.load(path, sr=SR, duration_s=4.0)
 title = f"{table['label'][chosen]} ({table['group'][chosen][:24]})"
-explore.players([example], sr=SR, titles=[title])
+widgets.players([example], sr=SR, titles=[title])
 
 # %% [markdown]
 # ## 1 Sampling
@@ -169,8 +159,8 @@ for axis, y, name in zip(axes, (naive, clean), ("y[::6]", "resampled"), strict=T
     plots.spectrogram(axis, front.power(y).T, front)
     axis.set_title(f"a rising tone, sample rate reduced to 8 kHz: {name}", fontsize=10)
 plt.show()
-display(explore.players([naive, clean], sr=8000, titles=["rising tone, y[::6]", "resampled"]))
-display(explore.players([example[::4], clip_clean], sr=low, titles=["clip, y[::4]", "resampled"]))
+display(widgets.players([naive, clean], sr=8000, titles=["rising tone, y[::6]", "resampled"]))
+display(widgets.players([example[::4], clip_clean], sr=low, titles=["clip, y[::4]", "resampled"]))
 
 # %% [markdown]
 # ## 2 Bit depth
@@ -200,7 +190,7 @@ def quantise(y, *, bits):
 checks.quantise(quantise)
 
 # %%
-loud = conditioning.normalise(example)
+loud = audio.normalise(example)
 depths = np.arange(2, 17)
 rounded, ratios = {}, []
 for bits in depths:
@@ -218,7 +208,7 @@ display(
         "that is never fainter than a step). At 16 bits the "
         f"noise lies {ratios[-1]:.0f} dB below this clip."
     ),
-    explore.players(
+    widgets.players(
         [rounded[3], rounded[6], rounded[8], loud],
         sr=SR,
         titles=["3 bits", "6 bits", "8 bits", "all"],
@@ -388,7 +378,7 @@ for axis, front, name in zip(axes, (linear, mel), ("linear", "mel"), strict=True
     axis.set(xlabel="time (s)", ylabel="frequency (kHz)")
     axis.set_title(f"{title}: {power.shape[1]} {name} bands", fontsize=10)
 figure.colorbar(image, ax=axes, label="power (dB re maximum)")
-report.write_figure(figure, OUTPUT / "spectrograms.png")
+files.write_figure(figure, OUTPUT / "spectrograms.png")
 plt.show()
 
 # %% [markdown]
@@ -487,7 +477,7 @@ for name, amplitudes in powers.items():
     heard[name] = y
 reconstructed = pd.DataFrame(rows)
 display(reconstructed.style.format(precision=2).hide(axis="index"))
-explore.players(list(heard.values()), sr=SR, titles=list(heard))
+widgets.players(list(heard.values()), sr=SR, titles=list(heard))
 
 # %% [markdown]
 # Compare the two columns. A waveform error of 2 is that of an unrelated sound of the same level,
@@ -611,12 +601,12 @@ noisy = example + 0.1 * np.sqrt(np.mean(example**2)) * rng.standard_normal(len(e
 noisy = noisy.astype(np.float32)
 stages = {"with noise (20 dB below)": noisy}
 if noisereduce := env.optional("noisereduce"):
-    parts = conditioning.segments(noisy, length=SR // 4, hop=SR // 8)[:-1]
+    parts = audio.segments(noisy, length=SR // 4, hop=SR // 8)[:-1]
     quietest = parts[np.argmin(np.square(parts).sum(axis=1))]
     stages["noise reduced"] = noisereduce.reduce_noise(
         y=noisy, sr=SR, y_noise=quietest, stationary=True
     )
-kept, start, stop = conditioning.trim_silence(list(stages.values())[-1], top_db=30)
+kept, start, stop = audio.trim_silence(list(stages.values())[-1], top_db=30)
 stages[f"trimmed to {start / SR:.2f} … {stop / SR:.2f} s"] = kept
 stages["cut or padded to 3 s"] = audio.fix_length(kept, n_samples=3 * SR)
 figure = plots.gallery(
@@ -628,7 +618,7 @@ figure = plots.gallery(
     alike=True,
 )
 plt.show()
-explore.players(list(stages.values()), sr=SR, titles=list(stages), columns=len(stages))
+widgets.players(list(stages.values()), sr=SR, titles=list(stages), columns=len(stages))
 
 # %%
 if "noise reduced" in stages:
@@ -674,7 +664,7 @@ plots.gallery(
     alike=True,
 )
 plt.show()
-explore.players(list(versions.values()), sr=SR, titles=list(versions), columns=3)
+widgets.players(list(versions.values()), sr=SR, titles=list(versions), columns=3)
 
 # %% [markdown]
 # SpecAugment works on the picture instead: whole bands and stretches of time are masked, with the
@@ -782,7 +772,7 @@ display(
 from sklearn.preprocessing import LabelEncoder
 
 whole = pd.concat([table[["label", "group", "fold", "content"]], found.features], axis=1)
-whole.insert(0, "file", [env.short_path(path, root=dataset.root) for path in table["path"]])
+whole.insert(0, "file", [files.short_path(path, root=dataset.root) for path in table["path"]])
 is_copy = np.zeros(len(whole), bool)
 for same in quality.duplicates(whole["content"]):
     is_copy[same[1:]] = True
@@ -791,7 +781,7 @@ is_used = ~is_copy & ~is_missing
 ready = whole[is_used].drop(columns="content").reset_index(drop=True)
 encoder = LabelEncoder()
 ready.insert(2, "target", encoder.fit_transform(ready["label"]))
-with env.atomic_path(OUTPUT / "features.parquet") as temporary:
+with files.atomic_path(OUTPUT / "features.parquet") as temporary:
     ready.to_parquet(temporary, index=False)
 size = (OUTPUT / "features.parquet").stat().st_size
 display(
@@ -890,7 +880,7 @@ for draw in range(10):
     draws.append(mutual_info_classif(X[rows], y[rows], random_state=SEED) / np.log(2))
 bits = np.mean(draws, axis=0)
 ranking = pd.Series(bits, index=descriptors.COLUMNS).sort_values(ascending=False)
-report.write_table(
+files.write_table(
     ranking.rename("bits").rename_axis("feature").reset_index().round(4),
     OUTPUT / "mutual_information.csv",
 )
@@ -952,7 +942,7 @@ if express := env.optional("plotly.express", package="plotly"):
     )
     map_.update_traces(marker_size=6)
     map_.for_each_trace(lambda trace: trace.update(legendgroup=trace.name.split(",")[0]))
-    display(explore.interactive(map_))
+    display(widgets.interactive(map_))
 display(
     Markdown(
         f"With all {n_directions} of its directions it names **{fitted['unheard']:.1%}** of the "
@@ -971,8 +961,8 @@ display(
 
 # %%
 deep = {}
-if yamnet_file := embeddings.find_yamnet(YAMNET_PATH):
-    yamnet = embeddings.Yamnet(yamnet_file)
+if yamnet_file := features.find_yamnet(YAMNET_PATH):
+    yamnet = features.Yamnet(yamnet_file)
     begun = time.perf_counter()
     embedded, _, _ = yamnet.extract(table["path"][is_used], root=dataset.root)
     seconds = time.perf_counter() - begun
@@ -1025,5 +1015,5 @@ measured = {
     "discriminant_accuracy_two_directions": fitted["in two directions"],
     **deep,
 }
-metrics_written = report.write_metrics(OUTPUT, dataset=dataset, seed=SEED, **measured)
+metrics_written = files.write_metrics(OUTPUT, dataset=dataset, seed=SEED, **measured)
 print(json.dumps(metrics_written, indent=2))

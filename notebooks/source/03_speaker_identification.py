@@ -50,19 +50,17 @@ from scipy.special import log_softmax, softmax
 
 from helpers import (
     audio,
+    augmentation,
     checks,
-    classifiers,
-    crops,
     data,
-    explore,
+    evaluation,
     features,
-    metrics,
+    files,
     models,
-    plots,
-    report,
+    parallel,
     training,
-    verification,
 )
+from helpers.display import plots, widgets
 
 # %% [markdown]
 # ## Parameters
@@ -151,7 +149,7 @@ for name, path in zip(pair, shown, strict=True):
     )
 figure = plots.waveforms(voices, sr=SR, titles=[f"speaker {name}" for name in pair], columns=2)
 plt.show()
-explore.players(voices, sr=SR, titles=[f"speaker {name}" for name in pair], columns=2)
+widgets.players(voices, sr=SR, titles=[f"speaker {name}" for name in pair], columns=2)
 
 # %% [markdown]
 # Bursts are syllables, the flat stretches between them pauses. Listen: you could tell the two apart
@@ -273,13 +271,13 @@ checks.four_inputs(four_inputs)
 # %%
 mel = features.Frontend(sr=SR, n_fft=1024, hop_length=200, n_mels=256)
 ALL_INPUTS = {
-    "mfcc": crops.ClipInput(mel, n_mfcc=256, crop_s=CROP_S),
-    "mfcc_pooled": crops.ClipInput(mel, n_mfcc=256, pooled=True, crop_s=CROP_S),
-    "spectrogram": crops.ClipInput(linear, crop_s=CROP_S),
-    "spectrogram_pooled": crops.ClipInput(linear, pooled=True, crop_s=CROP_S),
+    "mfcc": features.ClipInput(mel, n_mfcc=256, crop_s=CROP_S),
+    "mfcc_pooled": features.ClipInput(mel, n_mfcc=256, pooled=True, crop_s=CROP_S),
+    "spectrogram": features.ClipInput(linear, crop_s=CROP_S),
+    "spectrogram_pooled": features.ClipInput(linear, pooled=True, crop_s=CROP_S),
 }
 begun = time.perf_counter()
-frames, unreadable = crops.extract(table["path"], ALL_INPUTS, root=dataset.root)
+frames, unreadable = features.extract_frames(table["path"], ALL_INPUTS, root=dataset.root)
 errors = pd.concat([errors, unreadable], ignore_index=True)
 readable = [part is not None for part in frames["mfcc"]]
 table = table[readable].reset_index(drop=True)
@@ -348,7 +346,7 @@ TRAINING, VALIDATION, TEST = (
     np.flatnonzero(table["part"] == part) for part in ("training", "validation", "test")
 )
 has_sessions = bool(table["group"].duplicated().any())
-report.write_table(errors, OUTPUT / "errors.csv")
+files.write_table(errors, OUTPUT / "errors.csv")
 if len(errors):
     display(errors.head(10))
 table.groupby("part", sort=False).agg(
@@ -371,7 +369,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 pooled = ALL_INPUTS["mfcc_pooled"]
-cut = [pooled.pool(crops.even_crops(part, pooled.n_frames)) for part in frames["mfcc"]]
+cut = [pooled.pool(augmentation.even_crops(part, pooled.n_frames)) for part in frames["mfcc"]]
 of_utterance = np.repeat(np.arange(len(table)), [len(part) for part in cut])
 colour = np.concatenate(cut)
 of_speaker = speaker[of_utterance]
@@ -457,7 +455,7 @@ def batch(frames, labels, chosen, *, n_frames, rng):
 checks.batch(batch)
 
 # %% [markdown]
-# The package's `crops.CropBatches` is a `keras.utils.PyDataset`: Keras asks it for batch number
+# The package's `training.CropBatches` is a `keras.utils.PyDataset`: Keras asks it for batch number
 # `i`, and it cuts it from the frames in memory. It also hides a few neighbouring frames and values
 # of each crop (SpecAugment), so that the network relies on no detail alone. How much is it worth
 # that an epoch decodes nothing? The usual way is to load the file, crop it and compute the MFCC
@@ -475,13 +473,13 @@ def decode_each_time():
     made = []
     for path in paths:
         y, _ = librosa.load(path, sr=SR)
-        y = crops.random_crop(rng, y, round(CROP_S * SR))
+        y = augmentation.random_crop(rng, y, round(CROP_S * SR))
         mel = librosa.feature.melspectrogram(y=y, sr=SR, n_fft=1024, hop_length=200, n_mels=256)
         made.append(librosa.feature.mfcc(S=librosa.power_to_db(mel, top_db=None), n_mfcc=256))
     return made
 
 
-from_memory = crops.CropBatches(
+from_memory = training.CropBatches(
     [frames["mfcc"][i] for i in some], speaker[some], ALL_INPUTS["mfcc"], batch_size=len(some)
 )
 took = {}
@@ -700,7 +698,7 @@ def parameter_count(network):
 checks.parameter_count(parameter_count)
 
 # %% [markdown]
-# The networks that we train, `classifiers.dense`, `conv1d` and `conv2d`, are of the same kinds.
+# The networks that we train, `models.dense`, `conv1d` and `conv2d`, are of the same kinds.
 # They also standardise their input (mean and deviation of the training part, kept inside the
 # network), and end alike: an *embedding* of 128 numbers, and logits that say how well its direction
 # fits that of each speaker: twenty times the cosine of the angle between the two.
@@ -710,15 +708,15 @@ checks.parameter_count(parameter_count)
 
 # %%
 BUILDERS = {
-    "dense": classifiers.dense,
-    "conv1d": classifiers.conv1d,
-    "conv2d": classifiers.conv2d,
+    "dense": models.dense,
+    "conv1d": models.conv1d,
+    "conv2d": models.conv2d,
 }
 
 
 def build(network, given, n_classes, rows):
     """One of the networks, standardised by the frames of some utterances."""
-    mean, variance = classifiers.moments([frames[given][row] for row in rows])
+    mean, variance = models.moments([frames[given][row] for row in rows])
     kind, _, variant = network.partition(", ")
     options = {"own_mean": True} if variant else {}
     return BUILDERS[kind](
@@ -778,7 +776,7 @@ checks.compile_network(compile_network)
 # %%
 def train(network, given, rows, labels, *, validation=None):
     """Trains on some utterances. labels: int, one for each of rows. Returns the history."""
-    batches = crops.CropBatches(
+    batches = training.CropBatches(
         [frames[given][row] for row in rows],
         labels,
         ALL_INPUTS[given],
@@ -787,7 +785,7 @@ def train(network, given, rows, labels, *, validation=None):
     )
     held_out = None
     if validation is not None:
-        held_out = crops.CropBatches(
+        held_out = training.CropBatches(
             [frames[given][row] for row in validation],
             speaker[validation],
             ALL_INPUTS[given],
@@ -796,7 +794,7 @@ def train(network, given, rows, labels, *, validation=None):
         )
     training.compile_network(
         network,
-        classifiers.margin_loss(),
+        models.margin_loss(),
         n_steps=EPOCHS * len(batches),
         learning_rate=LEARNING_RATE,
     )
@@ -813,7 +811,7 @@ for network, given in candidates:
 
 # %%
 figure = plots.network_curves(histories)
-report.write_figure(figure, OUTPUT / "learning_curves.png")
+files.write_figure(figure, OUTPUT / "learning_curves.png")
 plt.show()
 
 # %% [markdown]
@@ -849,7 +847,7 @@ checks.predict_speaker(predict_speaker)
 # %%
 one = rng.choice(TEST)
 model = trained[candidates[0]]
-logits, _ = classifiers.outputs_of_crops(
+logits, _ = models.outputs_of_crops(
     model, [frames[candidates[0][1]][one]], ALL_INPUTS[candidates[0][1]]
 )
 probability = np.mean([softmax(crop) for crop in logits], axis=0)
@@ -899,20 +897,20 @@ checks.macro_scores(macro_scores)
 # %%
 def evaluate(network, given, rows):
     """Of a network on some utterances: dict of scores; guess and loss of each utterance."""
-    logits, clip = classifiers.outputs_of_crops(
+    logits, clip = models.outputs_of_crops(
         network, [frames[given][row] for row in rows], ALL_INPUTS[given]
     )
     truth = speaker[rows]
     log_probability = log_softmax(logits, axis=1)
-    guess = classifiers.mean_of_clips(np.exp(log_probability), clip).argmax(axis=1)
+    guess = models.mean_of_clips(np.exp(log_probability), clip).argmax(axis=1)
     sources = table["group"].to_numpy()[rows]
     of_crops = -log_probability[np.arange(len(clip)), truth[clip]]
-    loss = classifiers.mean_of_clips(of_crops[:, None], clip)[:, 0]
+    loss = models.mean_of_clips(of_crops[:, None], clip)[:, 0]
     scores = {
         "loss": loss.mean(),
         "crop_accuracy": (logits.argmax(axis=1) == truth[clip]).mean(),
     }
-    for name, row in metrics.class_scores(truth, guess, groups=sources, seed=SEED).iterrows():
+    for name, row in evaluation.class_scores(truth, guess, groups=sources, seed=SEED).iterrows():
         name = "utterance_accuracy" if name == "accuracy" else f"macro_{name}"
         scores |= {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
     return scores, guess, loss
@@ -931,7 +929,9 @@ def latency_ms(network, given):
 
 
 rows, losses = [], {}
-for (network, given), model in env.progress_bar(trained.items(), desc="Evaluating", unit="network"):
+for (network, given), model in parallel.progress_bar(
+    trained.items(), desc="Evaluating", unit="network"
+):
     validation_scores, _, losses[network, given] = evaluate(model, given, VALIDATION)
     test_scores, _, _ = evaluate(model, given, TEST)
     rows.append(
@@ -947,7 +947,7 @@ for (network, given), model in env.progress_bar(trained.items(), desc="Evaluatin
         }
     )
 results = pd.DataFrame(rows).sort_values("validation_loss", ignore_index=True)
-report.write_table(results, OUTPUT / "models.csv")
+files.write_table(results, OUTPUT / "models.csv")
 
 
 def with_interval(name):
@@ -1080,7 +1080,7 @@ def frames_in_noise(rows, draw, *, part, desc):
         y = y + gain * noise(kind, len(y), own, row=row, part=part)
         return ALL_INPUTS[best_input].frames(y.astype(np.float32)).astype(np.float16)
 
-    return audio.map_files(work, rows, desc=desc, unit="file")
+    return parallel.map_files(work, rows, desc=desc, unit="file")
 
 
 fit_rows = np.concatenate([TRAINING, VALIDATION])
@@ -1104,7 +1104,7 @@ env.seed_everything(SEED)
 best = build(best_network, best_input, len(names), with_copies(fit_rows))
 history = train(best, best_input, with_copies(fit_rows), np.tile(speaker[fit_rows], 2))
 best_scores, guess, _ = evaluate(best, best_input, TEST)
-classifier = classifiers.ClipClassifier(best, ALL_INPUTS[best_input], names)
+classifier = models.ClipClassifier(best, ALL_INPUTS[best_input], names)
 models.save(classifier, OUTPUT / "model.keras")
 if best_scores["utterance_accuracy"] < 1:
     low, high = (best_scores[f"utterance_accuracy_{end}"] for end in ("low", "high"))
@@ -1127,14 +1127,14 @@ display(
 figure = plots.confusions(
     speaker[TEST], guess, labels=names, title=f"{best_network}, {best_input}: unheard {kind}"
 )
-report.write_figure(figure, OUTPUT / "confusion.png")
+files.write_figure(figure, OUTPUT / "confusion.png")
 plt.show()
 wrong = np.flatnonzero(guess != speaker[TEST])
 confused = pd.DataFrame(
     {
         "speaker": [names[k] for k in speaker[TEST][wrong]],
         "taken for": [names[k] for k in guess[wrong]],
-        "file": [env.short_path(p, root=dataset.root) for p in table["path"].iloc[TEST[wrong]]],
+        "file": [files.short_path(p, root=dataset.root) for p in table["path"].iloc[TEST[wrong]]],
         "seconds": table["duration_s"].iloc[TEST[wrong]].round(1).to_numpy(),
     }
 )
@@ -1187,12 +1187,12 @@ from sklearn.decomposition import PCA
 
 def embed(network, given, rows):
     """Embedding of utterances: mean of their crops' directions, float (len(rows), 128)."""
-    outputs, clip = classifiers.outputs_of_crops(
-        classifiers.embedding_model(network),
+    outputs, clip = models.outputs_of_crops(
+        models.embedding_model(network),
         [frames[given][row] for row in rows],
         ALL_INPUTS[given],
     )
-    return classifiers.mean_of_clips(verification.unit(outputs), clip)
+    return models.mean_of_clips(evaluation.unit_length(outputs), clip)
 
 
 twenty = np.isin(speaker[TEST], np.arange(20))
@@ -1201,7 +1201,7 @@ components = PCA(3, random_state=SEED).fit(place)
 shown_share = components.explained_variance_ratio_.sum()
 points = pd.DataFrame(components.transform(place), columns=["first", "second", "third"])
 points["speaker"] = [names[k] for k in speaker[TEST[twenty]]]
-points["file"] = [env.short_path(p, root=dataset.root) for p in table["path"].iloc[TEST[twenty]]]
+points["file"] = [files.short_path(p, root=dataset.root) for p in table["path"].iloc[TEST[twenty]]]
 if express := env.optional("plotly.express", package="plotly"):
     cloud = express.scatter_3d(
         points,
@@ -1217,7 +1217,7 @@ if express := env.optional("plotly.express", package="plotly"):
     )
     cloud.update_traces(marker_size=5)
     cloud.update_layout(margin={"l": 0, "r": 0, "b": 0, "t": 50}, scene_aspectmode="cube")
-    display(explore.interactive(cloud))
+    display(widgets.interactive(cloud))
 display(Markdown(f"These three axes show **{shown_share:.0%}** of the variance."))
 
 # %% [markdown]
@@ -1286,11 +1286,11 @@ for left_out in strangers:
             "unknown": unknown,
             "embedded": embedded,
             "trials": {
-                "embedding, normalised": verification.trials(
+                "embedding, normalised": evaluation.verification_trials(
                     embedded, speaker[unknown], cohort=enrolled
                 ),
-                "embedding": verification.trials(embedded, speaker[unknown]),
-                "pooled MFCC": verification.trials(colours, speaker[unknown]),
+                "embedding": evaluation.verification_trials(embedded, speaker[unknown]),
+                "pooled MFCC": evaluation.verification_trials(colours, speaker[unknown]),
             },
         }
     )
@@ -1305,11 +1305,11 @@ if rounds:
         for name in rounds[0]["trials"]
     }
     figure = plots.detection_error_tradeoff(curves)
-    report.write_figure(figure, OUTPUT / "verification.png")
+    files.write_figure(figure, OUTPUT / "verification.png")
     plt.show()
     rates = pd.DataFrame(
         {
-            name: [verification.equal_error_rate(*r["trials"][name])[0] for r in rounds]
+            name: [evaluation.equal_error_rate(*r["trials"][name])[0] for r in rounds]
             for name in curves
         },
         index=pd.RangeIndex(1, len(rounds) + 1, name="round"),
@@ -1341,7 +1341,7 @@ if rounds and has_sessions:
         left, right = np.triu_indices(len(session), k=1)
         scores, is_target = one_round["trials"]["embedding, normalised"]
         apart = session[left] != session[right]  # only pairs of two sessions
-        across.append(verification.equal_error_rate(scores[apart], is_target[apart])[0])
+        across.append(evaluation.equal_error_rate(scores[apart], is_target[apart])[0])
     display(
         Markdown(
             f"Here sessions are known. Of pairs from **two different sessions** the equal error "
@@ -1366,7 +1366,7 @@ if rounds:
         is_known = np.isin(speaker, insiders)
         validation, known = VALIDATION[is_known[VALIDATION]], TEST[is_known[TEST]]
         fit_to = {
-            name: verification.similarity(embedded, one_round["mean of each"])
+            name: evaluation.cosine_similarity(embedded, one_round["mean of each"])
             for name, embedded in {
                 "validation": embed(verifier, best_input, validation),
                 "known": embed(verifier, best_input, known),
@@ -1434,13 +1434,13 @@ for name, network in (
     ("trained as it is", trained[best_network, best_input]),
     ("trained with noise", best),
 ):
-    in_noise = classifiers.ClipClassifier(network, ALL_INPUTS[best_input], names)
+    in_noise = models.ClipClassifier(network, ALL_INPUTS[best_input], names)
     for (kind_of_noise, snr_db), parts in heard.items():
         right = in_noise.probabilities(parts).argmax(axis=1) == speaker[some]
         noisy.append((name, kind_of_noise, snr_db, right.mean()))
 noisy = pd.DataFrame(noisy, columns=["network", "noise", "snr_db", "utterance_accuracy"])
 noisy = noisy.sort_values(["network", "noise", "snr_db"], ascending=False, ignore_index=True)
-report.write_table(noisy, OUTPUT / "noise.csv")
+files.write_table(noisy, OUTPUT / "noise.csv")
 figure, axis = plt.subplots(figsize=(8, 3.6), layout="constrained")
 for (name, kind_of_noise), part in noisy.groupby(["network", "noise"]):
     axis.plot(
@@ -1482,16 +1482,16 @@ display(
 #
 # With `PREDICT_DIR` the best network names the speaker of every file there. The model file carries
 # its front end and the names: `keras.saving.load_model("model.keras")` after `from helpers import
-# classifiers`, and `classifiers.classify(paths, model)`.
+# classifiers`, and `models.classify(paths, model)`.
 
 # %%
 if to_predict:
-    predicted, unreadable = classifiers.classify(
+    predicted, unreadable = models.classify(
         to_predict, classifier, root=Path(PREDICT_DIR).expanduser()
     )
-    report.write_table(predicted, OUTPUT / "predict.csv")
+    files.write_table(predicted, OUTPUT / "predict.csv")
     errors = pd.concat([errors, unreadable], ignore_index=True)
-    report.write_table(errors, OUTPUT / "errors.csv")
+    files.write_table(errors, OUTPUT / "errors.csv")
     display(predicted.head(20))
 
 # %% [markdown]
@@ -1511,7 +1511,7 @@ if to_predict:
 checks.progress()
 
 # %%
-metrics_written = report.write_metrics(
+metrics_written = files.write_metrics(
     OUTPUT,
     dataset=dataset,
     seed=SEED,

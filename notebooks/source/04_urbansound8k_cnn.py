@@ -51,26 +51,20 @@ from IPython.display import Markdown, display
 from keras import layers
 
 from helpers import (
-    attribution,
     audio,
-    audioset,
-    calibration,
+    augmentation,
     checks,
-    classifiers,
-    cnn,
-    crops,
     data,
-    embeddings,
-    explore,
+    evaluation,
     features,
+    files,
     folds,
-    metrics,
-    mixing,
     models,
-    plots,
-    report,
+    parallel,
     training,
 )
+from helpers.display import plots, report, widgets
+from helpers.evaluation import attribution
 
 # %% [markdown]
 # ## Parameters
@@ -103,10 +97,10 @@ SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
 OUTPUT = Path(OUTPUT_DIR or "outputs/04_urbansound8k_cnn")
 REPORT = OUTPUT / "report"
 LEFT_OUT = {  # variant: what `train` is told
-    "mixing": {"augmentation": mixing.Augmentation(mixed=0)},
-    "warping": {"augmentation": mixing.Augmentation(warped=0)},
-    "equaliser": {"augmentation": mixing.Augmentation(equaliser_db=0)},
-    "hiding": {"augmentation": mixing.Augmentation(hidden=0)},
+    "mixing": {"augmentation": augmentation.Augmentation(mixed=0)},
+    "warping": {"augmentation": augmentation.Augmentation(warped=0)},
+    "equaliser": {"augmentation": augmentation.Augmentation(equaliser_db=0)},
+    "hiding": {"augmentation": augmentation.Augmentation(hidden=0)},
     "weights": {"weighted": False},
     "smoothing": {"smoothing": 0.0},
     "early stride": {"first_stride": 2},
@@ -122,7 +116,7 @@ if EPOCHS < 0 or BATCH_SIZE < 2 or CROP_S < 0.5 or not SEEDS or SHIFTS < 1:
     )
 if not 0 <= OWN_SHARE <= 1:
     raise ValueError(f"OWN_SHARE = {OWN_SHARE}: it is a share, from 0 to 1")
-yamnet_file = embeddings.find_yamnet(YAMNET_PATH)
+yamnet_file = features.find_yamnet(YAMNET_PATH)
 if MODEL in ("yamnet", "fusion") and yamnet_file is None:
     raise ValueError(f"MODEL = {MODEL!r} needs YAMNet's file: see YAMNET_PATH")
 env.seed_everything(SEED)
@@ -197,16 +191,16 @@ display(
 # %%
 SR = 22050
 frontend = features.Frontend(sr=SR, n_fft=1024, hop_length=512, n_mels=N_MELS, fmin=20.0)
-LOGMEL = crops.ClipInput(frontend, crop_s=CROP_S)
-MFCC = crops.ClipInput(
+LOGMEL = features.ClipInput(frontend, crop_s=CROP_S)
+MFCC = features.ClipInput(
     features.Frontend(sr=SR, n_fft=2048, hop_length=512, n_mels=128), n_mfcc=13, crop_s=CROP_S
 )
 begun = time.perf_counter()
-frames, unreadable = crops.extract(
+frames, unreadable = features.extract_frames(
     table["path"], {"logmel": LOGMEL, "mfcc": MFCC}, root=dataset.root
 )
 errors = pd.concat([errors, unreadable], ignore_index=True)
-report.write_table(errors, OUTPUT / "errors.csv")
+files.write_table(errors, OUTPUT / "errors.csv")
 if len(errors):
     display(errors.head(10))
 if len(unreadable):  # the rows of those that can be read, and their rounds
@@ -225,9 +219,9 @@ figure = plots.spectrograms(
     titles=[names[label[i]] for i in examples],
     columns=5,
 )
-report.write_figure(figure, REPORT / "spectrograms.png")
+files.write_figure(figure, REPORT / "spectrograms.png")
 plt.show()
-explore.players(
+widgets.players(
     [audio.load(table["path"][i], sr=SR, duration_s=CROP_S) for i in examples],
     sr=SR,
     titles=[names[label[i]] for i in examples],
@@ -286,9 +280,9 @@ def train_first(rows, *, standardised, epochs, hidden=0.0, seed=100 * SEED):
     """The tutorial's network on some clips. Returns the network."""
     env.seed_everything(seed)
     own = [frames["mfcc"][i] for i in rows]
-    mean, variance = classifiers.moments(own) if standardised else (None, None)
-    network = cnn.first_cnn(MFCC, len(names), mean=mean, variance=variance)
-    batches = crops.CropBatches(
+    mean, variance = models.moments(own) if standardised else (None, None)
+    network = models.first_cnn(MFCC, len(names), mean=mean, variance=variance)
+    batches = training.CropBatches(
         own, label[rows], MFCC, batch_size=BATCH_SIZE, seed=seed, hidden=hidden
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -300,7 +294,7 @@ def train_first(rows, *, standardised, epochs, hidden=0.0, seed=100 * SEED):
 def answers(network, rows, given, *, shifts=1):
     """Probabilities of some clips' classes: float (len(rows), n_classes)."""
     own = [frames["mfcc" if given is MFCC else "logmel"][i] for i in rows]
-    return classifiers.probabilities(network, own, given, shifts=shifts)
+    return models.probabilities(network, own, given, shifts=shifts)
 
 
 def accuracy(probability, rows):
@@ -313,7 +307,7 @@ STEPS = {
     "20 epochs, parts hidden": {"standardised": True, "epochs": 20, "hidden": 0.15},
 }
 mended = pd.DataFrame(index=list(STEPS), columns=["unheard recordings", "random split"])
-for step, options in env.progress_bar(STEPS.items(), desc="Mending", unit="step"):
+for step, options in parallel.progress_bar(STEPS.items(), desc="Mending", unit="step"):
     for column, rows, held_out in (
         ("unheard recordings", first.training, first.validation),
         ("random split", at_random.training, at_random.test),
@@ -383,12 +377,12 @@ def hide_parts(x, *, width_frames, width_bands, rng):
 checks.hide_parts(hide_parts)
 
 # %% [markdown]
-# `mixing.MixedBatches` does all that, on frames that were extracted once: sounds add up, and so, on
-# average, do their powers, which decibels are turned into again. The same clip, four times:
+# `training.MixedBatches` does all that, on frames that were extracted once: sounds add up, and so,
+# on average, do their powers, which decibels are turned into again. The same clip, four times:
 
 # %%
 one = int(rng.choice(first.training))
-drawn = mixing.MixedBatches(
+drawn = training.MixedBatches(
     [frames["logmel"][i] for i in first.training],
     label[first.training],
     LOGMEL,
@@ -461,18 +455,18 @@ def logmel_network(n_frames, n_bands, n_classes):
 checks.logmel_network(logmel_network)
 
 # %% [markdown]
-# Ours, `cnn.residual_cnn`, takes the clip's level off first: how loud a clip is says where the
+# Ours, `models.residual_cnn`, takes the clip's level off first: how loud a clip is says where the
 # microphone stood. Its first layer strides by 2 over time and by 4 over the bands, so that
 # everything after it costs an eighth. Separable blocks in the place of plain ones have fewer
 # parameters and operations; whether they train faster is another matter:
 
 # %%
-network = cnn.residual_cnn(LOGMEL, len(names))
+network = models.residual_cnn(LOGMEL, len(names))
 costs = []
 for title, candidate in (
     ("plain blocks", network),
-    ("separable blocks", cnn.residual_cnn(LOGMEL, len(names), separable=True)),
-    ("plain, no early stride over bands", cnn.residual_cnn(LOGMEL, len(names), first_stride=2)),
+    ("separable blocks", models.residual_cnn(LOGMEL, len(names), separable=True)),
+    ("plain, no early stride over bands", models.residual_cnn(LOGMEL, len(names), first_stride=2)),
 ):
     x = np.zeros((BATCH_SIZE, *LOGMEL.shape), np.float32)
     y = np.zeros((BATCH_SIZE, len(names)), np.float32)
@@ -485,7 +479,7 @@ for title, candidate in (
         {
             "network": title,
             "parameters": models.parameter_count(candidate),
-            "million multiplications a clip": cnn.multiplications(candidate) / 1e6,
+            "million multiplications a clip": models.multiplications(candidate) / 1e6,
             "training (ms a clip)": (time.perf_counter() - begun) / 3 / BATCH_SIZE * 1000,
         }
     )
@@ -595,11 +589,11 @@ def train(
 ):
     """Trains a residual network on some clips. Returns (network, history)."""
     env.seed_everything(seed)
-    network = cnn.residual_cnn(LOGMEL, len(names), name=f"seed_{seed}", **architecture)
-    weights = mixing.clip_weights(label[rows], source[rows]) if weighted else None
+    network = models.residual_cnn(LOGMEL, len(names), name=f"seed_{seed}", **architecture)
+    weights = training.clip_weights(label[rows], source[rows]) if weighted else None
 
     def batches(some, **options):
-        return mixing.MixedBatches(
+        return training.MixedBatches(
             [frames["logmel"][i] for i in some],
             label[some],
             LOGMEL,
@@ -632,7 +626,7 @@ for axis, what, unit in ((axes[0], "loss", "loss (nats)"), (axes[1], "accuracy",
     )
     axis.set(xlabel="epoch", ylabel=unit)
 axes[0].legend(fontsize=9)
-report.write_figure(figure, REPORT / "learning_curves.png")
+files.write_figure(figure, REPORT / "learning_curves.png")
 plt.show()
 
 # %% [markdown]
@@ -667,7 +661,7 @@ for variant in ("nothing", *VARIANTS) if VARIANTS else ():
         )
 if gains:
     gains = pd.DataFrame(gains)
-    report.write_table(gains, REPORT / "variants.csv")
+    files.write_table(gains, REPORT / "variants.csv")
     means = gains.groupby("left out", sort=False).mean()
     means.insert(1, "lowest", gains.groupby("left out")["accuracy (%)"].min())
     means.insert(2, "highest", gains.groupby("left out")["accuracy (%)"].max())
@@ -726,19 +720,19 @@ from scipy.special import softmax
 OCTAVES = (-2 / 3, 0, 2 / 3)
 embedded = None
 if yamnet_file:
-    embedded, scores, _ = embeddings.Yamnet(yamnet_file).extract(
+    embedded, scores, _ = features.Yamnet(yamnet_file).extract(
         table["path"], octaves=OCTAVES, root=dataset.root
     )
     if not np.isfinite(embedded).all():
         raise ValueError("YAMNet could not read clips that were read before: run this again")
-    named = audioset.counterparts(scores, names)  # logarithm of the best of each class's names
+    named = features.counterparts(scores, names)  # logarithm of the best of each class's names
     known = np.isfinite(named).all(axis=0)
     if known.all():
         untrained = softmax(named, axis=1)
         right = accuracy(untrained[first.everything], first.everything)
         display(
             Markdown(
-                "Some of its 521 names are ours: `audioset.COUNTERPARTS` has them for each class. "
+                "Some of its 521 names are ours: `features.COUNTERPARTS` has them for each class. "
                 "Whoever takes the class that has the name with the highest score is right for "
                 f"**{right:.0%}** of the clips outside the first test "
                 "fold, without having trained on any."
@@ -786,7 +780,7 @@ def yamnet_answers(training_rows, rows):
     x = np.hstack([embedded, named[:, known]])
     x = StandardScaler().fit(x[training_rows]).transform(x)
     x[:, embedded.shape[1] :] *= NAMED
-    weights = mixing.clip_weights(label[training_rows], source[training_rows])
+    weights = training.clip_weights(label[training_rows], source[training_rows])
     head = LogisticRegression(C=0.003, max_iter=1000)
     head.fit(x[training_rows], label[training_rows], sample_weight=weights)
     probability = np.zeros((len(rows), len(names)))
@@ -798,7 +792,7 @@ if embedded is not None:
     by_yamnet = yamnet_answers(first.training, first.validation)
     truth = label[first.validation]
     shares = np.linspace(0, 1, 21)
-    together = [calibration.fused(shifted, by_yamnet, share=s) for s in shares]
+    together = [evaluation.weighted_mean(shifted, by_yamnet, share=s) for s in shares]
     loss = [log_loss(truth, p, labels=range(len(names))) for p in together]
     right = [accuracy(p, first.validation) for p in together]
     figure, axes = plt.subplots(1, 2, figsize=(11, 2.8), layout="constrained")
@@ -869,7 +863,7 @@ if embedded is not None:
     found["yamnet"] = np.array([by_head] * len(SEEDS))  # no seed changes it
     found["fusion"] = np.array(
         [
-            calibration.fused(own, other, share=OWN_SHARE)
+            evaluation.weighted_mean(own, other, share=OWN_SHARE)
             for own, other in zip(found["logmel_cnn"], found["yamnet"], strict=True)
         ]
     )
@@ -885,21 +879,21 @@ per_fold = pd.DataFrame(
             "seed": seed,
             "fold": k,
             "accuracy": (guess[fold_of == k] == truth[fold_of == k]).mean(),
-            "macro_f1": metrics.macro_f1(truth[fold_of == k], guess[fold_of == k]),
+            "macro_f1": evaluation.macro_f1(truth[fold_of == k], guess[fold_of == k]),
         }
         for model, probability in found.items()
         for seed, guess in enumerate(probability.argmax(axis=2))
         for k in dict.fromkeys(fold_of)
     ]
 )
-report.write_table(per_fold, REPORT / "folds.csv")
+files.write_table(per_fold, REPORT / "folds.csv")
 by_fold = per_fold.groupby(["model", "fold"], sort=False)[["accuracy", "macro_f1"]].mean()
 results = by_fold.groupby("model", sort=False).agg(["mean", "std"])
 results.columns = [f"{score}_{what}" for score, what in results.columns]
 own = models.parameter_count(chooser)
 head = 0 if embedded is None else (embedded.shape[1] + known.sum() + 1) * len(names)
 sizes = {
-    "mfcc_cnn": models.parameter_count(cnn.first_cnn(MFCC, len(names))),
+    "mfcc_cnn": models.parameter_count(models.first_cnn(MFCC, len(names))),
     "logmel_cnn": own,
     "yamnet, untrained": 0,
     "yamnet": head,  # what is trained; YAMNet itself has some four million
@@ -907,7 +901,7 @@ sizes = {
     "logmel_cnn, ensemble": own * len(SEEDS),
 }
 results["parameters"] = [sizes[model] for model in results.index]
-report.write_table(results.reset_index(), REPORT / "models.csv")
+files.write_table(results.reset_index(), REPORT / "models.csv")
 display(results.style.format("{:.3f}", na_rep="–").format("{:,d}", subset="parameters"))
 
 # %% [markdown]
@@ -946,10 +940,10 @@ recall = pd.DataFrame(
 )
 recall.insert(0, "clips", np.bincount(truth, minlength=len(names))[recall.index])
 recall.index = [names[k] for k in recall.index]
-report.write_table(recall.rename_axis("class").reset_index(), REPORT / "recall.csv")
+files.write_table(recall.rename_axis("class").reset_index(), REPORT / "recall.csv")
 display(recall.style.format("{:.0%}", subset=recall.columns[1:]))
 figure = plots.confusions(truth, guess, labels=names, title=f"{MODEL}: unheard recordings")
-report.write_figure(figure, REPORT / "confusion.png")
+files.write_figure(figure, REPORT / "confusion.png")
 plt.show()
 
 # %% [markdown]
@@ -961,14 +955,14 @@ wrong = np.flatnonzero(guess != truth)
 wrong = wrong[np.argsort(-probability[wrong, guess[wrong]], kind="stable")]
 listed = pd.DataFrame(
     {
-        "file": [env.short_path(p, root=dataset.root) for p in table["path"].iloc[tested[wrong]]],
+        "file": [files.short_path(p, root=dataset.root) for p in table["path"].iloc[tested[wrong]]],
         "fold": fold_of[wrong],
         "class": [names[k] for k in truth[wrong]],
         "taken for": [names[k] for k in guess[wrong]],
         "probability": probability[wrong, guess[wrong]].round(3),
     }
 )
-report.write_table(listed, REPORT / "wrong.csv")
+files.write_table(listed, REPORT / "wrong.csv")
 by_source = pd.Series(source[tested[wrong]], index=wrong)
 heard = by_source.drop_duplicates().index[:8]  # of one recording one error is enough
 if len(heard):
@@ -977,10 +971,10 @@ if len(heard):
         frontend,
         titles=[f"{names[truth[i]]}, taken for {names[guess[i]]}" for i in heard],
     )
-    report.write_figure(figure, REPORT / "wrong.png")
+    files.write_figure(figure, REPORT / "wrong.png")
     plt.show()
     display(
-        explore.players(
+        widgets.players(
             [audio.load(table["path"][i], sr=SR, duration_s=CROP_S) for i in tested[heard]],
             sr=SR,
             titles=[f"{names[truth[i]]}, taken for {names[guess[i]]}" for i in heard],
@@ -1006,7 +1000,7 @@ else:
     promised = answers(network, by_chance.test, LOGMEL, shifts=SHIFTS)
     if MODEL == "fusion":
         head = yamnet_answers(by_chance.training, by_chance.test)
-        promised = calibration.fused(promised, head, share=OWN_SHARE)
+        promised = evaluation.weighted_mean(promised, head, share=OWN_SHARE)
 random_split_accuracy = accuracy(promised, by_chance.test)
 is_test = np.isin(np.arange(len(table)), by_chance.test)
 torn = data.leaked_share(source, is_test)
@@ -1055,7 +1049,7 @@ right = {name: answer.mean(axis=0).argmax(axis=1) == truth for name, answer in f
 compared = []
 for a, b in (("logmel_cnn", "mfcc_cnn"), ("yamnet", "logmel_cnn"), ("fusion", "yamnet")):
     if a in right and b in right:
-        low, high = metrics.bootstrap_interval(
+        low, high = evaluation.bootstrap_interval(
             lambda x, y: np.mean(x) - np.mean(y), right[a], right[b], groups=own, seed=SEED
         )
         compared.append(
@@ -1064,7 +1058,7 @@ for a, b in (("logmel_cnn", "mfcc_cnn"), ("yamnet", "logmel_cnn"), ("fusion", "y
                 "difference": right[a].mean() - right[b].mean(),
                 "95 % from": low,
                 "to": high,
-                "p": metrics.paired_test(right[a], right[b], groups=own, seed=SEED),
+                "p": evaluation.paired_test(right[a], right[b], groups=own, seed=SEED),
                 "folds of which it wins": sum(
                     right[a][fold_of == k].mean() > right[b][fold_of == k].mean()
                     for k in dict.fromkeys(fold_of)
@@ -1117,23 +1111,23 @@ elif MODEL == "logmel_cnn":
 elif MODEL == "yamnet":
     on_validation = by_yamnet
 else:
-    on_validation = calibration.fused(shifted, by_yamnet, share=OWN_SHARE)
-temperature = calibration.temperature(on_validation, label[first.validation])
+    on_validation = evaluation.weighted_mean(shifted, by_yamnet, share=OWN_SHARE)
+temperature = evaluation.temperature(on_validation, label[first.validation])
 single = found[MODEL][0]  # of one seed, as the temperature was found for one
-cooled = calibration.cooled(single, temperature)
+cooled = evaluation.temperature_scaled(single, temperature)
 figure, axis = plt.subplots(figsize=(5, 4.4), layout="constrained")
 axis.plot([0, 1], [0, 1], ":", color="0.5", label="calibrated")
 for title, values, colour in (
     ("as it is", single, plots.CALL),
     (f"temperature {temperature:.2f}", cooled, plots.OTHER),
 ):
-    curve = calibration.reliability(values, truth)
-    error = calibration.calibration_error(values, truth)
+    curve = evaluation.reliability(values, truth)
+    error = evaluation.calibration_error(values, truth)
     axis.plot(curve["confidence"], curve["accuracy"], "o-", color=colour, ms=4,
               label=f"{title}: error {error:.3f}")  # fmt: skip
 axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
 axis.legend(fontsize=9)
-report.write_figure(figure, REPORT / "calibration.png")
+files.write_figure(figure, REPORT / "calibration.png")
 plt.show()
 
 # %% [markdown]
@@ -1196,7 +1190,7 @@ def best_fifths(rows):
     """First crop of some clips, and where their own class has the most votes: two (n, …) arrays."""
     if not len(rows):
         return [], []
-    x = [crops.even_crops(frames["logmel"][row], LOGMEL.n_frames)[0] for row in rows]
+    x = [augmentation.even_crops(frames["logmel"][row], LOGMEL.n_frames)[0] for row in rows]
     x = np.array(x, np.float32)
     votes = attribution.class_activation_maps(judge, x, label[rows])
     return x, [attribution.strongest(attribution.enlarge(v, LOGMEL.shape), 0.2) for v in votes]
@@ -1217,9 +1211,9 @@ for column, (row, x, mask) in enumerate(zip(rows, *best_fifths(rows), strict=Tru
     titles += [f"{names[label[row]]}: the clip", "that fifth alone"]
 for axis in axes[:, 0]:
     axis.set_ylabel("frequency (kHz)")
-report.write_figure(figure, REPORT / "looked_at.png")
+files.write_figure(figure, REPORT / "looked_at.png")
 plt.show()
-explore.players(sounds, sr=SR, titles=titles, columns=2)
+widgets.players(sounds, sr=SR, titles=titles, columns=2)
 
 # %% [markdown]
 # The map is coarse, a few places in each direction: the network strides, and each place sees its
@@ -1232,11 +1226,11 @@ rows = explained.test[hits[:: max(1, len(hits) // 100)]]
 versions = {"as it is": [], "hidden elsewhere": [], "its best fifth hidden": []}
 for x, best in zip(*best_fifths(rows), strict=True):
     elsewhere = np.roll(best, tuple(rng.integers(1, best.shape)), axis=(0, 1))
-    hidden = (x, attribution.hide(x, elsewhere), attribution.hide(x, best))
+    hidden = (x, attribution.mask(x, elsewhere), attribution.mask(x, best))
     for name, version in zip(versions, hidden, strict=True):
         versions[name].append(version)
 hidden = {
-    name: classifiers.probabilities(judge, x, LOGMEL)[np.arange(len(rows)), label[rows]]
+    name: models.probabilities(judge, x, LOGMEL)[np.arange(len(rows)), label[rows]]
     for name, x in versions.items()
     if x
 }
@@ -1249,11 +1243,11 @@ display(hidden.rename("mean probability of the true class").to_frame().style.for
 # A folder to keep and to hand on: the figures, the pictures, the features, the network (with its
 # front end and the names), and a page that shows them. To name any recordings later: `from helpers
 # import classifiers, cnn`, `keras.saving.load_model("model.keras")`, and
-# `classifiers.classify(paths, model)`.
+# `models.classify(paths, model)`.
 
 # %%
 deployed = models.ensemble([networks[explained.test_fold, 100 * SEED + seed] for seed in SEEDS])
-models.save(classifiers.ClipClassifier(deployed, LOGMEL, names), REPORT / "model.keras")
+models.save(models.ClipClassifier(deployed, LOGMEL, names), REPORT / "model.keras")
 pooled = {
     name: np.array(
         [np.concatenate([p.mean(axis=0, dtype=float), p.std(axis=0, dtype=float)]) for p in parts],
@@ -1261,9 +1255,9 @@ pooled = {
     )
     for name, parts in frames.items()
 }
-report.write_arrays(
+files.write_arrays(
     REPORT / "features.npz",
-    name=np.array([env.short_path(p, root=dataset.root) for p in table["path"]]),
+    name=np.array([files.short_path(p, root=dataset.root) for p in table["path"]]),
     label=table["label"].to_numpy(str),
     fold=table["fold"].to_numpy(),
     **pooled,
@@ -1271,7 +1265,7 @@ report.write_arrays(
 )
 first_fold = int(fold_of[0])
 per_fold_of_model = by_fold.loc[MODEL]
-metrics_written = report.write_metrics(
+metrics_written = files.write_metrics(
     OUTPUT,
     dataset=dataset,
     seed=SEED,
@@ -1287,8 +1281,8 @@ metrics_written = report.write_metrics(
     random_split_accuracy=random_split_accuracy,
     parameters=results.loc[MODEL, "parameters"],
     seconds_per_epoch=float(np.mean(seconds)),
-    calibration_error=calibration.calibration_error(single, truth),
-    calibration_error_cooled=calibration.calibration_error(cooled, truth),
+    calibration_error=evaluation.calibration_error(single, truth),
+    calibration_error_cooled=evaluation.calibration_error(cooled, truth),
     temperature=temperature,
     folds_tested=len(rounds),
     seeds=len(SEEDS),

@@ -48,20 +48,18 @@ from IPython.display import Audio, Markdown, display
 
 from helpers import (
     audio,
-    augment,
+    augmentation,
     checks,
-    counting,
     data,
-    explore,
+    detection,
+    evaluation,
     features,
-    matched_filter,
-    metrics,
+    files,
     models,
-    plots,
-    report,
-    training,
-    validation,
+    parallel,
 )
+from helpers.augmentation import loudness
+from helpers.display import detection_plots, plots, widgets
 
 # %% [markdown]
 # ## Parameters
@@ -120,7 +118,7 @@ if TRAIN:
     # Four calls and four other sounds, each from another source.
     shuffled = table.sample(frac=1, random_state=SEED).drop_duplicates("group")
     shown = shuffled.groupby("label").head(4).sort_values("label")
-    loaded = audio.map_files(
+    loaded = parallel.map_files(
         lambda path: audio.load(path, sr=16000),
         shown["path"],
         desc="Examples",
@@ -140,7 +138,7 @@ if TRAIN:
         titles=[f"{row.label}: {row.group[:24]}" for row in shown.itertuples()],
         colours=[plots.CALL if label == "capuchin" else plots.OTHER for label in shown["label"]],
     )
-    report.write_figure(figure, OUTPUT / "example_waveforms.png")
+    files.write_figure(figure, OUTPUT / "example_waveforms.png")
     plt.show()
 
 # %% [markdown]
@@ -302,7 +300,7 @@ if TRAIN:
 if TRAIN:
     turns = {}
     for name, frontend in FRONTENDS.items():
-        places, _ = matched_filter.align(
+        places, _ = detection.align(
             [p for p, call in zip(powers[name], is_call, strict=True) if call], frontend=frontend
         )
         turns[name] = np.zeros(len(table), int)
@@ -319,7 +317,7 @@ if TRAIN:
         titles=[f"{table['label'][i]}: {table['group'][i][:24]}" for i in shown],
         marks=[turns[SPECTROGRAM][i] * frontend.hop_s if is_call[i] else None for i in shown],
     )
-    report.write_figure(figure, OUTPUT / "example_spectrograms.png")
+    files.write_figure(figure, OUTPUT / "example_spectrograms.png")
     plt.show()
 
 # %% [markdown]
@@ -409,11 +407,10 @@ if TRAIN:
 # perhaps all of it, is cut off. The background that you are given stays as it is. What to expect:
 
 # %%
-from helpers.augment import loudness
 
 flat, short = np.ones((6, 2)), np.full((3, 2), 5.0)
 print(f"loudness of the call: {loudness(short):.1f}; mixed 10 dB above a background of 1 at 4:")
-print(augment.mix(flat, short, at=4, level_db=10.0)[:, 0].round(3))
+print(augmentation.mix(flat, short, at=4, level_db=10.0)[:, 0].round(3))
 
 
 # %%
@@ -433,11 +430,13 @@ def mix(background, call, *, at, level_db):
 checks.mix(mix)
 
 # %% [markdown]
-# `augment.mix` is what the mixer of scenes uses. Four of its scenes:
+# `augmentation.mix` is what the mixer of scenes uses. Four of its scenes:
 
 # %%
 if TRAIN:
-    mixer = augment.SceneMixer.from_table(table, powers[SPECTROGRAM], turns[SPECTROGRAM], frontend)
+    mixer = detection.SceneMixer.from_table(
+        table, powers[SPECTROGRAM], turns[SPECTROGRAM], frontend
+    )
     figure, axes = plt.subplots(4, 1, figsize=(12, 9), layout="constrained", sharex=True)
     for axis in axes:
         scene, at = mixer.scene(rng, n_frames=round(20 / frontend.hop_s))
@@ -544,13 +543,13 @@ if TRAIN:
 fits = {}
 if TRAIN:
     for name, front in FRONTENDS.items():
-        fits[name] = training.cross_fit(
+        fits[name] = detection.fit_folds(
             table, powers[name], turns[name], front, epochs=EPOCHS, seed=SEED
         )
         figure = plots.learning_curves(
             fits[name].histories, title=f"{name} spectrogram, {N_FOLDS} networks"
         )
-        report.write_figure(figure, OUTPUT / f"learning_curves_{name}.png")
+        files.write_figure(figure, OUTPUT / f"learning_curves_{name}.png")
         plt.show()
 
 # %% [markdown]
@@ -572,15 +571,15 @@ if TRAIN:
 
     for name, fit in fits.items():
         guess = fit.clip_score >= 0.5
-        clip_table[name] = metrics.clip_scores(
+        clip_table[name] = evaluation.clip_scores(
             is_call, fit.clip_score, threshold=0.5, groups=table["group"].to_numpy(), seed=SEED
         )
         text = classification_report(is_call, guess, target_names=["other", "capuchin"], digits=3)
-        report.write_text(OUTPUT / f"classification_report_{name}.txt", text)
+        files.write_text(OUTPUT / f"classification_report_{name}.txt", text)
         figure = plots.confusion_matrix(
             is_call, guess, labels=["other", "capuchin"], title=f"{name} spectrogram, clips"
         )
-        report.write_figure(figure, OUTPUT / f"confusion_matrix_{name}.png")
+        files.write_figure(figure, OUTPUT / f"confusion_matrix_{name}.png")
         plt.show()
     display(pd.concat(clip_table, names=["input", "score"]).round(3))
     training_min = {name: fit.histories["seconds"].sum() / 60 for name, fit in fits.items()}
@@ -614,12 +613,12 @@ if TRAIN:
 # %%
 if TRAIN:
     fit = fits[SPECTROGRAM]
-    scenes = validation.held_out_scenes(fit, per_fold=SCENES_PER_FOLD, seed=SEED)
+    scenes = detection.held_out_scenes(fit, per_fold=SCENES_PER_FOLD, seed=SEED)
     detector = models.CallDetector(models.ensemble([d.network for d in fit.detectors]), frontend)
-    at_thresholds = validation.threshold_errors(
+    at_thresholds = detection.threshold_errors(
         scenes, step_s=detector.step_s, settings=detector.settings
     )
-    chosen, low, high = validation.choose_threshold(at_thresholds, seed=SEED)
+    chosen, low, high = detection.choose_threshold(at_thresholds, seed=SEED)
     detector.settings = replace(detector.settings, threshold=THRESHOLD or chosen)
     models.save(detector, OUTPUT / "model.keras")
 else:
@@ -638,8 +637,8 @@ threshold = detector.settings.threshold
 
 # %%
 if TRAIN:
-    curve = validation.threshold_curve(at_thresholds)
-    figure = plots.threshold_curve(curve, threshold=threshold, low=low, high=high)
+    curve = detection.threshold_curve(at_thresholds)
+    figure = detection_plots.threshold_curve(curve, threshold=threshold, low=low, high=high)
     plt.show()
 
 # %% [markdown]
@@ -687,18 +686,18 @@ def find_calls(score, *, step_s, threshold, min_distance_s):
 checks.find_calls(find_calls)
 
 # %% [markdown]
-# `events.find_events` adds the rule of the half. Now the recordings:
+# `detection.find_events` adds the rule of the half. Now the recordings:
 
 # %%
 paths = data.recordings(dataset, max_recordings=MAX_RECORDINGS)
-counting.warm_up(detector)  # compile the network, so that the speed is that of counting
-counts = counting.count_calls(paths, detector)
-report.write_table(counts.results, OUTPUT / "results.csv")
-report.write_table(counts.events.round(3), OUTPUT / "events.csv")
-report.write_table(
-    counting.density(counts.events, counts.durations).round(3), OUTPUT / "density.csv"
+detection.warm_up(detector)  # compile the network, so that the speed is that of counting
+counts = detection.count_calls(paths, detector)
+files.write_table(counts.results, OUTPUT / "results.csv")
+files.write_table(counts.events.round(3), OUTPUT / "events.csv")
+files.write_table(
+    detection.density(counts.events, counts.durations).round(3), OUTPUT / "density.csv"
 )
-report.write_labels(
+detection.write_labels(
     OUTPUT / "labels",
     counts.events,
     list(counts.durations),
@@ -706,7 +705,7 @@ report.write_labels(
     high_hz=frontend.frequencies[-1],
 )
 not_read = pd.concat([*errors, counts.errors], ignore_index=True)
-report.write_table(not_read, OUTPUT / "errors.csv")
+files.write_table(not_read, OUTPUT / "errors.csv")
 display(
     Markdown(
         f"**{counts.results['call_count'].sum()} calls** in {len(counts.durations)} recordings, "
@@ -720,8 +719,8 @@ if len(not_read):
 
 # %%
 true_counts, true_calls = data.answer_key(dataset)
-figure = plots.timeline(counts.events, counts.durations, key=true_calls)
-report.write_figure(figure, OUTPUT / "timeline.png")
+figure = detection_plots.timeline(counts.events, counts.durations, key=true_calls)
+files.write_figure(figure, OUTPUT / "timeline.png")
 plt.show()
 
 # %% [markdown]
@@ -755,7 +754,7 @@ def count_errors(key, results):
 checks.count_errors(count_errors)
 
 # %% [markdown]
-# `metrics.count_scores` gives a few figures more. Here they are for our recordings:
+# `evaluation.count_scores` gives a few figures more. Here they are for our recordings:
 
 # %%
 scores = {}
@@ -763,10 +762,10 @@ scores = {}
 keyed = counts.durations.keys() if true_counts is None else set(true_counts["clip_name"])
 keyed = [name for name in counts.durations if name in keyed]
 if true_counts is not None and keyed:
-    counted = metrics.count_scores(true_counts, counts.results)
+    counted = evaluation.count_scores(true_counts, counts.results)
     scores |= {k: counted[k] for k in ("exact", "recordings", "mae", "total_true", "total_counted")}
 if true_calls is not None and keyed:
-    scores |= metrics.event_scores(true_calls, counts.events, keyed)
+    scores |= evaluation.event_scores(true_calls, counts.events, keyed)
 if scores:
     display(pd.Series(scores, name="counter").round(3).to_frame())
 else:
@@ -778,10 +777,10 @@ else:
 
 # %%
 if "exact" in scores:
-    runs = counting.count_runs(counts.scores, step_s=detector.step_s, threshold=threshold)
+    runs = detection.count_runs(counts.scores, step_s=detector.step_s, threshold=threshold)
     compared = {
-        "peaks of a fine score": metrics.count_scores(true_counts, counts.results),
-        "runs of 3 s windows": metrics.count_scores(true_counts, runs),
+        "peaks of a fine score": evaluation.count_scores(true_counts, counts.results),
+        "runs of 3 s windows": evaluation.count_scores(true_counts, runs),
     }
     display(pd.DataFrame(compared).T[["exact", "recordings", "mae", "total_counted"]])
 
@@ -804,7 +803,7 @@ if TRAIN and len(counts.events):
     call_clips = [p for p, call in zip(powers[SPECTROGRAM], is_call, strict=True) if call]
     call_sources = table.loc[is_call, "group"].to_numpy()
     rows = []
-    for event in env.progress_bar(
+    for event in parallel.progress_bar(
         counts.events.itertuples(), total=len(counts.events), desc="Resemblance", unit="call"
     ):
         turn_s = (event.start_s + event.end_s) / 2
@@ -812,7 +811,7 @@ if TRAIN and len(counts.events):
         path = counts.paths[event.clip_name]
         y = audio.load(path, sr=frontend.sr, start_s=start_s, duration_s=6.5)
         alike = pd.Series(
-            matched_filter.resemblance(
+            detection.resemblance(
                 frontend.power(y).T,
                 at=round((turn_s - start_s) / frontend.hop_s),
                 clips=call_clips,
@@ -835,10 +834,10 @@ if TRAIN and len(counts.events):
     )
     alone = fits[SPECTROGRAM].detectors[k]
     alone.settings = detector.settings
-    recount = counting.count_calls(paths, alone)
+    recount = detection.count_calls(paths, alone)
     compared = {"all networks": counts, f"the network that never heard {source}": recount}
     if "exact" in scores:
-        compared = {n: metrics.count_scores(true_counts, c.results) for n, c in compared.items()}
+        compared = {n: evaluation.count_scores(true_counts, c.results) for n, c in compared.items()}
         compared = pd.DataFrame(compared).T[["exact", "recordings", "mae", "total_counted"]]
         unheard = {"exact_unheard": int(compared["exact"].iloc[1])}
     else:
@@ -858,8 +857,8 @@ if TRAIN and len(counts.events):
 # moved, up or down, before its count changed? (We look, and change nothing.)
 
 # %%
-margin = validation.margins(counts.scores, step_s=detector.step_s, settings=detector.settings)
-figure = plots.thresholds_per_recording(margin, threshold=threshold)
+margin = detection.margins(counts.scores, step_s=detector.step_s, settings=detector.settings)
+figure = detection_plots.thresholds_per_recording(margin, threshold=threshold)
 plt.show()
 if len(margin):
     low, high = margin["low"].max(), margin["high"].min()
@@ -891,13 +890,13 @@ if TRAIN:
     }
     rows = {}
     for name, how in harder.items():
-        tried = validation.held_out_scenes(
+        tried = detection.held_out_scenes(
             fit, per_fold=max(2, SCENES_PER_FOLD // 4), seed=SEED + 1, progress=False, **how
         )
-        at_choice = validation.threshold_errors(
+        at_choice = detection.threshold_errors(
             tried, step_s=detector.step_s, settings=detector.settings, thresholds=[threshold]
         )
-        at_choice = validation.threshold_curve(at_choice).iloc[0]
+        at_choice = detection.threshold_curve(at_choice).iloc[0]
         n_true = np.mean([len(s.true_s) for s in tried])
         rows[name] = {
             "calls per scene": n_true,
@@ -925,10 +924,10 @@ interval = None
 n_found = int(counts.results["call_count"].sum())
 if TRAIN:
     minutes = sum(counts.durations.values()) / 60
-    fresh = validation.held_out_scenes(
+    fresh = detection.held_out_scenes(
         fit, per_fold=SCENES_PER_FOLD, seed=SEED + 2, progress=False
     )  # not those that chose the threshold
-    interval = validation.corrected_total(
+    interval = detection.corrected_total(
         n_found, minutes, fresh, step_s=detector.step_s, settings=detector.settings, seed=SEED
     )
 if interval:
@@ -985,7 +984,7 @@ if counts.durations:
         key = true_calls.loc[true_calls["clip_name"] == busiest, "centre_s"].to_numpy()
         key = key[key < 600]
     n_steps = 1 + round(len(y) / frontend.sr / detector.step_s)
-    figure = plots.counted_recording(
+    figure = detection_plots.counted_recording(
         frontend.power(y).T,
         counts.scores[busiest][:n_steps],
         mine[mine["start_s"] < 600],
@@ -995,12 +994,12 @@ if counts.durations:
         title=f"{busiest}: {len(mine)} call{'s' * (len(mine) != 1)}",
         key=key,
     )
-    report.write_figure(figure, OUTPUT / "counted_recording.png")
+    files.write_figure(figure, OUTPUT / "counted_recording.png")
     plt.show()
 
 # %%
 if len(counts.events):
-    display(explore.detections(counts.paths, counts.events, frontend))
+    display(widgets.detections(counts.paths, counts.events, frontend))
 
 # %% [markdown]
 # ## Recap
@@ -1014,8 +1013,8 @@ if len(counts.events):
 # - Count events, report per recording, and say how far the threshold may move.
 #
 # **Try next:** `SPECTROGRAM = "linear"` · `HOP_S = 0.25`: which calls does a coarser score lose? ·
-# `settings=augment.SceneSettings(counterexamples=0)` in `training.cross_fit`: what does the network
-# confuse then? · your own
+# `settings=detection.SceneSettings(counterexamples=0)` in `detection.fit_folds`: what does the
+# network confuse then? · your own
 # recordings: `MODEL_PATH = "outputs/05_capuchin_call_counter/model.keras"`, and `DATA_DIR`.
 
 # %%
@@ -1043,5 +1042,5 @@ if TRAIN:
 found |= unheard
 if interval:
     found |= {"calls_low": interval[0], "calls_high": interval[1]}
-metrics_written = report.write_metrics(OUTPUT, dataset=dataset, seed=SEED, **found, **scores)
+metrics_written = files.write_metrics(OUTPUT, dataset=dataset, seed=SEED, **found, **scores)
 print(json.dumps(metrics_written, indent=2))

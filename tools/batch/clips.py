@@ -1,6 +1,6 @@
 """Features of all clips of a data set, on as many processors as there are.
 
-A worker keeps what it computes in the cache that the notebooks read (see `helpers.cache`), and
+A worker keeps what it computes in the cache that the notebooks read (see `features.cache`), and
 sends back a row for each clip. What is in the cache is not computed again: a run that was stopped
 goes on.
 """
@@ -11,8 +11,9 @@ from functools import partial
 import pandas as pd
 from tqdm import tqdm
 
-from helpers import cache, env, survey
+from helpers import features, files
 from helpers.data import DataError
+from helpers.features import cache
 from tools.batch.cluster import why
 from tools.batch.partitions import ROWS, batched, write_part
 from tools.files import replaced_folder
@@ -21,8 +22,10 @@ CLIPS = 64  # in a task
 
 
 def describe(task, *, root, cache_dir):
-    """Do a task, a part of a clip table: (rows, errors) as `survey.survey` gives them."""
-    found, errors = survey.survey(task, root=root, cache_dir=cache_dir, n_threads=1, progress=False)
+    """Do a task, a part of a clip table: (rows, errors) as `features.survey_clips` gives them."""
+    found, errors = features.survey_clips(
+        task, root=root, cache_dir=cache_dir, n_threads=1, progress=False
+    )
     return pd.concat([found.table, found.features], axis=1), errors
 
 
@@ -48,13 +51,13 @@ def extract(table, errors, *, root, pool, output, kind):
                 waiting.extend(batched(task, 1))
                 continue
             else:
-                named = [(env.short_path(task["path"].iloc[0], root=root), why(error))]
+                named = [(files.short_path(task["path"].iloc[0], root=root), why(error))]
                 faults.append(pd.DataFrame(named, columns=errors.columns))
             bar.update(len(task))
     if not described:
         raise DataError(f"no clip could be described (first: {faults[-1]['reason'].iloc[0]})")
     rows = pd.concat(described).sort_values("path", ignore_index=True)
-    rows["path"] = [env.short_path(path, root=root) for path in rows["path"]]
+    rows["path"] = [files.short_path(path, root=root) for path in rows["path"]]
     faults = pd.concat(faults, ignore_index=True).sort_values("file", kind="stable")
     with replaced_folder(output / "results") as folder:
         for number, part in enumerate(batched(rows, ROWS)):

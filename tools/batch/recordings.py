@@ -18,9 +18,9 @@ from functools import lru_cache, partial
 import pandas as pd
 from tqdm import tqdm
 
-from helpers import env
+from helpers import env, files
 from helpers.audio import AudioError
-from helpers.events import find_events
+from helpers.detection import find_events
 from tools.batch.cluster import why
 from tools.batch.ledger import Ledger
 from tools.batch.partitions import ROWS, batched, write_part
@@ -71,14 +71,14 @@ _loading, _scoring = threading.Lock(), threading.Lock()
 
 
 def score_task(task, model):
-    """Do a task: (score, length, n_parts), see `counting.score_part`, or the reason why not."""
-    from helpers import counting
+    """Do a task: (score, length, n_parts), see `detection.score_part`, or the reason why not."""
+    from helpers import detection
 
     try:
         with _loading:
             detector = _detector(model)
-        n_parts = task.n_parts or counting.part_count(task.path, detector)
-        score, length = counting.score_part(
+        n_parts = task.n_parts or detection.part_count(task.path, detector)
+        score, length = detection.score_part(
             task.path, detector, part=task.part, n_parts=n_parts, lock=_scoring
         )
     except AudioError as error:
@@ -122,12 +122,12 @@ def count_folder(folder, paths, *, model, settings, pool, output, kind):
     """
     with _loading:
         detector = _detector(model)
-    from helpers import counting  # after Keras' backend has been chosen
+    from helpers.detection import counting  # after Keras' backend has been chosen
 
     settings = replace(detector.settings, **settings)
     parts = {"format": FORMAT, "part_blocks": counting.PART_BLOCKS}
     about = {**parts, "model": model.digest, **asdict(settings)}
-    named = {env.printable(path.relative_to(folder).as_posix()): path for path in paths}
+    named = {files.printable(path.relative_to(folder).as_posix()): path for path in paths}
     named = dict(sorted(named.items()))
     start = time.perf_counter()
     with Ledger(output / "ledger.sqlite", about) as ledger:

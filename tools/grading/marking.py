@@ -21,7 +21,7 @@ from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbconvert import HTMLExporter
 from papermill.translators import PythonTranslator
 
-from helpers import env
+from helpers import files
 from helpers.exercises import COLOURS, CORRECT, NOT_YET
 from tools.grading.submissions import (
     CHECK,
@@ -355,4 +355,4 @@ def feedback(result, notebook, assignment, *, titles):
         inside, _ = HTMLExporter().from_notebook_node(_shortened(notebook))
         frame = f'<iframe sandbox="" title="the notebook" srcdoc="{html.escape(inside)}"></iframe>'
     page = PAGE.format(title=html.escape(title), rows="".join(rows), remarks=remarks, frame=frame)
-    return env.printable(page)
+    return files.printable(page)

@@ -1,0 +1,114 @@
+"""One detector per fold, each trained without that fold."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import pandas as pd
+
+from helpers import env, models
+from helpers.detection import scenes
+from helpers.training import SceneBatches, compile_network, run_epochs
+
+
+def fit_detector(
+    network, mixer, *, epochs, steps_per_epoch=100, validation=None, seed=0, progress=True
+):
+    """Train a network on scenes with Adam and a cosine schedule.
+
+    network: see `models.call_network`. mixer, validation: `detection.SceneMixer` of training and of
+    held-out clips; the validation loss is for looking at, nothing is chosen by it.
+    Returns a DataFrame with a row per epoch: `epoch, loss, validation_loss, seconds`.
+    """
+    batches = SceneBatches(mixer, network, n_batches=steps_per_epoch, seed=seed)
+    held_out = None
+    if validation is not None:
+        held_out = SceneBatches(validation, network, n_batches=6, seed=seed + 1, fixed=True)
+    compile_network(
+        network,
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        n_steps=epochs * steps_per_epoch,
+    )
+    return run_epochs(network, batches, epochs=epochs, validation=held_out, progress=progress)
+
+
+@dataclass
+class CrossFit:
+    """Networks that were each trained without one fold.
+
+    detectors: `models.CallDetector` per fold. histories: DataFrame `fold, epoch, loss,
+    validation_loss, seconds`. clip_score: (n_clips,), each clip scored by the network that has not
+    seen it. mixers: `detection.SceneMixer` of each fold's held-out clips (whole calls only), for
+    scenes to measure on.
+    """
+
+    detectors: list
+    histories: pd.DataFrame
+    clip_score: np.ndarray
+    mixers: list
+
+
+def _whole_calls(table, powers, turns, frontend, held_out, *, before_s=0.5, after_s=1.8):
+    """The held-out rows without calls that the clip cuts off; all of them if none is whole.
+
+    What is to be counted as one call must be one. before_s, after_s: least growl and tail, s.
+    """
+    before = np.asarray(turns) * frontend.hop_s
+    after = np.array([len(power) for power in powers]) * frontend.hop_s - before
+    is_call = (table["label"] == scenes.CALL_LABEL).to_numpy()
+    whole = held_out & (~is_call | ((before >= before_s) & (after >= after_s)))
+    return whole if (whole & is_call).any() else held_out
+
+
+def fit_folds(
+    table,
+    powers,
+    turns,
+    frontend,
+    *,
+    epochs,
+    steps_per_epoch=100,
+    settings=None,
+    seed=0,
+    progress=True,
+):
+    """Train one network per fold of a clip table, each on the other folds.
+
+    table: clip table with `label`, `group` and `fold` filled. powers: band power per row.
+    turns: landmark of each call, frames. frontend: `Frontend` of the powers. settings:
+    `detection.SceneSettings` of the scenes to train on. Returns `CrossFit`.
+    """
+    fold = table["fold"].to_numpy()
+    score = np.zeros(len(table), np.float32)
+    detectors, histories, mixers = [], [], []
+
+    def part(rows, settings=None):
+        rows = np.flatnonzero(rows)
+        return scenes.SceneMixer.from_table(
+            table.iloc[rows],
+            [powers[i] for i in rows],
+            [turns[i] for i in rows],
+            frontend,
+            settings,
+        )
+
+    for k in range(fold.max() + 1):
+        env.seed_everything(100 * seed + k)
+        network = models.call_network(frontend.n_bands, name=f"fold_{k + 1}_of_{fold.max() + 1}")
+        history = fit_detector(
+            network,
+            part(fold != k, settings),
+            validation=part(fold == k, settings),
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            seed=100 * seed + k,
+            progress=progress,
+        )
+        detectors.append(models.CallDetector(network, frontend))
+        histories.append(history.assign(fold=k))
+        mixers.append(
+            part(_whole_calls(table, powers, turns, frontend, fold == k), scenes.HELD_OUT)
+        )
+        held_out = np.flatnonzero(fold == k)
+        score[held_out] = detectors[k].score_clips([powers[i] for i in held_out])
+    return CrossFit(detectors, pd.concat(histories, ignore_index=True), score, mixers)

@@ -1,0 +1,45 @@
+"""Label files for Audacity and Raven."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from helpers import files
+from helpers.files import write_text
+
+
+def write_labels(folder, events, names, *, low_hz, high_hz, label="capuchinbird"):
+    """Label files to open beside each recording: Audacity labels and Raven selection tables.
+
+    events: DataFrame `clip_name, start_s, end_s, score`. names: every recording that was counted;
+    one without calls gets files that say so by being empty. low_hz, high_hz: band of the boxes, Hz.
+    Writes <stem>.audacity.txt and <stem>.raven.txt, with the whole name of the recording where two
+    recordings differ in the suffix alone.
+    """
+    folder = Path(folder)
+    stems = [Path(name).stem for name in names]
+    for name in names:
+        mine = events[events["clip_name"] == name].reset_index(drop=True)
+        base = Path(name).stem if stems.count(Path(name).stem) == 1 else name
+        lines = []
+        for event in mine.itertuples():
+            lines += [
+                f"{event.start_s:.3f}\t{event.end_s:.3f}\t{label} {event.score:.2f}",
+                f"\\\t{low_hz:.1f}\t{high_hz:.1f}",  # Audacity's second line: the frequency range
+            ]
+        write_text(folder / f"{base}.audacity.txt", "".join(f"{line}\n" for line in lines))
+        raven = pd.DataFrame(
+            {
+                "Selection": mine.index + 1,
+                "View": "Spectrogram 1",
+                "Channel": 1,
+                "Begin Time (s)": mine["start_s"].round(3),
+                "End Time (s)": mine["end_s"].round(3),
+                "Low Freq (Hz)": low_hz,
+                "High Freq (Hz)": high_hz,
+                "Species": label,
+                "Score": mine["score"].round(3),
+            }
+        )
+        with files.atomic_path(folder / f"{base}.raven.txt") as temporary:
+            raven.to_csv(temporary, sep="\t", index=False)

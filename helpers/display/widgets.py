@@ -1,0 +1,190 @@
+"""Explorers: small ipywidgets panels to look and listen.
+
+They show pictures and players as values of widgets, not through an `Output` widget: that one
+redirects the kernel's messages, which can leave a batch run waiting for one that never comes.
+"""
+
+import base64
+import html
+import io
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import numpy as np
+import soundfile as sf
+from IPython.display import HTML
+
+from helpers import audio
+from helpers.display import plots
+from helpers.features import Frontend
+
+ALL_FFTS = tuple(2**k for k in range(7, 14))  # 128 … 8192
+ALL_HOPS = tuple(2**k for k in range(5, 12))  # 32 … 2048
+
+
+def interactive(figure):
+    """A plotly figure as HTML that brings plotly along: it works offline and in exported pages."""
+    return HTML(figure.to_html(full_html=False, include_plotlyjs=True))
+
+
+def players(sounds, *, sr, titles, columns=4):
+    """Players side by side. sounds: list of float (n_samples,). sr: Hz. Returns HTML to display.
+
+    They play at the level of the files: who turns a faint one up should beware of the next.
+    """
+    cells, columns = [], min(columns, max(1, len(sounds)))
+    for y, title in zip(sounds, titles, strict=True):
+        content = base64.b64encode(_wav(y, sr)).decode()
+        cells.append(
+            f'<figure style="margin: 0"><figcaption>{html.escape(title)}</figcaption>'
+            f'<audio controls preload="metadata" style="width: 100%; height: 2.2em" '
+            f'src="data:audio/wav;base64,{content}"></audio></figure>'
+        )
+    grid = f"display: grid; grid-template-columns: repeat({columns}, 1fr); gap: 0.6em 1em"
+    return HTML(f'<div style="{grid}">{"".join(cells)}</div>')
+
+
+def detections(paths, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
+    """A panel to go through all detections: see each in its surroundings, and hear it.
+
+    paths: dict clip_name → Path, as in `detection.Counts`. events: DataFrame `clip_name, start_s,
+    end_s, score`, not empty. frontend: `Frontend` of the picture. sr: rate of the sound, Hz.
+    Returns a widget; only what is looked at is decoded.
+    """
+    recording = widgets.Dropdown(options=sorted(set(events["clip_name"])), description="Recording")
+    number = widgets.BoundedIntText(min=1, max=1, value=1, description="Call")
+    picture = widgets.Image(format="png")
+    player = widgets.Audio(format="wav", autoplay=False, loop=False)
+
+    def show(*_):
+        mine = events[events["clip_name"] == recording.value].reset_index(drop=True)
+        number.max = len(mine)  # a number beyond it becomes the last
+        event = mine.iloc[number.value - 1]
+        start = max(0.0, (event["start_s"] + event["end_s"]) / 2 - before_s)
+        part = {"start_s": start, "duration_s": before_s + after_s}
+        path = paths[recording.value]
+        figure, axis = plt.subplots(figsize=(9, 3), layout="constrained")
+        power = frontend.power(audio.load(path, sr=frontend.sr, **part)).T
+        plots.spectrogram(axis, power, frontend, start_s=start)
+        axis.axvspan(event["start_s"], event["end_s"], fill=False, ec="white", ls="--")
+        axis.set_title(
+            f"{recording.value}, call {number.value} of {len(mine)}: {event['score']:.2f}"
+        )
+        picture.value = _png(figure)
+        player.value = _wav(audio.load(path, sr=sr, **part), sr)
+
+    recording.observe(show, "value")
+    number.observe(show, "value")
+    show()
+    return widgets.VBox([widgets.HBox([recording, number]), picture, player])
+
+
+def clips(table, *, sr=22050, seconds=10.0):
+    """A panel to look at any clip through any spectrogram, and to hear it.
+
+    table: clip table, not empty. sr: Hz, of sound and picture. seconds: what is shown of a longer
+    clip. Returns a widget; only what is looked at is decoded.
+    """
+    wide = {"layout": widgets.Layout(width="27em"), "style": {"description_width": "6.5em"}}
+    label = widgets.Dropdown(options=sorted(set(table["label"])), description="Class", **wide)
+    clip = widgets.Dropdown(description="Clip", **wide)
+    n_fft = widgets.SelectionSlider(options=ALL_FFTS, value=2048, description="FFT size", **wide)
+    hop = widgets.SelectionSlider(options=ALL_HOPS, value=256, description="Hop length", **wide)
+    n_mels = widgets.IntSlider(
+        min=0, max=256, step=8, value=128, description="Mel bands", continuous_update=False, **wide
+    )
+    span = widgets.FloatRangeSlider(
+        min=0,
+        max=sr / 2000,
+        step=0.1,
+        value=(0, sr / 2000),
+        readout_format=".1f",
+        description="Band (kHz)",
+        continuous_update=False,
+        **wide,
+    )
+    note = widgets.HTML()
+    picture = widgets.Image(format="png")
+    player = widgets.Audio(format="wav", autoplay=False, loop=False)
+    sounds = {}  # of the clip that is shown: a turn of a knob decodes nothing
+
+    def show(*_):
+        if clip.value not in sounds:
+            sounds.clear()
+            try:
+                sounds[clip.value] = audio.load(clip.value, sr=sr, duration_s=seconds)
+            except audio.AudioError as error:
+                note.value = f"This clip cannot be read: {html.escape(error.reason)}"
+                picture.value = player.value = b""  # not those of the clip before
+                return
+            player.value = _wav(sounds[clip.value], sr)
+        low, high = span.value
+        try:
+            frontend = Frontend(
+                sr=sr,
+                n_fft=n_fft.value,
+                hop_length=hop.value,
+                n_mels=n_mels.value,
+                fmin=1000 * low,
+                fmax=min(1000 * high, sr / 2),
+            )
+        except ValueError:
+            frontend = None
+        if frontend is None or frontend.n_bands < 2:
+            note.value = "Too few frequencies lie in this band: make it wider, or the FFT larger."
+            picture.value = b""
+            return
+        note.value = (
+            f"A window of {1000 * n_fft.value / sr:.0f} ms tells frequencies "
+            f"{sr / n_fft.value:.0f} Hz apart; a frame every {1000 * frontend.hop_s:.1f} ms; "
+            f"{frontend.n_bands} {'mel' if n_mels.value else 'linear'} bands."
+        )
+        if frontend.n_empty_bands:
+            note.value += (
+                f" <b>{frontend.n_empty_bands} of them are empty</b>, too narrow for this FFT: "
+                "black stripes that are no harmonics. Take fewer bands."
+            )
+        picture.value = _png(_sound_and_spectrogram(sounds[clip.value], frontend))
+
+    def choose(*_):
+        mine = table.loc[table["label"] == label.value, "path"]
+        # Setting the options chooses the first, which shows it; but not where there were none.
+        clip.options = [(str(path).rsplit("/", 1)[-1], path) for path in mine]
+        if clip.index is None:
+            clip.index = 0
+
+    for knob in (clip, n_fft, hop, n_mels, span):
+        knob.observe(show, "value")
+    label.observe(choose, "value")
+    choose()
+    knobs = [widgets.HBox([label, clip]), widgets.HBox([n_fft, hop]), widgets.HBox([n_mels, span])]
+    return widgets.VBox([*knobs, note, picture, player])
+
+
+def _sound_and_spectrogram(y, frontend):
+    """A figure: the waveform above, the spectrogram below."""
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(9, 4.6), sharex=True, height_ratios=(1, 3), layout="constrained"
+    )
+    top.plot(np.arange(len(y)) / frontend.sr, y, lw=0.4, color=plots.OTHER)
+    top.set(ylabel="amplitude", ylim=(-1, 1))
+    power = frontend.power(y).T
+    image = plots.spectrogram(bottom, power / max(power.max(), 1e-12), frontend)
+    bottom.set_xlim(0, len(y) / frontend.sr)
+    figure.colorbar(image, ax=[top, bottom], label="power (dB re maximum)")
+    return figure
+
+
+def _png(figure):
+    """A figure as the bytes of a PNG file; it is closed."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def _wav(y, sr):
+    """A sound as the bytes of a WAV file."""
+    buffer = io.BytesIO()
+    sf.write(buffer, y, sr, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()

@@ -1,0 +1,166 @@
+"""Descriptors: what a sound is like, in a few numbers that have a name and a unit.
+
+Built in 02_features. All agree with librosa's of the same name, but share one spectrogram, where
+librosa makes one for each.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+
+from helpers.features.frontend import to_db
+
+N_MFCC = 13
+OCTAVES = 6  # of the spectral contrast, from 200 Hz up; below lies one band more
+PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+TINY = np.finfo(np.float32).tiny
+
+# One number a frame. Units: in the name; without one it is a share or a ratio.
+SCALARS = ("rms_db", "zero_crossing_rate", "centroid_hz", "bandwidth_hz", "rolloff_hz", "flatness")
+# Several a frame.
+VECTORS = {
+    "contrast_db": tuple(f"contrast_{k}_db" for k in range(OCTAVES + 1)),
+    "chroma": tuple(f"chroma_{pitch}" for pitch in PITCHES),
+    "mfcc": tuple(f"mfcc_{k}" for k in range(N_MFCC)),
+}
+CURVES = (*SCALARS, *(name for names in VECTORS.values() for name in names))
+COLUMNS = tuple(f"{name}_{how}" for name in CURVES for how in ("mean", "std"))
+
+
+def over_time(y, frontend, *, power=None):
+    """Every descriptor of every frame.
+
+    y: float32 (n_samples,), full scale ±1. frontend: `features.Frontend` with mel bands and a
+    sample rate above 12.8 kHz (for six octaves of contrast from 200 Hz up). power: the front
+    end's `spectrogram` of y, where it is there already. Returns a dict: each of SCALARS
+    (n_frames,); "contrast_db" (7, n_frames), "chroma" (12, n_frames), "mfcc" (13, n_frames).
+    """
+    power = frontend.spectrogram(y) if power is None else power
+    f = np.fft.rfftfreq(frontend.n_fft, 1 / frontend.sr).astype(np.float32)
+    magnitude = np.sqrt(power)
+    centroid_hz = centroid(magnitude, f)
+    log_mel = to_db(frontend.bands(power))
+    return {
+        "rms_db": level_db(y, frontend),
+        "zero_crossing_rate": zero_crossing_rate(y, frontend),
+        "centroid_hz": centroid_hz,
+        "bandwidth_hz": bandwidth(magnitude, f, centroid_hz),
+        "rolloff_hz": rolloff(magnitude, f),
+        "flatness": flatness(power),
+        "contrast_db": contrast(magnitude, f),
+        "chroma": chroma(power, frontend),
+        "mfcc": scipy.fft.dct(log_mel, axis=-2, norm="ortho")[..., :N_MFCC, :],
+    }
+
+
+def summary(y, frontend, *, power=None):
+    """Mean and standard deviation over time of every descriptor: float32 (len(COLUMNS),).
+
+    y, frontend, power: see `over_time`. The names are COLUMNS.
+    """
+    curves = over_time(y, frontend, power=power)
+    rows = np.concatenate([np.atleast_2d(curves[name]) for name in (*SCALARS, *VECTORS)])
+    return np.stack([rows.mean(axis=1), rows.std(axis=1)], axis=1).ravel().astype(np.float32)
+
+
+def centroid(magnitude, f):
+    """Centre of gravity of the spectrum, Hz: where a sound is on the scale from dark to bright.
+
+    magnitude: float (n_bins, n_frames). f: Hz (n_bins,). Returns (n_frames,); 0 in silence.
+    """
+    return f @ magnitude / np.maximum(magnitude.sum(axis=0), TINY)
+
+
+def bandwidth(magnitude, f, centroid_hz):
+    """Standard deviation of the spectrum around its centroid, Hz: (n_frames,).
+
+    magnitude: (n_bins, n_frames). f: Hz (n_bins,). centroid_hz: (n_frames,).
+    """
+    # The square is multiplied out, which is faster; it takes the mean as exact as the square, or a
+    # high tone would be told a tenth too wide.
+    moments = np.stack([np.square(f, dtype=np.float64), f]) @ magnitude
+    mean_square, mean = moments / _total(magnitude)
+    spread = mean_square - 2 * centroid_hz * mean + np.square(centroid_hz, dtype=np.float64)
+    return np.sqrt(np.maximum(spread, 0))
+
+
+def rolloff(magnitude, f, *, share=0.85):
+    """Frequency below which `share` of the magnitude lies, Hz: (n_frames,)."""
+    below = np.cumsum(magnitude, axis=0)
+    return f[np.argmax(below >= share * below[-1], axis=0)]
+
+
+def flatness(power):
+    """Geometric over arithmetic mean of the spectrum: 1 for noise, near 0 for a tone.
+
+    power: (n_bins, n_frames). Returns (n_frames,).
+    """
+    power = np.maximum(power, np.float32(1e-10))
+    return np.exp(np.log(power).mean(axis=0)) / power.mean(axis=0)
+
+
+def contrast(magnitude, f, *, low_hz=200.0, quantile=0.02):
+    """Peaks against valleys within each octave, dB: high where there are tones, low in noise.
+
+    magnitude: (n_bins, n_frames). f: Hz (n_bins,). Returns (1 + OCTAVES, n_frames): the band below
+    low_hz, then the octaves from there up. Peak and valley: mean of the highest and the lowest
+    `quantile` of the bins. Twice librosa's numbers, whose decibels are 10 log10 of magnitudes.
+    Raises ValueError where a band has no two bins.
+    Jiang et al., Music type classification by spectral contrast feature, 2002.
+    """
+    edges = [0.0, *(low_hz * 2.0 ** np.arange(OCTAVES + 1))]
+    rows = []
+    for k, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        inside = np.flatnonzero((f >= low) & (f <= high))
+        if len(inside) < 2:
+            raise ValueError(
+                f"no contrast between {low:.0f} and {high:.0f} Hz: the spectrogram's bins must lie "
+                f"closer together than {low_hz / 2:.0f} Hz and reach beyond {edges[-2]:.0f} Hz"
+            )
+        first, last = inside[0], inside[-1] + 1
+        first -= k > 0  # librosa's bands begin a bin early, and end one early but for the last
+        last = len(f) if k == OCTAVES else last
+        n = max(1, int(np.rint(quantile * (last - first))))
+        band = np.sort(magnitude[first : last - (k < OCTAVES)], axis=0)
+        rows.append((band[-n:].mean(axis=0), band[:n].mean(axis=0)))
+    peaks, valleys = np.transpose(rows, (1, 0, 2))
+    return 20 * np.log10(np.maximum(peaks, 1e-10) / np.maximum(valleys, 1e-10))
+
+
+def chroma(power, frontend):
+    """Energy of each of the twelve pitch classes, the strongest of a frame 1: (12, n_frames)."""
+    folded = _chroma_weights(frontend.sr, frontend.n_fft) @ power
+    return folded / np.maximum(folded.max(axis=0), TINY)
+
+
+@lru_cache(maxsize=8)
+def _chroma_weights(sr, n_fft):
+    import librosa
+
+    return librosa.filters.chroma(sr=sr, n_fft=n_fft, tuning=0.0)
+
+
+def level_db(y, frontend):
+    """Root-mean-square level per frame, dB re full scale: (n_frames,), not below -100."""
+    half = frontend.n_fft // 2
+    total = np.cumsum(np.square(np.pad(y, (half + 1, half)), dtype=np.float64))
+    sums = (
+        total[frontend.n_fft :: frontend.hop_length]
+        - total[: -frontend.n_fft : frontend.hop_length]
+    )
+    return 10 * np.log10(np.maximum(sums / frontend.n_fft, 1e-10))
+
+
+def zero_crossing_rate(y, frontend):
+    """Share of neighbouring samples whose sign differs, per frame: (n_frames,)."""
+    padded = np.pad(y, frontend.n_fft // 2, mode="edge")
+    negative = padded < -1e-10
+    crossings = np.cumsum(negative[1:] != negative[:-1])
+    crossings = np.concatenate([[0], crossings])  # up to and with each sample
+    first = np.arange(0, len(padded) - frontend.n_fft + 1, frontend.hop_length)
+    return (crossings[first + frontend.n_fft - 1] - crossings[first]) / frontend.n_fft
+
+
+def _total(magnitude):
+    return np.maximum(magnitude.sum(axis=0, dtype=np.float64), TINY)

@@ -1,0 +1,108 @@
+"""Files of a run, each written whole or not at all, and paths as people should read them."""
+
+import json
+import math
+import os
+import uuid
+from contextlib import contextmanager
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers.env import repository_root
+
+
+def printable(text):
+    """A file's name as text that can be printed and written: what is no Unicode becomes \\udcXX."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def short_path(path, *, root=None):
+    """A path as people should read it: relative to root, the repository or the working folder.
+
+    The first of these that it lies in counts; root None: only the others. Any other path becomes
+    "…/" and its last three parts, so that no output shows where a home folder lies. Returns str
+    with forward slashes, see `printable`.
+    """
+    path = Path(os.path.abspath(path))
+    bases = [repository_root(), Path.cwd()]
+    if root is not None:
+        bases.insert(0, Path(os.path.abspath(root)))
+    for base in bases:
+        if path.is_relative_to(base) and base != Path(base.anchor):
+            short = path.relative_to(base).as_posix()
+            break
+    else:
+        short = path.as_posix() if len(path.parts) <= 4 else "/".join(("…", *path.parts[-3:]))
+    return printable(short)
+
+
+@contextmanager
+def atomic_path(path):
+    """Write a file whole or not at all: yields a temporary Path, renamed to `path` on success.
+
+    The temporary file is hidden, lies in the same folder (which is made if need be) and has the
+    same suffix, because writers choose the format by it. On an error it is removed, and what was
+    there before stays.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def error_table(errors, *, root=None):
+    """AudioErrors as the table `file, reason`. root: folder that files in it are named from."""
+    rows = [(short_path(error.path, root=root), error.reason) for error in errors]
+    return pd.DataFrame(rows, columns=["file", "reason"])
+
+
+def write_text(path, text):
+    """Write a text file (UTF-8) whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_table(table, path):
+    """Write a DataFrame as CSV, without its index; missing values stay empty."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def write_figure(figure, path, *, dpi=120):
+    """Write a matplotlib figure as PNG."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=dpi, bbox_inches="tight")
+
+
+def write_arrays(path, **arrays):
+    """Write arrays as one compressed .npz file. arrays: of numbers or text, no objects."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def write_metrics(output_dir, *, dataset, seed, **metrics):
+    """Write metrics.json: flat, with the data set's name and source, the seed, and the numbers.
+
+    dataset: `data.Dataset`. metrics: numbers; what could not be measured is None. Returns the dict.
+    Raises ValueError for anything else, NaN included.
+    """
+    content = {"dataset": dataset.name, "source": dataset.source, "seed": seed}
+    for name, value in metrics.items():
+        if isinstance(value, Integral):
+            content[name] = int(value)
+        elif isinstance(value, Real) and math.isfinite(value):
+            content[name] = round(float(value), 6)
+        elif value is None:
+            content[name] = None
+        else:
+            raise ValueError(f"metric {name!r} is {value!r}: a finite number or None is needed")
+    write_text(Path(output_dir) / "metrics.json", json.dumps(content, indent=2) + "\n")
+    return content

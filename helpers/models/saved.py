@@ -1,0 +1,54 @@
+"""Model files: written whole, read in Keras' safe mode."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import keras
+
+from helpers import env, files
+from helpers.models.detector import CallDetector
+
+
+class ModelError(Exception):
+    """A model file that cannot be used: what it is, and what was expected."""
+
+
+def save(model, path):
+    """Write a model as one .keras file, whole or not at all."""
+    with files.atomic_path(path) as temporary, env.silent_stderr():  # saving imports TensorFlow
+        model.save(temporary)
+
+
+def load_detector(path):
+    """A `CallDetector` from a .keras file, in Keras' safe mode: a file cannot bring code along.
+
+    Raises ModelError: no such file, damaged, not a model of this kind.
+    """
+    path = Path(path)
+    expected = "expected a model.keras that 05_capuchin_call_counter has written (a CallDetector)"
+    if not path.is_file():
+        raise ModelError(f"{files.short_path(path)}: there is no such file; {expected}")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises anything, from KeyError to zipfile.BadZipFile
+        # Keras wraps an error from inside the file into pages on how to write `from_config`.
+        words = str(error).split("Exception encountered:")[-1].strip().splitlines() or [""]
+        words = f"{type(error).__name__}: {words[0][:200]}"
+        raise ModelError(
+            f"{files.short_path(path)}: cannot be read as a model ({words}); {expected}"
+        ) from None
+    if not isinstance(model, CallDetector):
+        shape = getattr(model, "input_shape", "of unknown shape")
+        raise ModelError(
+            f"{files.short_path(path)}: a model {model.name!r} with input {shape}, "
+            f"which says nothing of its front end; {expected}"
+        )
+    bands = model.network.input_shape[-1]
+    if bands != model.frontend.n_bands:
+        raise ModelError(
+            f"{files.short_path(path)}: its network wants {bands} bands, its front end has "
+            f"{model.frontend.n_bands}; {expected}"
+        )
+    return model
