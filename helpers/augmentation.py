@@ -42,30 +42,6 @@ def even_crops(frames, n_frames):
     return np.stack([frames[start : start + n_frames] for start in starts])
 
 
-def hide(rng, crop, *, max_frames=0.1, max_values=0.1, of_each=True):
-    """SpecAugment on standardised or raw frames: a few neighbouring frames and values are hidden.
-
-    crop: (n_frames, n_values). max_frames, max_values: largest hidden share of each axis; each of
-    the two is hidden twice. of_each: hidden is set to the crop's own mean of each value, so that
-    hidden values leave a pooled input as it is; False: to the mean of all, which hides what is
-    steady as well. Returns a new float32 array. Park et al. 2019.
-    """
-    crop = np.array(crop, np.float32)
-    mean = crop.mean(axis=0) if of_each else np.full(crop.shape[1], crop.mean())
-    for _ in range(2):
-        crop[_span(rng, crop.shape[0], max_frames)] = mean
-        values = _span(rng, crop.shape[1], max_values)
-        crop[:, values] = mean[values]
-    return crop
-
-
-def _span(rng, size, share):
-    """A random stretch of an axis, at most a share of it: a slice."""
-    width = int(rng.integers(int(size * share) + 1))
-    start = int(rng.integers(size - width + 1))
-    return slice(start, start + width)
-
-
 SILENCE = np.float32(1e-12)  # power that stands for nothing at all
 KNOTS = np.arange(6)  # of a random equaliser, evenly spread over the bands
 
@@ -133,53 +109,35 @@ def coloured_noise(rng, *, n_frames, n_bands):
     return noise / noise.mean()
 
 
-def spec_augment(rng, power, *, max_bands=0.15, max_frames=0.04):
-    """SpecAugment: with probability 1/2 hide a few neighbouring bands, with 1/3 a few frames.
-
-    max_bands, max_frames: largest hidden share of each axis. Hidden is set to the frame's
-    geometric mean, which the networks' level normalisation maps to zero. Park et al. 2019.
-    """
-    n_frames, n_bands = power.shape
-    power = power.copy()
-    mean = np.exp(np.log(power + SILENCE).mean(axis=1, keepdims=True))
-    if rng.random() < 1 / 2:
-        width = int(rng.integers(1, max(2, n_bands * max_bands)))
-        start = int(rng.integers(n_bands - width + 1))
-        power[:, start : start + width] = mean
-    if rng.random() < 1 / 3:
-        width = int(rng.integers(1, max(2, n_frames * max_frames)))
-        start = int(rng.integers(n_frames - width + 1))
-        power[start : start + width] = mean[start : start + width]
-    return power
-
-
 @dataclass(frozen=True)
-class Augmentation:
-    """How far clips are changed before a network sees them. All 0: not at all.
+class Mask:
+    """One mask of SpecAugment: a stretch of neighbouring frames or bands that is hidden.
 
-    mixed: share of the examples that are a mix of two clips. warped: share of the clips that are
-    played higher or lower (pitch_octaves at most) and longer or shorter (stretch_octaves).
-    equaliser_db: standard deviation of a random gain over frequency, another microphone. shifted:
-    cut at any place, with the end followed by the beginning. hidden: largest share of each axis
-    that SpecAugment hides, twice. A random gain would do nothing: the network takes the level off.
+    axis: 0 for frames, 1 for bands. max_share: of the axis that is hidden at most. chance: that
+    anything is hidden, 0 … 1. least: frames or bands that are hidden at least.
     """
 
-    mixed: float = 0.7
-    warped: float = 0.5
-    pitch_octaves: float = 0.25
-    stretch_octaves: float = 0.3
-    equaliser_db: float = 4.0
-    shifted: bool = True
-    hidden: float = 0.12
+    axis: int
+    max_share: float
+    chance: float = 1.0
+    least: int = 0
 
 
-def mixup(a, b, label_a, label_b, *, share):
-    """Two sounds at once, the labels in the proportion of their amplitudes.
+def spec_augment(rng, x, *, masks, fill):
+    """SpecAugment: hide stretches of frames and bands. Park et al. 2019.
 
-    a, b: power of one shape. label_a, label_b: (n_classes,). share: of a, between 0 and 1. Both
-    sounds count as equally loud, so that the share says what is heard. Returns (power, label).
-    Zhang et al., mixup, 2018; in this form Tokozume et al., Learning from between-class examples,
-    2018. Built in 04_urbansound8k_cnn.
+    rng: numpy Generator. x: (n_frames, n_bands). masks: sequence of `Mask`. fill: what stands in
+    the hidden places; an array that broadcasts to the shape of x. Returns a new array like x.
     """
-    power = share**2 * a / loudness(a) + (1 - share) ** 2 * b / loudness(b)
-    return power, share * label_a + (1 - share) * label_b
+    x = x.copy()
+    fill = np.broadcast_to(fill, x.shape)
+    for mask in masks:
+        if mask.chance < 1 and rng.random() >= mask.chance:
+            continue
+        size = x.shape[mask.axis]
+        most = max(mask.least, int(size * mask.max_share))
+        width = int(rng.integers(mask.least, most + 1))
+        start = int(rng.integers(size - width + 1))
+        where = (slice(None),) * mask.axis + (slice(start, start + width),)
+        x[where] = fill[where]
+    return x

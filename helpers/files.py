@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import uuid
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -39,6 +40,24 @@ def short_path(path, *, root=None):
     return printable(short)
 
 
+class FileError(Exception):
+    """A file that cannot be read or written: `path`, and `reason`, which says what to do."""
+
+    def __init__(self, path, reason):
+        super().__init__(path, reason)
+        self.path = Path(path)
+        self.reason = reason
+
+    def __str__(self):
+        return f"{short_path(self.path)}: {self.reason}"
+
+
+def error_table(errors, *, root=None):
+    """Errors (`FileError`) as a table `file, reason`. root: folder that files are named from."""
+    rows = [(short_path(error.path, root=root), error.reason) for error in errors]
+    return pd.DataFrame(rows, columns=["file", "reason"])
+
+
 @contextmanager
 def atomic_path(path):
     """Write a file whole or not at all: yields a temporary Path, renamed to `path` on success.
@@ -56,12 +75,6 @@ def atomic_path(path):
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def error_table(errors, *, root=None):
-    """AudioErrors as the table `file, reason`. root: folder that files in it are named from."""
-    rows = [(short_path(error.path, root=root), error.reason) for error in errors]
-    return pd.DataFrame(rows, columns=["file", "reason"])
 
 
 def write_text(path, text):
@@ -106,3 +119,25 @@ def write_metrics(output_dir, *, dataset, seed, **metrics):
             raise ValueError(f"metric {name!r} is {value!r}: a finite number or None is needed")
     write_text(Path(output_dir) / "metrics.json", json.dumps(content, indent=2) + "\n")
     return content
+
+
+@contextmanager
+def replaced_folder(folder):
+    """Yield a new folder that takes the place of `folder` if nothing is raised within.
+
+    Whatever happens, `folder` is afterwards the new one or what it was before, and nothing else is
+    left. The caller decides whether it may be replaced. Raises OSError.
+    """
+    new = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        new.mkdir(parents=True)
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():  # stopped between the two
+            old.rename(folder)
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

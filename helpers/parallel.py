@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threadpoolctl import threadpool_limits
 
 from helpers import env
-from helpers.audio import AudioError
+from helpers.files import FileError
 
 
 def progress_bar(iterable=None, **kwargs):
@@ -22,7 +22,7 @@ def progress_bar(iterable=None, **kwargs):
 def map_files(work, paths, *, desc, unit, n_threads=None, progress=True):
     """Do `work(path)` for every file, with a progress bar. n_threads: None: one per core.
 
-    Returns a list with what it returned, or the AudioError that it raised: one bad file ends
+    Returns a list with what it returned, or the `FileError` that it raised: one bad file ends
     nothing. soundfile, soxr and scipy.fft let go of the interpreter lock, so threads use all cores;
     matrix products must not start threads of their own within each.
     """
@@ -30,7 +30,7 @@ def map_files(work, paths, *, desc, unit, n_threads=None, progress=True):
     def one(path):
         try:
             return work(path)
-        except AudioError as error:
+        except FileError as error:
             return error
 
     with ThreadPoolExecutor(n_threads or env.cpu_count()) as pool, threadpool_limits(1):

@@ -1,6 +1,7 @@
 """helpers.augment: pure functions of a generator, and scenes whose calls lie where they say."""
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from helpers.detection import HELD_OUT, SceneMixer, SceneSettings
 from helpers.features import Frontend
 
 FRONTEND = Frontend(n_mels=24)
+BIRD = detection.CAPUCHINBIRD
 FREQUENCIES = FRONTEND.frequencies
 MARK = 11  # the band that is loud in a call's landmark frame, and only there
 
@@ -38,7 +40,8 @@ def backgrounds(seed=0):
 
 def mixer(**changes):
     calls, turns = [call(60, 20), call(75, 33, 1e-4)], [20, 33]
-    return SceneMixer(calls, turns, backgrounds(), FRONTEND).with_settings(**changes)
+    mixer = SceneMixer(calls, turns, backgrounds(), FRONTEND, counterexample=BIRD.counterexample)
+    return mixer.with_settings(**changes)
 
 
 # --- pure functions -------------------------------------------------------------------------------
@@ -48,9 +51,9 @@ FUNCTIONS = {
     "coloured_noise": lambda rng, x: augmentation.coloured_noise(
         rng, n_frames=len(x), n_bands=x.shape[1]
     ),
-    "spec_augment": lambda rng, x: augmentation.spec_augment(rng, x),
-    "counterexample": lambda rng, x: detection.counterexample(
-        rng, x, turn=20, frequencies=FREQUENCIES
+    "spec_augment": lambda rng, x: augmentation.spec_augment(rng, x, masks=MASKS, fill=0),
+    "counterexample": lambda rng, x: BIRD.counterexample(
+        rng, x, landmark=20, frequencies=FREQUENCIES
     ),
     "warp": lambda rng, x: augmentation.warp(
         x, frequencies=FREQUENCIES, pitch=rng.uniform(0.5, 2), stretch=rng.uniform(0.3, 3)
@@ -178,7 +181,7 @@ def test_coloured_noise_has_a_slope_within_bounds_and_is_stationary():
 def test_a_counterexample_is_never_empty_and_never_the_call(seed, n, data):
     turn = data.draw(st.integers(0, n - 1))
     power = call(n, turn)
-    other = detection.counterexample(
+    other = BIRD.counterexample(
         np.random.default_rng(seed), power, turn=turn, frequencies=FREQUENCIES
     )
     assert len(other) > 0 and other.shape[1] == FRONTEND.n_bands
@@ -189,7 +192,7 @@ def test_counterexamples_are_of_many_kinds():
     power, rng = call(80, 30), np.random.default_rng(0)
     kinds = {"shorter": 0, "as long": 0}
     for _ in range(200):
-        other = detection.counterexample(rng, power, turn=30, frequencies=FREQUENCIES)
+        other = BIRD.counterexample(rng, power, landmark=30, frequencies=FREQUENCIES)
         kinds["as long" if len(other) == 80 else "shorter"] += 1
         assert len(other) <= 80
     assert min(kinds.values()) > 40
@@ -198,13 +201,20 @@ def test_counterexamples_are_of_many_kinds():
 # --- SpecAugment ----------------------------------------------------------------------------------
 
 
+MASKS = (
+    augmentation.Mask(axis=1, max_share=0.15, chance=1 / 2, least=1),
+    augmentation.Mask(axis=0, max_share=0.04, chance=1 / 3, least=1),
+)
+
+
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 10**6), n_frames=st.integers(1, 300), n_bands=st.integers(1, 80))
 def test_spec_augment_hides_neighbours_within_its_bounds(seed, n_frames, n_bands):
     power = np.random.default_rng(seed).uniform(0.1, 1, (n_frames, n_bands)).astype(np.float32)
-    hidden = augmentation.spec_augment(np.random.default_rng(seed), power)
-    changed = hidden != power
     mean = np.exp(np.log(power).mean(axis=1, keepdims=True))
+    rng = np.random.default_rng(seed)
+    hidden = augmentation.spec_augment(rng, power, masks=MASKS, fill=mean)
+    changed = hidden != power
     np.testing.assert_allclose(
         hidden[changed], np.broadcast_to(mean, power.shape)[changed], rtol=1e-4
     )
@@ -223,7 +233,9 @@ def test_spec_augment_hides_neighbours_within_its_bounds(seed, n_frames, n_bands
 def test_spec_augment_hides_half_and_a_third_of_the_time():
     power = np.random.default_rng(0).uniform(0.1, 1, (200, 30)).astype(np.float32)
     rng = np.random.default_rng(1)
-    changed = [augmentation.spec_augment(rng, power) != power for _ in range(600)]
+    changed = [
+        augmentation.spec_augment(rng, power, masks=MASKS, fill=0) != power for _ in range(600)
+    ]
     assert abs(np.mean([c.all(axis=0).any() for c in changed]) - 1 / 2) < 0.08
     assert abs(np.mean([c.all(axis=1).any() for c in changed]) - 1 / 3) < 0.08
 
@@ -358,11 +370,14 @@ def test_from_table_takes_calls_and_sources_apart():
         index=[9, 7, 5, 3, 1],
     )
     powers = [np.full((30 + i, 24), i + 1, np.float32) for i in range(5)]
-    mix = SceneMixer.from_table(table, powers, [None, 4, None, np.int64(8), None], FRONTEND)
-    assert [len(c) for c in mix.calls] == [31, 33] and mix.turns == [4, 8]
+    mix = SceneMixer.from_table(
+        table, powers, [None, 4, None, np.int64(8), None], FRONTEND, profile=BIRD
+    )
+    assert [len(c) for c in mix.calls] == [31, 33] and mix.landmarks == [4, 8]
     assert [[len(b) for b in source] for source in mix.backgrounds] == [[30, 34], [32]]
     assert mix.settings == SceneSettings()
-    turned = SceneMixer.from_table(table, powers, [3] * 5, FRONTEND, HELD_OUT, positive="other")
+    other = replace(BIRD, label="other")
+    turned = SceneMixer.from_table(table, powers, [3] * 5, FRONTEND, HELD_OUT, profile=other)
     assert len(turned.calls) == 3 and turned.settings == HELD_OUT
 
 

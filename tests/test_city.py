@@ -128,7 +128,7 @@ def test_the_classes_can_be_told_apart_but_not_without_effort(urban):
             db = features.to_db(frontend.power(audio.load(row.path, sr=16000)))
         except audio.AudioError:
             continue
-        power.append(np.r_[db.mean(axis=1), db.std(axis=1)])
+        power.append(np.r_[db.mean(axis=0), db.std(axis=0)])
         rows.append(row)
     label, fold = (np.array([getattr(row, name) for row in rows]) for name in ("label", "fold"))
     power, test = np.array(power), fold > 6

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from helpers import audio, augmentation, features
 from helpers.audio import reading
+from helpers.augmentation import Mask
 from helpers.features import ClipInput, Frontend
 from helpers.training import CropBatches
 
@@ -263,6 +264,13 @@ def hidden(before, after):
     return changed.all(axis=1), changed.all(axis=0)
 
 
+def spec_augment(rng, crop, shares, *, of_each=True):
+    """Two masks of the frames and two of the values, filled with a mean."""
+    masks = [Mask(axis, share) for axis, share in enumerate(shares)] * 2
+    fill = crop.mean(axis=0 if of_each else None)
+    return augmentation.spec_augment(rng, crop, masks=masks, fill=fill)
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     size=st.tuples(st.integers(2, 40), st.integers(2, 30)),
@@ -270,13 +278,11 @@ def hidden(before, after):
     of_each=st.booleans(),
     seed=st.integers(0, 999),
 )
-def test_hide_hides_at_most_what_it_says_and_nothing_else(size, shares, of_each, seed):
+def test_spec_augment_hides_at_most_what_it_says_and_nothing_else(size, shares, of_each, seed):
     crop = table(size, seed)
     before = crop.copy()
     rng = np.random.default_rng(seed)
-    found = augmentation.hide(
-        rng, crop, max_frames=shares[0], max_values=shares[1], of_each=of_each
-    )
+    found = spec_augment(rng, crop, shares, of_each=of_each)
     np.testing.assert_array_equal(crop, before)
     assert found.dtype == np.float32 and found.shape == size
     assert not np.shares_memory(found, crop)
@@ -292,25 +298,16 @@ def test_hide_hides_at_most_what_it_says_and_nothing_else(size, shares, of_each,
         assert begins.sum() <= 2  # neighbours, twice
 
 
-def test_half_precision_is_hidden_in_single():
-    crop = table((40, 20), 0).astype(np.float16)
-    found = augmentation.hide(np.random.default_rng(0), crop)
-    rows, columns = hidden(crop, found)
-    assert found.dtype == np.float32 and crop.dtype == np.float16 and rows.any() and columns.any()
-    mean = crop.astype(float).mean(axis=0)
-    np.testing.assert_allclose(found[rows], np.tile(mean, (rows.sum(), 1)), rtol=1e-5, atol=1e-3)
-
-
-def test_hide_reaches_everything_and_its_limits():
+def test_spec_augment_reaches_everything_and_its_limits():
     crop = table((20, 12), 0)
     rng, rows, columns, largest = np.random.default_rng(1), 0, 0, [0, 0]
     for _ in range(300):
-        where = hidden(crop, augmentation.hide(rng, crop, max_frames=0.2, max_values=0.25))
+        where = hidden(crop, spec_augment(rng, crop, (0.2, 0.25)))
         rows, columns = rows + where[0], columns + where[1]
         largest = [max(a, mask.sum()) for a, mask in zip(largest, where, strict=True)]
     assert (rows > 0).all() and (columns > 0).all()
     assert largest == [2 * 4, 2 * 3]
-    np.testing.assert_array_equal(augmentation.hide(rng, crop, max_frames=0, max_values=0), crop)
+    np.testing.assert_array_equal(spec_augment(rng, crop, (0, 0)), crop)
 
 
 # --- batches --------------------------------------------------------------------------------------

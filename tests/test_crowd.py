@@ -105,7 +105,7 @@ def accuracy(x, labels, is_test):
 def test_the_session_gives_the_speaker_away(table, sounds):
     """Means of the mel bands: nearly perfect within a session, poor in another, never chance."""
     frontend = features.Frontend(sr=SR, n_fft=512, hop_length=256, n_mels=40)
-    x = np.array([features.to_db(frontend.power(y)).mean(axis=1) for y in sounds])
+    x = np.array([features.to_db(frontend.power(y)).mean(axis=0) for y in sounds])
     labels = table["label"].to_numpy()
     split, _ = data.hold_out(table)
     other_session = split["held_out"].to_numpy()
@@ -119,7 +119,7 @@ def test_the_session_gives_the_speaker_away(table, sounds):
 def test_even_its_silence_gives_the_speaker_away(table, sounds):
     """What is heard before anybody speaks: of the same session, or of any."""
     frontend = features.Frontend(sr=SR, n_fft=512, hop_length=128, n_mels=20)
-    x = np.array([features.to_db(frontend.power(y[:1200])).mean(axis=1) for y in sounds])
+    x = np.array([features.to_db(frontend.power(y[:1200])).mean(axis=0) for y in sounds])
     labels, first = table["label"].to_numpy(), table.groupby("group").cumcount().to_numpy() == 0
     split, _ = data.hold_out(table)
     chance = 1 / MEDIUM["speakers"]

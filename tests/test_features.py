@@ -84,11 +84,11 @@ def mel(frontend, y):
 def test_spectrogram_and_mel_power_agree_with_librosa(frontend, n):
     y = sound(n)
     linear = frontend.spectrogram(y)
-    agree(linear, np.abs(stft(frontend, y)) ** 2)
+    agree(linear, np.abs(stft(frontend, y)).T ** 2)
     power = frontend.power(y)
-    agree(power, mel(frontend, y))
-    assert power.shape == (frontend.n_bands, frontend.n_frames(n))
-    assert linear.shape[-1] == frontend.n_frames(n)
+    agree(power, mel(frontend, y).T)
+    assert power.shape == (frontend.n_frames(n), frontend.n_bands)
+    assert linear.shape[0] == frontend.n_frames(n)
 
 
 @settings(max_examples=40, deadline=None)
@@ -98,11 +98,11 @@ def test_decibels_and_mfcc_agree_with_librosa(frontend, n, top_db):
     expected = librosa.power_to_db(mel(frontend, y), top_db=top_db)
     # Full scale of decibels: the 100 dB from the floor to 1, and what lies above.
     full_scale = 100 + max(0, expected.max())
-    agree(frontend.log_power(y, top_db=top_db), expected, full_scale)
+    agree(frontend.log_power(y, top_db=top_db), expected.T, full_scale)
     n_mfcc = max(1, frontend.n_mels // 3)
     cepstrum = librosa.feature.mfcc(S=expected, n_mfcc=n_mfcc)
     found = frontend.mfcc(y, n_mfcc=n_mfcc, top_db=top_db)
-    agree(found, cepstrum, full_scale * np.sqrt(frontend.n_mels))
+    agree(found, cepstrum.T, full_scale * np.sqrt(frontend.n_mels))
 
 
 @given(db=st.floats(-100, 130), dtype=st.sampled_from([np.float16, np.float32, float]))
@@ -116,7 +116,7 @@ def test_decibels_become_power_again(db, dtype):
 def test_mfcc_is_librosas_own_from_the_sound():
     frontend, y = Frontend(), sound(16000)
     expected = librosa.feature.mfcc(y=y, sr=16000, n_fft=1024, hop_length=256, n_mels=64, n_mfcc=20)
-    agree(frontend.mfcc(y, top_db=80), expected)
+    agree(frontend.mfcc(y, top_db=80), expected.T)
 
 
 @settings(max_examples=40, deadline=None)
@@ -126,8 +126,8 @@ def test_a_linear_front_end_has_the_bins_in_range(frontend, n):
     f = librosa.fft_frequencies(sr=frontend.sr, n_fft=frontend.n_fft)
     inside = (f >= frontend.fmin) & (f <= (frontend.fmax or frontend.sr / 2))
     np.testing.assert_allclose(frontend.frequencies, f[inside])
-    np.testing.assert_array_equal(frontend.power(y), frontend.spectrogram(y)[inside])
-    assert frontend.n_bands == inside.sum() == len(frontend.power(y))
+    np.testing.assert_array_equal(frontend.power(y), frontend.spectrogram(y)[:, inside])
+    assert frontend.n_bands == inside.sum() == frontend.power(y).shape[1]
 
 
 @given(frontend=frontends())
@@ -140,17 +140,11 @@ def test_frequencies_of_mel_bands(frontend):
     assert frontend.hop_s == frontend.hop_length / frontend.sr
 
 
-@given(st.floats(0, 1e5))
-def test_the_mel_scale_is_slaneys_and_inverts(f):
-    np.testing.assert_allclose(features.hz_to_mel(f), librosa.hz_to_mel(f), rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(features.mel_to_hz(features.hz_to_mel(f)), f, rtol=1e-9, atol=1e-9)
-
-
 def test_a_tone_has_its_energy_in_its_band_and_at_its_time():
     frontend = Frontend(n_mels=40)
     y = np.zeros(32000, np.float32)
     y[16000:20000] = np.sin(2 * np.pi * 2000 * np.arange(4000) / 16000)
-    band, frame = np.unravel_index(frontend.power(y).argmax(), (40, frontend.n_frames(32000)))
+    frame, band = np.unravel_index(frontend.power(y).argmax(), (frontend.n_frames(32000), 40))
     assert band == np.argmin(np.abs(frontend.frequencies - 2000))
     assert 1.0 <= frame * frontend.hop_s <= 1.25
 
@@ -187,14 +181,14 @@ def test_a_stream_cut_anywhere_is_the_same_to_the_bit(frontend, n, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, n), max_size=12)))
     pieces = list(frontend.stream(np.split(y, cuts)))
     assert all(p.dtype == np.float32 and p.shape[1] == frontend.n_bands for p in pieces)
-    np.testing.assert_array_equal(np.concatenate(pieces), frontend.power(y).T)
+    np.testing.assert_array_equal(np.concatenate(pieces), frontend.power(y))
 
 
 @pytest.mark.parametrize("hop_length", [100, 256, 300])
 def test_a_stream_of_single_samples_and_of_fixed_blocks(hop_length):
     frontend = Frontend(sr=8000, n_fft=256, hop_length=hop_length, n_mels=8)
     y = sound(135 * hop_length)  # more than are transformed at a time
-    expected = frontend.power(y).T
+    expected = frontend.power(y)
     for size in (1, 255, 4096, 10**6):
         blocks = (y[i : i + size] for i in range(0, len(y), size))
         np.testing.assert_array_equal(np.concatenate(list(frontend.stream(blocks))), expected)
@@ -299,7 +293,7 @@ def test_extract_keeps_the_order_and_lists_the_errors(files, tmp_path):
     powers, errors = extract(files, tmp_path)
     assert [p is None for p in powers] == [False, False, True, False, True]
     for i in (0, 1, 3):
-        np.testing.assert_array_equal(powers[i], FRONTEND.power(audio.load(files[i], sr=8000)).T)
+        np.testing.assert_array_equal(powers[i], FRONTEND.power(audio.load(files[i], sr=8000)))
     assert list(errors.columns) == ["file", "reason"]
     assert [f.rsplit("/", 1)[-1] for f in errors["file"]] == ["b.wav", "d.wav"]
     assert "no such file" in errors["reason"][1]
@@ -362,7 +356,7 @@ def test_a_changed_file_is_computed_anew(files, tmp_path):
     os.utime(files[0], ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000))
     assert files[0].stat().st_size == stat.st_size
     after, _ = extract(files[:1], tmp_path)
-    np.testing.assert_array_equal(after[0], FRONTEND.power(audio.load(files[0], sr=8000)).T)
+    np.testing.assert_array_equal(after[0], FRONTEND.power(audio.load(files[0], sr=8000)))
     assert not np.array_equal(before[0], after[0])
 
 
@@ -407,7 +401,7 @@ def test_decibels_are_kept_apart_from_power(files, tmp_path):
         levels, _ = features.extract(
             files[:1], FRONTEND, decibels=True, cache_dir=tmp_path / "cache", progress=False
         )
-        np.testing.assert_allclose(levels[0], features.to_db(powers[0].T).T, atol=1e-4)
+        np.testing.assert_allclose(levels[0], features.to_db(powers[0]), atol=1e-4)
     same(extract(files[:1], tmp_path)[0], powers)
 
 

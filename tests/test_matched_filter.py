@@ -40,7 +40,7 @@ def test_calls_in_noise_are_aligned_to_a_frame(seed):
         clip(rng, offset=k, n_frames=int(rng.integers(170, 220)), gain=rng.uniform(0.3, 3))
         for k in offsets
     ]
-    turns, template = detection.align(powers, frontend=FRONTEND)
+    turns, template = detection.align(powers, frontend=FRONTEND, profile=detection.CAPUCHINBIRD)
     assert np.abs(turns - (offsets + TURN)).max() <= 1
     assert all(0 <= turn < len(p) for turn, p in zip(turns, powers, strict=True))
     before = round(1.4 / FRONTEND.hop_s)
@@ -56,10 +56,12 @@ def test_calls_in_noise_are_aligned_to_a_frame(seed):
 def test_the_place_does_not_depend_on_level():
     rng = np.random.default_rng(0)
     powers = [clip(rng, offset=k, n_frames=200, gain=1) for k in (0, 10, 20, 30, 40, 50)]
-    turns, template = detection.align(powers, frontend=FRONTEND)
+    turns, template = detection.align(powers, frontend=FRONTEND, profile=detection.CAPUCHINBIRD)
     gains = 10.0 ** np.arange(-1, 5)
     scaled = [p * np.float32(g) for p, g in zip(powers, gains, strict=True)]
-    again, same_template = detection.align(scaled, frontend=FRONTEND)
+    again, same_template = detection.align(
+        scaled, frontend=FRONTEND, profile=detection.CAPUCHINBIRD
+    )
     np.testing.assert_array_equal(turns, again)
     np.testing.assert_allclose(template, same_template, atol=1e-2)
 
@@ -98,9 +100,23 @@ def test_a_copy_resembles_its_source_at_any_level_and_a_little_off():
     sound[150:350] = 1e-3 * clips[1]
     for off in (0, -9, 9):
         alike = detection.resemblance(
-            sound, at=250 + off, clips=clips, turns=turns, frontend=frontend
+            sound,
+            at=250 + off,
+            clips=clips,
+            landmarks=turns,
+            frontend=frontend,
+            before_s=1.2,
+            after_s=1.8,
         )
         assert alike.argmax() == 1 and alike[1] > 0.99
         assert (np.delete(alike, 1) < 0.5).all()
-    short = detection.resemblance(sound[:40], at=20, clips=clips, turns=turns, frontend=frontend)
+    short = detection.resemblance(
+        sound[:40],
+        at=20,
+        clips=clips,
+        landmarks=turns,
+        frontend=frontend,
+        before_s=1.2,
+        after_s=1.8,
+    )
     assert (short[:2] == -1).all()  # they fit nowhere

@@ -74,10 +74,10 @@ def test_the_sound_tells_the_class_but_not_length_level_or_surroundings(found, s
     level = [20 * np.log10(np.sqrt(np.mean(y**2))) for y in sounds]
     frontend = features.Frontend(sr=SR, n_fft=512, hop_length=256, n_mels=32)
     bands = [features.to_db(frontend.power(y)) for y in sounds]
-    surroundings = np.array([np.percentile(db, 10, axis=1) for db in bands])
+    surroundings = np.array([np.percentile(db, 10, axis=0) for db in bands])
     assert accuracy(np.c_[found[0]["duration_s"], level], labels) < 0.75
     assert accuracy(surroundings, labels) < 0.75
-    both = np.array([np.r_[db.mean(axis=1), db.std(axis=1)] for db in bands])
+    both = np.array([np.r_[db.mean(axis=0), db.std(axis=0)] for db in bands])
     assert accuracy(both, labels) > 0.8
 
 

@@ -148,7 +148,9 @@ NAMES = ["empty.wav", "r 1.mp3", "same.flac", "same.wav", "ä🐦.wav"]
 
 @pytest.fixture
 def labels(tmp_path):
-    detection.write_labels(tmp_path / "labels", EVENTS, NAMES, low_hz=100, high_hz=2000.0)
+    detection.write_labels(
+        tmp_path / "labels", EVENTS, NAMES, low_hz=100, high_hz=2000.0, label="capuchinbird"
+    )
     return tmp_path / "labels"
 
 

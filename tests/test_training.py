@@ -205,7 +205,9 @@ def test_cross_fit_scores_each_clip_with_a_network_that_has_not_seen_it(monkeypa
     monkeypatch.setattr(cross_fit, "fit_detector", fake_fit)
     monkeypatch.setattr(cross_fit.models, "call_network", lambda *a, **k: tone_detector.network)
     monkeypatch.setattr(cross_fit.models.CallDetector, "score_clips", fake_scores)
-    result = detection.fit_folds(table, powers, [5] * n, frontend, epochs=1, progress=False)
+    result = detection.fit_folds(
+        table, powers, [5] * n, frontend, profile=detection.CAPUCHINBIRD, epochs=1, progress=False
+    )
     everything = {50 + i for i in range(n)}
     assert len(result.detectors) == len(result.mixers) == len(seen) == 3
     for k in range(3):

@@ -23,7 +23,7 @@ import jupytext
 import nbformat
 
 from helpers import checks
-from tools.files import write_atomically
+from helpers.files import atomic_path
 from tools.series.exercises import ExerciseError, find_exercises, solved, unsolved
 from tools.series.parameters import ParameterError, read_parameters
 
@@ -137,7 +137,8 @@ def build(root, *, check=False):
         state = "differs from its source" if target.exists() else "is missing"
         differing.append(f"notebooks/{path} {state}" if check else f"wrote notebooks/{path}")
         if not check:
-            write_atomically(target, content)
+            with atomic_path(target) as temporary:
+                temporary.write_bytes(content)
     strays = sorted(
         found.relative_to(folder).as_posix()
         for found in folder.rglob("*.ipynb")

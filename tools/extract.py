@@ -25,10 +25,10 @@ if __name__ == "__main__":
 
 from helpers import data, files
 from helpers.features import cache
+from helpers.files import write_text
 from tools.batch.cluster import open_pool
 from tools.batch.options import add_options, open_output
 from tools.command_line import UsageError, exit_status
-from tools.files import write_atomically
 
 MARKER = "dataset.txt"  # tells the output folder from any other, and whose features it holds
 
@@ -42,7 +42,7 @@ def extract(arguments):
     about = f"{dataset.name}: {os.path.abspath(dataset.root)}\n"
     if (output / MARKER).exists() and (output / MARKER).read_text(encoding="utf-8") != about:
         raise UsageError(f"{output} holds features of another data set: give a new folder")
-    write_atomically(output / MARKER, about)
+    write_text(output / MARKER, about)
     table, errors = data.clip_table(dataset)
     cache.default_folder().mkdir(parents=True, exist_ok=True)
     places = [dataset.root, cache.default_folder()]

@@ -38,8 +38,8 @@ from tqdm import tqdm
 
 from helpers import checks, env, files
 from helpers.exercises import CORRECT, NOT_YET
+from helpers.files import write_text
 from tools.command_line import UsageError, add_parameter_option, positive
-from tools.files import write_atomically
 from tools.grading.marking import Assignment, Grade, Limits, feedback, grade
 from tools.grading.submissions import SubmissionError, find_submissions, need_size
 from tools.running.execution import fingerprint
@@ -107,10 +107,10 @@ class Gradebook:
         except Exception as error:  # whatever an output does to the page, the points stay
             result.remarks.append(f"its notebook cannot be shown: {type(error).__name__}")
             page = feedback(result, None, self.assignment, titles=TITLES)
-        write_atomically(self.page(student), page)
+        write_text(self.page(student), page)
         if result.is_whole and digest:  # what a limit has stopped may do better on another day
             kept = {"fingerprint": digest, "grade": asdict(result)}
-            write_atomically(record, json.dumps(kept, indent=1) + "\n")
+            write_text(record, json.dumps(kept, indent=1) + "\n")
         return result
 
     def page(self, student):
@@ -242,7 +242,7 @@ def write_scores(path, grades, assignment):
             ]
             + [result.seconds, result.peak_memory_mib, _cell("; ".join(result.remarks))]
         )
-    write_atomically(path, text.getvalue())
+    write_text(path, text.getvalue())
 
 
 def _parser():

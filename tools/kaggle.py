@@ -26,9 +26,9 @@ if __name__ == "__main__":
 import nbformat
 import yaml
 
+from helpers.files import replaced_folder
 from helpers.layouts import DATASETS
 from tools.command_line import UsageError
-from tools.files import replaced_folder
 from tools.series.notebooks import find_notebooks, select
 
 SLUG = "audio-notebooks-helpers"

@@ -37,10 +37,10 @@ import nbformat
 from tqdm import tqdm
 
 from helpers.env import cpu_count
+from helpers.files import write_text
 from tools.batch.cluster import LOST, open_pool, why
 from tools.batch.options import SCHEDULER
 from tools.command_line import UsageError, add_parameter_option, exit_status, need_own, positive
-from tools.files import write_atomically
 from tools.running.execution import (
     Job,
     attempt,
@@ -101,7 +101,7 @@ def open_output(output, *, profile, given, sweeps):
         kind = "run that is no sweep" if sweeps else "sweep"
         raise UsageError(f"{output} holds a {kind}: give a new folder")
     request = {"profile": profile, "parameters": dict(given), "sweep": dict(sweeps)}
-    write_atomically(output / MARKER, json.dumps(request, indent=1) + "\n")
+    write_text(output / MARKER, json.dumps(request, indent=1) + "\n")
 
 
 def _is_sweep(output):

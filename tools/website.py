@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
 
-from tools.files import replaced_folder
+from helpers.files import replaced_folder
 from tools.lessons import is_outdated
 from tools.links import check_links
 from tools.run import MARKER

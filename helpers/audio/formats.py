@@ -20,7 +20,7 @@ from pathlib import Path
 
 import soundfile as sf
 
-from helpers import files
+from helpers.files import FileError
 
 # Lengths that programs write into a wav header when they cannot go back to correct it.
 STREAMED = {0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFF000}
@@ -28,16 +28,8 @@ AGAIN = "copy or download it again"
 CONVERT = "convert it with `ffmpeg -i FILE out.wav`"
 
 
-class AudioError(Exception):
-    """A sound file that cannot be read or written: `path`, and `reason`, which says what to do."""
-
-    def __init__(self, path, reason):
-        super().__init__(path, reason)
-        self.path = Path(path)
-        self.reason = reason
-
-    def __str__(self):
-        return f"{files.short_path(self.path)}: {self.reason}"
+class AudioError(FileError):
+    """A sound file that cannot be read or written."""
 
 
 @dataclass(frozen=True)

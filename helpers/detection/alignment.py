@@ -16,19 +16,19 @@ def level_invariant(power, *, floor=1e-7):
     return db - db.mean(axis=-1, keepdims=True)
 
 
-def align(powers, *, frontend, before_s=1.4, after_s=2.4, max_iterations=12):
-    """Find the call in every clip: the frame in which the growl turns into the harmonic tail.
+def align(powers, *, frontend, profile, max_iterations=12):
+    """Find the call in every clip: the frame of its landmark.
 
     powers: list of float32 (n_frames, n_bands), each with one whole or nearly whole call.
-    before_s, after_s: extent of the template round the turn, s. The template is the mean of all
-    clips at their present places; each clip then moves to where it correlates best with it, until
-    none moves. In the template the turn is where the upper half of the bands rises most.
-    Returns (turns, template): int array (n_clips,), and float (n_template, n_bands) in decibels
-    re frame mean, with the turn in its frame round(before_s / hop_s).
+    profile: `CallProfile`, how far the template reaches around the landmark and in which band its
+    power rises there. The template is the mean of all clips at their present places; each clip
+    then moves to where it correlates best with it, until none moves.
+    Returns (landmarks, template): int array (n_clips,), and float (n_template, n_bands) in decibels
+    re frame mean, with the landmark in its frame round(profile.before_s / hop_s).
     Taught in 05_capuchin_call_counter.
     """
     hop_s = frontend.hop_s
-    before, after = round(before_s / hop_s), round(after_s / hop_s)
+    before, after = round(profile.before_s / hop_s), round(profile.after_s / hop_s)
     n = before + after
     spectra = [level_invariant(p) for p in powers]
     spectra = [s / (s.std() + 1e-9) for s in spectra]
@@ -39,7 +39,7 @@ def align(powers, *, frontend, before_s=1.4, after_s=2.4, max_iterations=12):
     )
     lengths = np.array([len(s) for s in spectra])
     starts = np.cumsum(lengths + n) - (lengths + n)
-    places = np.round(lengths / 3).astype(int)  # a clip begins some time before the call's turn
+    places = np.round(lengths / 3).astype(int)  # a clip begins some time before the landmark
     for _ in range(max_iterations):
         rows = (starts + places)[:, None] + np.arange(n)
         covered = inside[rows].sum(axis=0)
@@ -51,24 +51,26 @@ def align(powers, *, frontend, before_s=1.4, after_s=2.4, max_iterations=12):
         if np.array_equal(new, places):
             break
         places = new
-    shift = _turn(template, frontend, width=max(1, round(0.3 / hop_s))) - before
+    rise = _rise(template, frontend, profile.rise_hz, width=max(1, round(0.3 / hop_s)))
+    shift = rise - before
     return np.clip(places + shift, 0, lengths - 1), np.roll(template, -shift, axis=0)
 
 
-def resemblance(power, *, at, clips, turns, frontend, before_s=1.2, after_s=1.8, slack_s=0.4):
+def resemblance(power, *, at, clips, landmarks, frontend, before_s, after_s, slack_s=0.4):
     """How much a call resembles each of some clips: 1 for a copy, at any level.
 
-    power: (n_frames, n_bands), the sound round a call. at: frame of its landmark. clips, turns:
-    powers and landmarks as for `align`. before_s, after_s: what is compared round the landmarks, s,
-    as far as the clip goes; slack_s: how far they may be off, s. Returns float (n_clips,), the
-    highest correlation of the level-invariant spectra, -1 where a clip fits nowhere.
+    power: (n_frames, n_bands), the sound round a call. at: frame of its landmark. clips: their
+    powers, landmarks: as `align` returns them. before_s, after_s: what is compared
+    around the landmarks, s, as far as the clip goes. slack_s: how far they may be off, s.
+    Returns float (n_clips,), the highest correlation of the level-invariant spectra, -1 where a
+    clip fits nowhere.
     """
     before, after, slack = (round(s / frontend.hop_s) for s in (before_s, after_s, slack_s))
     sound = level_invariant(power)
     result = np.full(len(clips), -1.0)
-    for i, (clip, turn) in enumerate(zip(clips, turns, strict=True)):
-        part = level_invariant(clip)[max(0, turn - before) : turn + after]
-        first = at - min(turn, before)
+    for i, (clip, landmark) in enumerate(zip(clips, landmarks, strict=True)):
+        part = level_invariant(clip)[max(0, landmark - before) : landmark + after]
+        first = at - min(landmark, before)
         near = sound[max(0, first - slack) : first + slack + len(part)]
         if len(near) < len(part):
             continue
@@ -93,10 +95,10 @@ def correlate(spectrum, template):
     return diagonals.sum(axis=1)
 
 
-def _turn(template, frontend, *, width):
-    """Frame in which the bands from 1 to 1.7 kHz rise most, mean of `width` frames on each side."""
+def _rise(template, frontend, rise_hz, *, width):
+    """Frame in which the bands within rise_hz rise most, mean of `width` frames on each side."""
     f = frontend.frequencies
-    upper = template[:, (f > 1000) & (f < 1700)].mean(axis=1)
+    upper = template[:, (f > rise_hz[0]) & (f < rise_hz[1])].mean(axis=1)
     sums = np.concatenate([[0], np.cumsum(upper)])
     k = np.arange(width, len(upper) - width)
     return int(k[np.argmax(sums[k + width] - 2 * sums[k] + sums[k - width])])

@@ -48,24 +48,26 @@ class CrossFit:
     mixers: list
 
 
-def _whole_calls(table, powers, turns, frontend, held_out, *, before_s=0.5, after_s=1.8):
+def _whole_calls(table, powers, landmarks, frontend, held_out, profile):
     """The held-out rows without calls that the clip cuts off; all of them if none is whole.
 
-    What is to be counted as one call must be one. before_s, after_s: least growl and tail, s.
+    What is to be counted as one call must be one.
     """
-    before = np.asarray(turns) * frontend.hop_s
+    before = np.asarray(landmarks) * frontend.hop_s
     after = np.array([len(power) for power in powers]) * frontend.hop_s - before
-    is_call = (table["label"] == scenes.CALL_LABEL).to_numpy()
-    whole = held_out & (~is_call | ((before >= before_s) & (after >= after_s)))
+    is_call = (table["label"] == profile.label).to_numpy()
+    is_whole = (before >= profile.least_before_s) & (after >= profile.least_after_s)
+    whole = held_out & (~is_call | is_whole)
     return whole if (whole & is_call).any() else held_out
 
 
 def fit_folds(
     table,
     powers,
-    turns,
+    landmarks,
     frontend,
     *,
+    profile,
     epochs,
     steps_per_epoch=100,
     settings=None,
@@ -75,8 +77,8 @@ def fit_folds(
     """Train one network per fold of a clip table, each on the other folds.
 
     table: clip table with `label`, `group` and `fold` filled. powers: band power per row.
-    turns: landmark of each call, frames. frontend: `Frontend` of the powers. settings:
-    `detection.SceneSettings` of the scenes to train on. Returns `CrossFit`.
+    landmarks: of each call, frames. frontend: `Frontend` of the powers. profile: `CallProfile`.
+    settings: `detection.SceneSettings` of the scenes to train on. Returns `CrossFit`.
     """
     fold = table["fold"].to_numpy()
     score = np.zeros(len(table), np.float32)
@@ -87,9 +89,10 @@ def fit_folds(
         return scenes.SceneMixer.from_table(
             table.iloc[rows],
             [powers[i] for i in rows],
-            [turns[i] for i in rows],
+            [landmarks[i] for i in rows],
             frontend,
             settings,
+            profile=profile,
         )
 
     for k in range(fold.max() + 1):
@@ -106,9 +109,8 @@ def fit_folds(
         )
         detectors.append(models.CallDetector(network, frontend))
         histories.append(history.assign(fold=k))
-        mixers.append(
-            part(_whole_calls(table, powers, turns, frontend, fold == k), scenes.HELD_OUT)
-        )
+        whole = _whole_calls(table, powers, landmarks, frontend, fold == k, profile)
+        mixers.append(part(whole, scenes.HELD_OUT))
         held_out = np.flatnonzero(fold == k)
         score[held_out] = detectors[k].score_clips([powers[i] for i in held_out])
     return CrossFit(detectors, pd.concat(histories, ignore_index=True), score, mixers)

@@ -8,7 +8,7 @@ from helpers import files
 from helpers.files import write_text
 
 
-def write_labels(folder, events, names, *, low_hz, high_hz, label="capuchinbird"):
+def write_labels(folder, events, names, *, low_hz, high_hz, label):
     """Label files to open beside each recording: Audacity labels and Raven selection tables.
 
     events: DataFrame `clip_name, start_s, end_s, score`. names: every recording that was counted;

@@ -64,7 +64,7 @@ def detections(paths, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
         part = {"start_s": start, "duration_s": before_s + after_s}
         path = paths[recording.value]
         figure, axis = plt.subplots(figsize=(9, 3), layout="constrained")
-        power = frontend.power(audio.load(path, sr=frontend.sr, **part)).T
+        power = frontend.power(audio.load(path, sr=frontend.sr, **part))
         plots.spectrogram(axis, power, frontend, start_s=start)
         axis.axvspan(event["start_s"], event["end_s"], fill=False, ec="white", ls="--")
         axis.set_title(
@@ -168,7 +168,7 @@ def _sound_and_spectrogram(y, frontend):
     )
     top.plot(np.arange(len(y)) / frontend.sr, y, lw=0.4, color=plots.OTHER)
     top.set(ylabel="amplitude", ylim=(-1, 1))
-    power = frontend.power(y).T
+    power = frontend.power(y)
     image = plots.spectrogram(bottom, power / max(power.max(), 1e-12), frontend)
     bottom.set_xlim(0, len(y) / frontend.sr)
     figure.colorbar(image, ax=[top, bottom], label="power (dB re maximum)")

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["cache", "descriptors"],
     submod_attrs={
-        "frontend": ["Frontend", "extract", "from_db", "hz_to_mel", "mel_to_hz", "to_db"],
+        "frontend": ["Frontend", "extract", "from_db", "to_db"],
         "inputs": ["ClipInput", "extract_frames"],
         "survey": ["survey_clips"],
         "yamnet": ["COUNTERPARTS", "EmbeddingError", "Yamnet", "counterparts", "find_yamnet"],

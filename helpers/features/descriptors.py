@@ -1,7 +1,7 @@
 """Descriptors: what a sound is like, in a few numbers that have a name and a unit.
 
-Built in 02_features. All agree with librosa's of the same name, but share one spectrogram, where
-librosa makes one for each.
+Built in 02_features. They agree with librosa's functions of the same name, turned to time first
+(the contrast apart, see there), but share one spectrogram, where librosa makes one for each.
 """
 
 from functools import lru_cache
@@ -34,7 +34,7 @@ def over_time(y, frontend, *, power=None):
     y: float32 (n_samples,), full scale ±1. frontend: `features.Frontend` with mel bands and a
     sample rate above 12.8 kHz (for six octaves of contrast from 200 Hz up). power: the front
     end's `spectrogram` of y, where it is there already. Returns a dict: each of SCALARS
-    (n_frames,); "contrast_db" (7, n_frames), "chroma" (12, n_frames), "mfcc" (13, n_frames).
+    (n_frames,); "contrast_db" (n_frames, 7), "chroma" (n_frames, 12), "mfcc" (n_frames, 13).
     """
     power = frontend.spectrogram(y) if power is None else power
     f = np.fft.rfftfreq(frontend.n_fft, 1 / frontend.sr).astype(np.float32)
@@ -50,7 +50,7 @@ def over_time(y, frontend, *, power=None):
         "flatness": flatness(power),
         "contrast_db": contrast(magnitude, f),
         "chroma": chroma(power, frontend),
-        "mfcc": scipy.fft.dct(log_mel, axis=-2, norm="ortho")[..., :N_MFCC, :],
+        "mfcc": scipy.fft.dct(log_mel, axis=1, norm="ortho")[:, :N_MFCC],
     }
 
 
@@ -60,26 +60,26 @@ def summary(y, frontend, *, power=None):
     y, frontend, power: see `over_time`. The names are COLUMNS.
     """
     curves = over_time(y, frontend, power=power)
-    rows = np.concatenate([np.atleast_2d(curves[name]) for name in (*SCALARS, *VECTORS)])
-    return np.stack([rows.mean(axis=1), rows.std(axis=1)], axis=1).ravel().astype(np.float32)
+    columns = np.column_stack([curves[name] for name in (*SCALARS, *VECTORS)])
+    return np.stack([columns.mean(axis=0), columns.std(axis=0)], axis=1).ravel().astype(np.float32)
 
 
 def centroid(magnitude, f):
     """Centre of gravity of the spectrum, Hz: where a sound is on the scale from dark to bright.
 
-    magnitude: float (n_bins, n_frames). f: Hz (n_bins,). Returns (n_frames,); 0 in silence.
+    magnitude: float (n_frames, n_bins). f: Hz (n_bins,). Returns (n_frames,); 0 in silence.
     """
-    return f @ magnitude / np.maximum(magnitude.sum(axis=0), TINY)
+    return magnitude @ f / np.maximum(magnitude.sum(axis=1), TINY)
 
 
 def bandwidth(magnitude, f, centroid_hz):
     """Standard deviation of the spectrum around its centroid, Hz: (n_frames,).
 
-    magnitude: (n_bins, n_frames). f: Hz (n_bins,). centroid_hz: (n_frames,).
+    magnitude: (n_frames, n_bins). f: Hz (n_bins,). centroid_hz: (n_frames,).
     """
-    # The square is multiplied out, which is faster; it takes the mean as exact as the square, or a
-    # high tone would be told a tenth too wide.
-    moments = np.stack([np.square(f, dtype=np.float64), f]) @ magnitude
+    # The square is multiplied out, which is faster. In double precision: in single precision a
+    # high tone would come out a tenth too wide.
+    moments = np.stack([np.square(f, dtype=np.float64), f]) @ magnitude.T
     mean_square, mean = moments / _total(magnitude)
     spread = mean_square - 2 * centroid_hz * mean + np.square(centroid_hz, dtype=np.float64)
     return np.sqrt(np.maximum(spread, 0))
@@ -87,23 +87,23 @@ def bandwidth(magnitude, f, centroid_hz):
 
 def rolloff(magnitude, f, *, share=0.85):
     """Frequency below which `share` of the magnitude lies, Hz: (n_frames,)."""
-    below = np.cumsum(magnitude, axis=0)
-    return f[np.argmax(below >= share * below[-1], axis=0)]
+    below = np.cumsum(magnitude, axis=1)
+    return f[np.argmax(below >= share * below[:, -1:], axis=1)]
 
 
 def flatness(power):
     """Geometric over arithmetic mean of the spectrum: 1 for noise, near 0 for a tone.
 
-    power: (n_bins, n_frames). Returns (n_frames,).
+    power: (n_frames, n_bins). Returns (n_frames,).
     """
     power = np.maximum(power, np.float32(1e-10))
-    return np.exp(np.log(power).mean(axis=0)) / power.mean(axis=0)
+    return np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)
 
 
 def contrast(magnitude, f, *, low_hz=200.0, quantile=0.02):
     """Peaks against valleys within each octave, dB: high where there are tones, low in noise.
 
-    magnitude: (n_bins, n_frames). f: Hz (n_bins,). Returns (1 + OCTAVES, n_frames): the band below
+    magnitude: (n_frames, n_bins). f: Hz (n_bins,). Returns (n_frames, 1 + OCTAVES): the band below
     low_hz, then the octaves from there up. Peak and valley: mean of the highest and the lowest
     `quantile` of the bins. Twice librosa's numbers, whose decibels are 10 log10 of magnitudes.
     Raises ValueError where a band has no two bins.
@@ -122,16 +122,16 @@ def contrast(magnitude, f, *, low_hz=200.0, quantile=0.02):
         first -= k > 0  # librosa's bands begin a bin early, and end one early but for the last
         last = len(f) if k == OCTAVES else last
         n = max(1, int(np.rint(quantile * (last - first))))
-        band = np.sort(magnitude[first : last - (k < OCTAVES)], axis=0)
-        rows.append((band[-n:].mean(axis=0), band[:n].mean(axis=0)))
-    peaks, valleys = np.transpose(rows, (1, 0, 2))
+        band = np.sort(magnitude[:, first : last - (k < OCTAVES)], axis=1)
+        rows.append((band[:, -n:].mean(axis=1), band[:, :n].mean(axis=1)))
+    peaks, valleys = np.transpose(rows, (1, 2, 0))
     return 20 * np.log10(np.maximum(peaks, 1e-10) / np.maximum(valleys, 1e-10))
 
 
 def chroma(power, frontend):
-    """Energy of each of the twelve pitch classes, the strongest of a frame 1: (12, n_frames)."""
-    folded = _chroma_weights(frontend.sr, frontend.n_fft) @ power
-    return folded / np.maximum(folded.max(axis=0), TINY)
+    """Energy of each of the twelve pitch classes, the strongest of a frame 1: (n_frames, 12)."""
+    folded = power @ _chroma_weights(frontend.sr, frontend.n_fft).T
+    return folded / np.maximum(folded.max(axis=1, keepdims=True), TINY)
 
 
 @lru_cache(maxsize=8)
@@ -163,4 +163,4 @@ def zero_crossing_rate(y, frontend):
 
 
 def _total(magnitude):
-    return np.maximum(magnitude.sum(axis=0, dtype=np.float64), TINY)
+    return np.maximum(magnitude.sum(axis=1, dtype=np.float64), TINY)

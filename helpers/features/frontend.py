@@ -6,6 +6,7 @@ works on whole batches in float32 with `scipy.fft`, several times as fast.
 
 import math
 import threading
+import warnings
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 
@@ -18,7 +19,7 @@ from scipy.signal import get_window
 from helpers import audio
 from helpers.features import cache
 
-FORMAT = 2  # raise it whenever the numbers in a cache file would change
+FORMAT = 3  # raise it whenever the numbers in a cache file would change
 SAMPLES_AT_ONCE = 1 << 19  # in the frames of one FFT call: threads seldom wait for each other
 BANDS_AT_ONCE = 16  # mel bands that are multiplied with the bins under them
 
@@ -40,7 +41,7 @@ class Frontend:
     fmax: float | None = None
 
     def __post_init__(self):
-        top = self.sr / 2 if self.fmax is None else self.fmax
+        top = self._top
         if min(self.sr, self.n_fft, self.hop_length) < 1 or self.n_mels < 0:
             raise ValueError(
                 f"sr, n_fft and hop_length must be positive, n_mels at least 0: {self}"
@@ -51,7 +52,12 @@ class Frontend:
                 f"fmax = {top} Hz and sr / 2 = {self.sr / 2} Hz"
             )
         if not self.n_mels:
-            _ = self._bins  # says now, and not at the first sound, that there are none
+            _ = self._bins  # raises here, before any sound is read, if there are none
+
+    @property
+    def _top(self):
+        """Upper end of the bands, Hz."""
+        return self.sr / 2 if self.fmax is None else self.fmax
 
     @property
     def hop_s(self):
@@ -70,8 +76,7 @@ class Frontend:
     def _bins(self):
         """The linear bins within fmin..fmax, as a slice."""
         f = np.fft.rfftfreq(self.n_fft, 1 / self.sr)
-        top = self.sr / 2 if self.fmax is None else self.fmax
-        inside = np.flatnonzero((f >= self.fmin) & (f <= top))
+        inside = np.flatnonzero((f >= self.fmin) & (f <= self._top))
         if not inside.size:
             raise ValueError(f"no frequency bin lies between fmin and fmax: {self}")
         return slice(inside[0], inside[-1] + 1)
@@ -80,7 +85,10 @@ class Frontend:
     def frequencies(self):
         """Centre of each band, Hz: float64 (n_bands,)."""
         if self.n_mels:
-            return _mel_edges(self)[1:-1]
+            from librosa import mel_frequencies
+
+            edges = mel_frequencies(n_mels=self.n_mels + 2, fmin=self.fmin, fmax=self._top)
+            return edges[1:-1]
         return np.fft.rfftfreq(self.n_fft, 1 / self.sr)[self._bins]
 
     @property
@@ -100,28 +108,27 @@ class Frontend:
     def spectrogram(self, y):
         """Power spectrogram, all linear bins: |STFT|², Hann window, centred, padded with zeros.
 
-        y: float32 (..., n_samples), full scale ±1. Returns float32 (..., 1 + n_fft // 2, n_frames).
-        Agrees with `np.abs(librosa.stft(y)) ** 2`.
+        y: float32 (..., n_samples), full scale ±1. Returns float32 (..., n_frames, 1 + n_fft // 2).
+        Agrees with `np.abs(librosa.stft(y)).T ** 2`.
         """
-        return np.swapaxes(self._frames(y, np.copy), -1, -2)
+        return self._frames(y, np.copy)
 
     def power(self, y):
         """Power per band: mel bands, or the linear bins from fmin to fmax where n_mels is 0.
 
-        y: float32 (..., n_samples). Returns float32 (..., n_bands, n_frames). Agrees with
-        `librosa.feature.melspectrogram` (Slaney's scale and normalisation).
+        y: float32 (..., n_samples). Returns float32 (..., n_frames, n_bands). Agrees with
+        `librosa.feature.melspectrogram` (Slaney's scale and normalisation), turned.
         """
-        return np.swapaxes(self._frames(y, self._to_bands), -1, -2)
+        return self._frames(y, self._to_bands)
 
     def bands(self, spectrogram):
         """`power` of a sound whose spectrogram is there already.
 
-        spectrogram: float32 (..., 1 + n_fft // 2, n_frames). Returns (..., n_bands, n_frames).
+        spectrogram: float32 (..., n_frames, 1 + n_fft // 2). Returns (..., n_frames, n_bands).
         """
-        spectrogram = np.asarray(spectrogram, np.float32)
-        flat = np.ascontiguousarray(spectrogram.reshape(-1, *spectrogram.shape[-2:]).swapaxes(1, 2))
-        rows = np.stack([self._to_bands(row).T for row in flat])
-        return rows.reshape(*spectrogram.shape[:-2], *rows.shape[1:])
+        spectrogram = np.ascontiguousarray(spectrogram, np.float32)
+        rows = self._to_bands(spectrogram.reshape(-1, spectrogram.shape[-1]))
+        return rows.reshape(*spectrogram.shape[:-1], -1)
 
     def log_power(self, y, *, floor=1e-10, top_db=None):
         """`power` in decibels re full scale². floor: least power. top_db: range below the maximum.
@@ -134,20 +141,20 @@ class Frontend:
     def mfcc(self, y, *, n_mfcc=20, top_db=None):
         """Mel-frequency cepstral coefficients: orthonormal DCT-II of the log-mel bands.
 
-        y: float32 (..., n_samples). Returns float32 (..., n_mfcc, n_frames). With top_db=80 agrees
-        with `librosa.feature.mfcc`. Raises ValueError for a front end without mel bands.
+        y: float32 (..., n_samples). Returns float32 (..., n_frames, n_mfcc). With top_db=80 agrees
+        with `librosa.feature.mfcc`, turned. Raises ValueError for a front end without mel bands.
         """
         if not 0 < n_mfcc <= self.n_mels:
             raise ValueError(f"n_mfcc = {n_mfcc}: from 1 to n_mels = {self.n_mels} are there")
-        cepstrum = scipy.fft.dct(self.log_power(y, top_db=top_db), axis=-2, norm="ortho")
-        return cepstrum[..., :n_mfcc, :]
+        cepstrum = scipy.fft.dct(self.log_power(y, top_db=top_db), axis=-1, norm="ortho")
+        return cepstrum[..., :n_mfcc]
 
     def stream(self, blocks):
         """`power` of a sound that comes in blocks, in bounded memory.
 
         blocks: iterable of float32 (n,) arrays of any length, the sound in order. Yields float32
-        (n_frames, n_bands) arrays, time first; their concatenation is `power(whole).T`, and the
-        same to the bit however the sound was cut into blocks.
+        (n_frames, n_bands) arrays; their concatenation is `power(whole)`, and the same to the bit
+        however the sound was cut into blocks.
         """
         half, hop, n_frames = self.n_fft // 2, self.hop_length, self._frames_at_once
         need = max((n_frames - 1) * hop + self.n_fft, n_frames * hop)
@@ -216,7 +223,7 @@ def _work_space(n_frames, n_fft):
 def to_db(power, *, floor=1e-10, top_db=None):
     """Decibels of a power: 10 log10(max(power, floor)), cut at top_db below the maximum.
 
-    power: float (..., n_bands, n_frames), one maximum per spectrogram. Returns the same shape.
+    power: float (..., n_frames, n_bands), one maximum per spectrogram. Returns the same shape.
     """
     db = np.log(np.maximum(power, np.float32(floor)))
     db *= 10 / math.log(10)  # in float32 several times as fast as log10
@@ -233,27 +240,6 @@ def from_db(db):
     return np.exp(np.asarray(db, np.float32) * np.float32(math.log(10) / 10))
 
 
-def hz_to_mel(f):
-    """Slaney's mel scale: linear to 1000 Hz (15 mel), then logarithmic. f: Hz. Returns mel."""
-    f = np.asarray(f, float)
-    return np.where(
-        f < 1000, f * 3 / 200, 15 + 27 * np.log(np.maximum(f, 1000) / 1000) / np.log(6.4)
-    )
-
-
-def mel_to_hz(mel):
-    """Inverse of `hz_to_mel`. mel: Slaney's. Returns Hz."""
-    mel = np.asarray(mel, float)
-    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
-
-
-def _mel_edges(frontend):
-    """Lower edge, centres and upper edge of the mel triangles, Hz: (n_mels + 2,)."""
-    top = frontend.sr / 2 if frontend.fmax is None else frontend.fmax
-    low, high = hz_to_mel([frontend.fmin, top])
-    return mel_to_hz(np.linspace(low, high, frontend.n_mels + 2))
-
-
 @lru_cache(maxsize=16)
 def _mel_blocks(frontend):
     """Neighbouring bands and the bins under them: a list of (bands, bins, weights)."""
@@ -268,13 +254,20 @@ def _mel_blocks(frontend):
 
 
 def _mel_weights(frontend):
-    """Triangles of unit area on the mel scale: float32 (1 + n_fft // 2, n_mels)."""
-    edges = _mel_edges(frontend)
-    f = np.fft.rfftfreq(frontend.n_fft, 1 / frontend.sr)[:, None]
-    rising = (f - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - f) / (edges[2:] - edges[1:-1])
-    weights = np.maximum(0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])
-    return weights.astype(np.float32)
+    """Triangles of unit area on Slaney's mel scale: float32 (1 + n_fft // 2, n_mels)."""
+    from librosa.filters import mel
+
+    with warnings.catch_warnings():
+        # Bands without a bin: `n_empty_bands` counts them.
+        warnings.filterwarnings("ignore", message="Empty filters detected")
+        weights = mel(
+            sr=frontend.sr,
+            n_fft=frontend.n_fft,
+            n_mels=frontend.n_mels,
+            fmin=frontend.fmin,
+            fmax=frontend.fmax,
+        )
+    return weights.T
 
 
 # --- a whole data set, once ---------------------------------------------------------------------
@@ -285,13 +278,13 @@ def extract(paths, frontend, *, decibels=False, cache_dir=None, root=None, progr
 
     paths: sequence of paths, or a clip table with a column `path`. frontend: `Frontend`.
     decibels: `log_power` instead of `power`.
-    Returns (powers, errors): a list with a float32 (n_frames, n_bands) array per path, time first,
-    or None where the file cannot be read; and a table `file, reason` of those.
+    Returns (powers, errors): a list with a float32 (n_frames, n_bands) array per path, or None
+    where the file cannot be read; and a table `file, reason` of those.
     """
     bands = frontend.log_power if decibels else frontend.power
 
     def work(path):
-        return (np.ascontiguousarray(bands(audio.load(path, sr=frontend.sr)).T),)
+        return (bands(audio.load(path, sr=frontend.sr)),)
 
     found, errors = cache.compute(
         work,

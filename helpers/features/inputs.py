@@ -54,13 +54,13 @@ class ClipInput:
         return replace(self, pooled=False)
 
     def frames(self, y):
-        """Frames of a whole sound, time first. y: float32 (n_samples,) at the front end's rate.
+        """Frames of a whole sound. y: float32 (n_samples,) at the front end's rate.
 
         Returns float32 (n_frames, n_values): MFCC, or decibels re full scale².
         """
         if self.n_mfcc:
-            return np.ascontiguousarray(self.frontend.mfcc(y, n_mfcc=self.n_mfcc).T)
-        return np.ascontiguousarray(self.frontend.log_power(y).T)
+            return self.frontend.mfcc(y, n_mfcc=self.n_mfcc)
+        return self.frontend.log_power(y)
 
     def pool(self, crops):
         """What the network is given of crops (…, n_frames, n_values): float32 (…, *shape)."""

@@ -49,7 +49,7 @@ def survey_clips(
             quality.measure(frames, sr=info.sample_rate),
             np.array(info.subtype.encode()),
             descriptors.summary(y, frontend, power=spectrogram),
-            np.ascontiguousarray(frontend.bands(spectrogram).T),
+            frontend.bands(spectrogram),
         )
 
     recipe = {"survey": FORMAT, **asdict(frontend)}

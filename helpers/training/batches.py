@@ -3,14 +3,27 @@
 No epoch sees the same batch twice, and batch i of epoch e depends on the seed, e and i alone.
 """
 
-from functools import partial
-
 import keras
 import numpy as np
 import pandas as pd
 
-from helpers import audio, augmentation, features, models
-from helpers.augmentation import Augmentation, hide, long_enough, mixup, random_crop
+from helpers import audio, features, models
+from helpers.augmentation import (
+    SILENCE,
+    Augmentation,
+    Mask,
+    equalise,
+    long_enough,
+    mixup,
+    random_crop,
+    spec_augment,
+    warp,
+)
+
+
+def two_masks(max_share):
+    """Two `Mask`s of the frames and two of the bands, in turn."""
+    return (Mask(axis=0, max_share=max_share), Mask(axis=1, max_share=max_share)) * 2
 
 
 class CropBatches(keras.utils.PyDataset):
@@ -19,9 +32,10 @@ class CropBatches(keras.utils.PyDataset):
     frames: list of (n_frames, n_values), time first. labels: int (n,). given: `ClipInput`. Each
     epoch shows a crop of every sound, from another random place each time and with parts of it
     hidden; the last batch is filled up with sounds from the beginning of the epoch, so that all
-    have one size. Batch i of epoch e depends on (seed, e, i) alone. hidden: largest hidden share of
-    each axis, see `hide`. fixed: the middle of every sound, nothing hidden, in order. A batch is
-    (x (batch, *given.shape), y (batch,)). Taught in 03_speaker_identification.
+    have one size. Batch i of epoch e depends on (seed, e, i) alone. hidden: largest share of
+    each axis that each of two masks hides, see `spec_augment`. fixed: the middle of every
+    sound, nothing hidden, in order. A batch is (x (batch, *given.shape),
+    y (batch,)). Taught in 03_speaker_identification.
     """
 
     def __init__(self, frames, labels, given, *, batch_size=32, seed=0, hidden=0.1, fixed=False):
@@ -42,10 +56,16 @@ class CropBatches(keras.utils.PyDataset):
         if self.fixed:
             crops = [self.middle(self.frames[row]) for row in rows]
         else:
-            crop = partial(random_crop, n_frames=self.given.n_frames)
-            shares = {"max_frames": self.hidden, "max_values": self.hidden}
-            crops = [hide(rng, crop(rng, self.frames[row]), **shares) for row in rows]
+            crops = [self._masked(rng, self.frames[row]) for row in rows]
         return self.given.pool(np.stack(crops)), self.labels[rows]
+
+    def _masked(self, rng, frames):
+        """A random crop with parts of it hidden.
+
+        Hidden values become the crop's own mean of each value, so that a pooled input keeps them.
+        """
+        crop = random_crop(rng, frames, self.given.n_frames).astype(np.float32)
+        return spec_augment(rng, crop, masks=two_masks(self.hidden), fill=crop.mean(axis=0))
 
     def rows(self, i):
         """The sounds of batch i of this epoch, int (batch_size,), and a generator for it."""
@@ -80,8 +100,8 @@ class MixedBatches(CropBatches):
     """Batches of changed and mixed clips, with soft labels.
 
     frames: list of (n_frames, n_bands), decibels, see `features.extract_frames`. labels: int (n,).
-    given: `ClipInput` of mel bands. n_classes: int. weights: (n,), what each clip weighs in the loss;
-    None: the same. Order and chance are as in `CropBatches`, and so is `fixed`. A batch is
+    given: `ClipInput` of mel bands. n_classes: int. weights: (n,), of each clip in the loss;
+    None: equal. Order and chance are as in `CropBatches`, and so is `fixed`. A batch is
     (x (batch, *given.shape), y (batch, n_classes), weight (batch,)).
     """
 
@@ -112,8 +132,10 @@ class MixedBatches(CropBatches):
             power, target = mixup(
                 power, self._changed(rng, other), target, self.targets[other], share=rng.random()
             )
-        hidden = {"max_frames": self.augmentation.hidden, "max_values": self.augmentation.hidden}
-        return hide(rng, features.to_db(power), of_each=False, **hidden), target
+        crop = features.to_db(power)
+        # One mean for all: the mean of each band would hide nothing of a steady sound.
+        crop = spec_augment(rng, crop, masks=two_masks(self.augmentation.hidden), fill=crop.mean())
+        return crop, target
 
     def _changed(self, rng, row):
         """Power of a crop of a clip: (n_frames, n_bands)."""
@@ -122,17 +144,22 @@ class MixedBatches(CropBatches):
         if rng.random() < own.warped:
             pitch, stretch = 2 ** (rng.uniform(-1, 1, 2) * (own.pitch_octaves, own.stretch_octaves))
             frequencies = given.frontend.frequencies
-            power = augmentation.warp(power, frequencies=frequencies, pitch=pitch, stretch=stretch)
+            power = warp(power, frequencies=frequencies, pitch=pitch, stretch=stretch)
         power = long_enough(power, given.n_frames)
         if own.shifted:
             power = np.roll(power, -int(rng.integers(len(power))), axis=0)
         power = power[: given.n_frames]
-        return augmentation.equalise(rng, power, spread_db=own.equaliser_db)
+        return equalise(rng, power, spread_db=own.equaliser_db)
 
 
 CALL_WEIGHT = 3.0  # of a step at a call; a step without weighs 1
 AT_CALL_S = 0.1  # a step this close to a call's landmark is at the call ...
 NEAR_CALL_S = 0.4  # ... and one that is this close, but not at it, weighs nothing
+
+SCENE_MASKS = (
+    Mask(axis=1, max_share=0.14, chance=1 / 2, least=1),
+    Mask(axis=0, max_share=0.038, chance=1 / 3, least=1),
+)
 
 
 class SceneBatches(keras.utils.PyDataset):
@@ -164,11 +191,13 @@ class SceneBatches(keras.utils.PyDataset):
         powers, distances = [], []
         for _ in range(self.batch_size):
             n_frames = self.frames + self.stride * (self.n_steps - 1)
-            power, turns = self.mixer.scene(rng, n_frames=n_frames)
+            power, landmarks = self.mixer.scene(rng, n_frames=n_frames)
             if not self.fixed:
-                power = augmentation.spec_augment(rng, power)
+                # The mean of decibels, which the network's level normalisation maps to zero.
+                mean = np.exp(np.log(power + SILENCE).mean(axis=1, keepdims=True))
+                power = spec_augment(rng, power, masks=SCENE_MASKS, fill=mean)
             powers.append(power)
-            distances.append(self._distance_s(turns))
+            distances.append(self._distance_s(landmarks))
         distance_s = np.stack(distances)
         # However coarse the steps are, the one nearest to a landmark is at the call.
         step_s = self.stride * self.mixer.frontend.hop_s
@@ -176,8 +205,8 @@ class SceneBatches(keras.utils.PyDataset):
         weight = np.where(target, CALL_WEIGHT, distance_s > max(NEAR_CALL_S, 1.5 * step_s))
         return np.stack(powers), target[..., None].astype(np.float32), weight.astype(np.float32)
 
-    def _distance_s(self, turns):
+    def _distance_s(self, landmarks):
         """From each step to the nearest landmark, s: float (n_steps,), inf without landmarks."""
         middle = (self.frames - 1) / 2 + self.stride * np.arange(self.n_steps)
-        distance = np.abs(middle[:, None] - np.array(turns)[None, :])
+        distance = np.abs(middle[:, None] - np.array(landmarks)[None, :])
         return distance.min(axis=1, initial=np.inf) * self.mixer.frontend.hop_s

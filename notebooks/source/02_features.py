@@ -156,7 +156,7 @@ clip_clean = librosa.resample(example, orig_sr=SR, target_sr=low)
 figure, axes = plt.subplots(1, 2, figsize=(12, 3), sharey=True, layout="constrained")
 front = features.Frontend(sr=8000, n_fft=512, hop_length=128, n_mels=0)
 for axis, y, name in zip(axes, (naive, clean), ("y[::6]", "resampled"), strict=True):
-    plots.spectrogram(axis, front.power(y).T, front)
+    plots.spectrogram(axis, front.power(y), front)
     axis.set_title(f"a rising tone, sample rate reduced to 8 kHz: {name}", fontsize=10)
 plt.show()
 display(widgets.players([naive, clean], sr=8000, titles=["rising tone, y[::6]", "resampled"]))
@@ -336,7 +336,7 @@ checks.power_spectrogram(power_spectrogram)
 figure, axes = plt.subplots(1, 3, figsize=(13, 3.4), sharey=True, layout="constrained")
 for axis, n_fft in zip(axes, (256, 1024, 8192), strict=True):
     front = features.Frontend(sr=SR, n_fft=n_fft, hop_length=64, n_mels=0, fmax=6000)
-    power = front.power(example[: 2 * SR]).T
+    power = front.power(example[: 2 * SR])
     image = plots.spectrogram(axis, power / power.max(), front)
     axis.set_title(
         f"frames of {1000 * n_fft / SR:.0f} ms, bins of {SR / n_fft:.0f} Hz", fontsize=10
@@ -351,11 +351,15 @@ plt.show()
 # We hear 200 Hz and 300 Hz as far apart, 5000 Hz and 5100 Hz as nearly the same. The *mel scale*
 # follows the ear: in the version used here (Slaney's) it is linear below 1000 Hz, logarithmic
 # above. Triangles of equal width on that scale sum the bins of the spectrogram into bands.
+#
+# Mind the order of the axes. librosa returns (n_bins, n_frames), frequency first; this package
+# returns (n_frames, n_bands), time first, because a recording grows along time. `.T` turns one into
+# the other.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 3), layout="constrained")
 hz = np.linspace(0, 8000, 500)
-left.plot(hz, features.hz_to_mel(hz), color=plots.OTHER)
+left.plot(hz, librosa.hz_to_mel(hz), color=plots.OTHER)
 left.axvline(1000, color="0.6", lw=0.8, ls=":")
 left.set(xlabel="frequency (Hz)", ylabel="mel (Slaney)")
 weights = librosa.filters.mel(sr=16000, n_fft=2048, n_mels=12, norm=None)
@@ -368,7 +372,7 @@ linear = features.Frontend(sr=SR, n_fft=2048, hop_length=256, n_mels=0)
 mel = features.Frontend(sr=SR, n_fft=2048, hop_length=256, n_mels=64)
 figure, axes = plt.subplots(1, 2, figsize=(12, 3.6), layout="constrained")
 for axis, front, name in zip(axes, (linear, mel), ("linear", "mel"), strict=True):
-    power = front.power(example).T
+    power = front.power(example)
     edges = np.arange(power.shape[1] + 1)
     db = features.to_db(power / power.max()).T
     times = np.arange(len(power) + 1) * front.hop_s
@@ -419,14 +423,14 @@ checks.mfcc(mfcc)
 
 # %%
 log_mel = mel.log_power(example)
-coefficients = scipy.fft.dct(log_mel, axis=0, norm="ortho")
+coefficients = scipy.fft.dct(log_mel, axis=1, norm="ortho")
 smooth = {}
 for kept in (64, 20, 13):
-    cut = np.where(np.arange(64)[:, None] < kept, coefficients, 0)
-    smooth[kept] = scipy.fft.idct(cut, axis=0, norm="ortho")
+    cut = np.where(np.arange(64) < kept, coefficients, 0)
+    smooth[kept] = scipy.fft.idct(cut, axis=1, norm="ortho")
 figure, axes = plt.subplots(1, 3, figsize=(13, 3.2), sharey=True, layout="constrained")
 for axis, (kept, level) in zip(axes, smooth.items(), strict=True):
-    image = plots.spectrogram(axis, 10 ** ((level.T - log_mel.max()) / 10), mel)
+    image = plots.spectrogram(axis, 10 ** ((level - log_mel.max()) / 10), mel)
     image.set_clim(-60, 0)
     off = np.sqrt(np.mean((level - log_mel) ** 2))
     axis.set_title(f"from {kept} MFCC: off by {off:.1f} dB (RMS)", fontsize=10)
@@ -447,9 +451,9 @@ plt.show()
 # %%
 magnitude = np.sqrt(linear.spectrogram(example))
 powers = {"magnitudes": magnitude}
-back = np.linalg.pinv(librosa.filters.mel(sr=SR, n_fft=2048, n_mels=64))  # from bands to bins
+back = np.linalg.pinv(librosa.filters.mel(sr=SR, n_fft=2048, n_mels=64).T)  # bands to bins
 for name, log in (("64 mel bands", log_mel), ("20 MFCC", smooth[20])):
-    powers[name] = np.sqrt(np.maximum(back @ 10 ** (log / 10), 0))
+    powers[name] = np.sqrt(np.maximum(10 ** (log / 10) @ back, 0))
 floor = log_mel.max() - 60
 
 
@@ -462,7 +466,7 @@ rows, heard = [], {"original": example}
 for name, amplitudes in powers.items():
     for n_iter in (1, 8, 32) if name == "magnitudes" else (32,):
         y = librosa.griffinlim(
-            amplitudes, n_iter=n_iter, hop_length=256, n_fft=2048, length=len(example),
+            amplitudes.T, n_iter=n_iter, hop_length=256, n_fft=2048, length=len(example),
             random_state=SEED,
         )  # fmt: skip
         rows.append(
@@ -525,7 +529,7 @@ times = np.arange(len(curves["rms_db"])) * front.hop_s
 figure, axes = plt.subplots(
     5, 1, figsize=(12, 11), sharex=True, height_ratios=[2.2, 1, 1, 1.4, 1.6], layout="constrained"
 )
-power = linear.power(example).T
+power = linear.power(example)
 plots.spectrogram(axes[0], power / power.max(), linear)
 sounding = curves["rms_db"] > curves["rms_db"].max() - 40
 for name, style in (("centroid_hz", "w-"), ("rolloff_hz", "c--")):
@@ -547,13 +551,12 @@ axes[1].plot(times, curves["rms_db"], color=plots.OTHER)
 axes[1].set(ylabel="level (dB)")
 axes[2].plot(times, curves["zero_crossing_rate"], color=plots.OTHER)
 axes[2].set(ylabel="zero-crossing\nrate")
-image = axes[3].pcolormesh(times, np.arange(7), curves["contrast_db"], cmap="viridis")
+image = axes[3].pcolormesh(times, np.arange(7), curves["contrast_db"].T, cmap="viridis")
 axes[3].set(ylabel="contrast band\n(from, kHz)")
 axes[3].set_yticks(range(7), ["0", "0.2", "0.4", "0.8", "1.6", "3.2", "6.4"], fontsize=8)
 figure.colorbar(image, ax=axes[3], label="dB")
-image = axes[4].pcolormesh(
-    times, np.arange(12), np.where(sounding, curves["chroma"], np.nan), cmap="viridis"
-)
+chroma = np.where(sounding[:, None], curves["chroma"], np.nan)
+image = axes[4].pcolormesh(times, np.arange(12), chroma.T, cmap="viridis")
 axes[4].set(ylabel="chroma", xlabel="time (s)")
 axes[4].set_yticks(range(12), descriptors.PITCHES, fontsize=8)
 figure.colorbar(image, ax=axes[4], label="re strongest")
@@ -611,7 +614,7 @@ stages[f"trimmed to {start / SR:.2f} … {stop / SR:.2f} s"] = kept
 stages["cut or padded to 3 s"] = audio.fix_length(kept, n_samples=3 * SR)
 figure = plots.gallery(
     list(stages.values()),
-    [survey.FRONTEND.power(y).T for y in stages.values()],
+    [survey.FRONTEND.power(y) for y in stages.values()],
     survey.FRONTEND,
     titles=list(stages),
     columns=len(stages),
@@ -657,7 +660,7 @@ versions = {
 }
 plots.gallery(
     list(versions.values()),
-    [mel.power(y).T for y in versions.values()],
+    [mel.power(y) for y in versions.values()],
     mel,
     titles=list(versions),
     columns=3,
@@ -672,7 +675,7 @@ widgets.players(list(versions.values()), sr=SR, titles=list(versions), columns=3
 # place.
 
 # %%
-power = mel.power(example).T
+power = mel.power(example)
 middle = np.exp(np.log(power + 1e-10).mean())  # the mean in decibels: neither loud nor silent
 figure, axes = plt.subplots(1, 3, figsize=(13, 3), sharey=True, layout="constrained")
 for draw, axis in enumerate(axes):
@@ -716,7 +719,7 @@ if pywt := env.optional("pywt", package="pywavelets"):
     axes[0].pcolormesh(times, hz / 1000, level, vmin=-60, cmap="magma", rasterized=True)
     axes[0].set(xlabel="time (s)", ylabel="frequency (kHz)", title="scalogram (Morlet wavelets)")
     front = features.Frontend(sr=rate, n_fft=512, hop_length=32, n_mels=0, fmin=60)
-    plots.spectrogram(axes[1], front.power(y).T, front)
+    plots.spectrogram(axes[1], front.power(y), front)
     axes[1].set(ylabel="", title="spectrogram of the same, frames of 46 ms")
     axes[0].set(yscale="log", ylim=(0.06, hz.max() / 1000))
     axes[0].set_yticks([0.1, 0.3, 1, 3], ["0.1", "0.3", "1", "3"])
@@ -725,8 +728,10 @@ if pywt := env.optional("pywt", package="pywavelets"):
 
 # %%
 power = mel.power(noisy)
-pcen = librosa.pcen(np.sqrt(power) * 2**31, sr=SR, hop_length=mel.hop_length)
-fainter = librosa.pcen(0.1 * np.sqrt(power) * 2**31, sr=SR, hop_length=mel.hop_length)
+pcen, fainter = (
+    librosa.pcen(gain * np.sqrt(power.T) * 2**31, sr=SR, hop_length=mel.hop_length).T
+    for gain in (1, 0.1)
+)
 log = features.to_db(power)
 figure, axes = plt.subplots(2, 2, figsize=(12, 5), sharex=True, sharey=True, layout="constrained")
 pictures = (
@@ -735,10 +740,10 @@ pictures = (
     ("log, 20 dB fainter", log - 20, "dB", (log.max() - 60, log.max())),
     ("PCEN, 20 dB fainter", fainter, "PCEN", (0, np.quantile(pcen, 0.99))),
 )
-times = np.arange(power.shape[1]) * mel.hop_s
+times = np.arange(len(power)) * mel.hop_s
 for axis, (name, picture, unit, (low, high)) in zip(axes.flat, pictures, strict=True):
     image = axis.pcolormesh(
-        times, mel.frequencies / 1000, picture, vmin=low, vmax=high, cmap="magma", rasterized=True
+        times, mel.frequencies / 1000, picture.T, vmin=low, vmax=high, cmap="magma", rasterized=True
     )
     axis.set_title(name, fontsize=10)
     figure.colorbar(image, ax=axis, label=unit)

@@ -219,7 +219,7 @@ checks.log_spectrogram(log_spectrogram)
 linear = features.Frontend(sr=SR, n_fft=400, hop_length=200, n_mels=0)
 figure, axes = plt.subplots(1, 2, figsize=(12, 3.4), layout="constrained", sharey=True)
 for axis, name, y in zip(axes, pair, voices, strict=False):
-    image = plots.spectrogram(axis, linear.power(y).T, linear, range_db=90)
+    image = plots.spectrogram(axis, linear.power(y), linear, range_db=90)
     axis.set_title(f"speaker {name}")
 axes[1].set_ylabel("")
 figure.colorbar(image, ax=axes, label="power (dB)")

@@ -78,7 +78,7 @@ N_FOLDS = 5  # networks per input, each trained without one fold
 MAX_CLIPS = 0  # 0: all
 MAX_RECORDINGS = 0  # 0: all
 SCENES_PER_FOLD = 64  # held-out scenes of one minute, to choose the threshold on
-HOP_S = 0.16  # seconds from one score to the next, 0.1 to 0.25; a model brings its own
+SCORE_STEP_S = 0.16  # from one score to the next, 0.1 to 0.25 s; a model brings its own
 THRESHOLD = 0.0  # 0: choose
 MODEL_PATH = ""  # "": train; else count with this model.keras
 SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
@@ -86,8 +86,8 @@ SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
 # %%
 if SPECTROGRAM not in ("mel", "linear"):
     raise ValueError(f'SPECTROGRAM = "{SPECTROGRAM}", but it must be "mel" or "linear"')
-if not 0.1 <= HOP_S <= 0.25:  # the network sees 24 steps: finer ones would not cover a call
-    raise ValueError(f"HOP_S = {HOP_S}, but it must lie between 0.1 and 0.25 seconds")
+if not 0.1 <= SCORE_STEP_S <= 0.25:  # the network sees 24 steps: finer ones would not cover a call
+    raise ValueError(f"SCORE_STEP_S = {SCORE_STEP_S}, but it must lie between 0.1 and 0.25 seconds")
 if not 0 <= THRESHOLD < 1:
     raise ValueError(f"THRESHOLD = {THRESHOLD}, but it must lie between 0 (choose) and 1")
 TRAIN = not MODEL_PATH
@@ -212,8 +212,9 @@ if TRAIN:
 # Fourier transform; the mel one sums them into bands that grow wider towards the top, and can
 # afford a longer window (128 ms instead of 48 ms). Such a recipe from sound to spectrogram is
 # called a *front end*; the time between two columns of the picture is its *hop* (the network will
-# give a score every fourth column: that is `HOP_S`). Both front ends are cut to 200–3600 Hz, where
-# the call lives, and share the hop. And there is **one** front end for training and for scoring.
+# give a score every few columns, `SCORE_STEP_S` apart). Both front ends are cut to 200–3600 Hz,
+# where the call lives, and share the hop. And there is **one** front end for training and for
+# scoring.
 
 # %% [markdown]
 # **Exercise 5.1: a log-mel spectrogram.** Turn a sound into the mel picture: power of the
@@ -224,7 +225,7 @@ if TRAIN:
 
 # %%
 half_second = np.sin(2 * np.pi * 440 * np.arange(4000) / 8000).astype(np.float32)
-example = features.Frontend(sr=8000, n_fft=512, hop_length=160, n_mels=40).log_power(half_second)
+example = features.Frontend(sr=8000, n_fft=512, hop_length=160, n_mels=40).log_power(half_second).T
 print(f"(n_mels, n_frames) = {example.shape}, from {example.min():.1f} to {example.max():.1f} dB")
 
 
@@ -250,7 +251,8 @@ checks.log_mel(log_mel)
 
 # %%
 SR = 8000
-hop_length = round(HOP_S * SR / 4)  # the network gives a score every fourth frame
+_, stride = models.receptive_field(models.call_network(64))  # frames from one score to the next
+hop_length = round(SCORE_STEP_S * SR / stride)
 FRONTENDS = {
     "mel": features.Frontend(
         sr=SR, n_fft=1024, hop_length=hop_length, n_mels=64, fmin=200, fmax=3600
@@ -297,11 +299,14 @@ if TRAIN:
 # too that are held out later: it says *when* a call is, never *whether*.)
 
 # %%
+BIRD = detection.CAPUCHINBIRD  # what is known of this call: see detection/capuchin.py
 if TRAIN:
     turns = {}
     for name, frontend in FRONTENDS.items():
         places, _ = detection.align(
-            [p for p, call in zip(powers[name], is_call, strict=True) if call], frontend=frontend
+            [p for p, call in zip(powers[name], is_call, strict=True) if call],
+            frontend=frontend,
+            profile=BIRD,
         )
         turns[name] = np.zeros(len(table), int)
         turns[name][is_call] = places
@@ -435,7 +440,7 @@ checks.mix(mix)
 # %%
 if TRAIN:
     mixer = detection.SceneMixer.from_table(
-        table, powers[SPECTROGRAM], turns[SPECTROGRAM], frontend
+        table, powers[SPECTROGRAM], turns[SPECTROGRAM], frontend, profile=BIRD
     )
     figure, axes = plt.subplots(4, 1, figsize=(12, 9), layout="constrained", sharex=True)
     for axis in axes:
@@ -450,8 +455,8 @@ if TRAIN:
 # %% [markdown]
 # Dashed: what the network is told is a call. Whatever looks like one and has no line is a
 # counterexample (or its turn lies before the scene begins). The network that we build next gives a
-# number every `HOP_S` seconds, its *score*. Next to a line the score shall be 1, elsewhere 0; in
-# between, up to 0.4 s away, it may be what it likes: the exact moment is not worth learning.
+# number every `SCORE_STEP_S` seconds, its *score*. Next to a line the score shall be 1, elsewhere
+# 0; in between, up to 0.4 s away, it may be what it likes: the exact moment is not worth learning.
 
 # %% [markdown]
 # ## 7 The network
@@ -544,7 +549,7 @@ fits = {}
 if TRAIN:
     for name, front in FRONTENDS.items():
         fits[name] = detection.fit_folds(
-            table, powers[name], turns[name], front, epochs=EPOCHS, seed=SEED
+            table, powers[name], turns[name], front, profile=BIRD, epochs=EPOCHS, seed=SEED
         )
         figure = plots.learning_curves(
             fits[name].histories, title=f"{name} spectrogram, {N_FOLDS} networks"
@@ -703,6 +708,7 @@ detection.write_labels(
     list(counts.durations),
     low_hz=frontend.frequencies[0],
     high_hz=frontend.frequencies[-1],
+    label="capuchinbird",
 )
 not_read = pd.concat([*errors, counts.errors], ignore_index=True)
 files.write_table(not_read, OUTPUT / "errors.csv")
@@ -812,11 +818,13 @@ if TRAIN and len(counts.events):
         y = audio.load(path, sr=frontend.sr, start_s=start_s, duration_s=6.5)
         alike = pd.Series(
             detection.resemblance(
-                frontend.power(y).T,
+                frontend.power(y),
                 at=round((turn_s - start_s) / frontend.hop_s),
                 clips=call_clips,
-                turns=turns[SPECTROGRAM][is_call],
+                landmarks=turns[SPECTROGRAM][is_call],
                 frontend=frontend,
+                before_s=1.2,
+                after_s=1.8,
             )
         )
         best = alike.groupby(call_sources).max().nlargest(2)
@@ -953,7 +961,7 @@ for first in range(0, len(doubtful), 40):
         start = max(0.0, event.start_s - 0.5)
         path = counts.paths[event.clip_name]
         y = audio.load(path, sr=frontend.sr, start_s=start, duration_s=4.5)
-        pictures.append(frontend.power(y).T)
+        pictures.append(frontend.power(y))
     plots.spectrograms(
         pictures,
         frontend,
@@ -985,7 +993,7 @@ if counts.durations:
         key = key[key < 600]
     n_steps = 1 + round(len(y) / frontend.sr / detector.step_s)
     figure = detection_plots.counted_recording(
-        frontend.power(y).T,
+        frontend.power(y),
         counts.scores[busiest][:n_steps],
         mine[mine["start_s"] < 600],
         frontend,
@@ -1012,8 +1020,8 @@ if len(counts.events):
 # - Ask whether the test holds copies of the training data, and count without them.
 # - Count events, report per recording, and say how far the threshold may move.
 #
-# **Try next:** `SPECTROGRAM = "linear"` · `HOP_S = 0.25`: which calls does a coarser score lose? ·
-# `settings=detection.SceneSettings(counterexamples=0)` in `detection.fit_folds`: what does the
+# **Try next:** `SPECTROGRAM = "linear"` · `SCORE_STEP_S = 0.25`: which calls does a coarser score
+# lose? · `settings=detection.SceneSettings(counterexamples=0)` in `detection.fit_folds`: what does the
 # network confuse then? · your own
 # recordings: `MODEL_PATH = "outputs/05_capuchin_call_counter/model.keras"`, and `DATA_DIR`.
 

@@ -14,9 +14,9 @@ from tqdm import tqdm
 from helpers import features, files
 from helpers.data import DataError
 from helpers.features import cache
+from helpers.files import replaced_folder
 from tools.batch.cluster import why
 from tools.batch.partitions import ROWS, batched, write_part
-from tools.files import replaced_folder
 
 CLIPS = 64  # in a task
 

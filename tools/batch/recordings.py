@@ -21,11 +21,11 @@ from tqdm import tqdm
 from helpers import env, files
 from helpers.audio import AudioError
 from helpers.detection import find_events
+from helpers.files import replaced_folder
 from tools.batch.cluster import why
 from tools.batch.ledger import Ledger
 from tools.batch.partitions import ROWS, batched, write_part
 from tools.command_line import UsageError
-from tools.files import replaced_folder
 
 FORMAT = 1  # raise it whenever the counts of a model would change
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tools.files import write_atomically
+from helpers.files import write_text
 from tools.running.summary import human_value, page_of
 
 SEED = "SEED"
@@ -87,7 +87,7 @@ distributed · <a href="index.html">all runs</a> · <a href="summary.csv">summar
 """
     body += "\n".join(parts) or '<p class="soft">No run is complete yet.</p>'
     page = output / "comparison.html"
-    write_atomically(page, page_of(f"Comparison of {output.name}", body, style=PICTURES))
+    write_text(page, page_of(f"Comparison of {output.name}", body, style=PICTURES))
     return page
 
 

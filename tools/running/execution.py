@@ -20,8 +20,8 @@ from nbconvert import HTMLExporter
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from helpers.env import cpu_count
+from helpers.files import write_text
 from tools.batch.cluster import why
-from tools.files import write_atomically
 from tools.running.faults import find_fault
 from tools.running.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager
 
@@ -166,7 +166,7 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
             "parameters": job.parameters,
             "variant": job.variant,
         }
-        write_atomically(job.folder / "complete.json", json.dumps(record, indent=1) + "\n")
+        write_text(job.folder / "complete.json", json.dumps(record, indent=1) + "\n")
     return job.result("failed" if reason else "ok", reason, metrics=metrics, **measured)
 
 
@@ -177,9 +177,9 @@ def _keep(notebook, job, *, root):
     )
     # Of a progress bar, only what it showed last.
     notebook, _ = CoalesceStreamsPreprocessor(enabled=True)(notebook, {})
-    write_atomically(job.folder / f"{job.name}.ipynb", nbformat.writes(notebook) + "\n")
+    write_text(job.folder / f"{job.name}.ipynb", nbformat.writes(notebook) + "\n")
     page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": job.name}})
-    write_atomically(job.folder / f"{job.name}.html", page)
+    write_text(job.folder / f"{job.name}.html", page)
 
 
 def read_metrics(folder):

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import nbformat
 
-from tools.files import write_atomically
+from helpers.files import write_text
 
 COLUMNS = ("notebook", "status", "reason", "seconds", "peak_memory_mib")
 
@@ -61,9 +61,9 @@ def write_summary(results, *, output, profile, swept=()):
 
     swept: parameters that differ between the runs of a notebook; each has a column.
     """
-    write_atomically(output / "summary.csv", _table(results, swept))
+    write_text(output / "summary.csv", _table(results, swept))
     page = output / "index.html"
-    write_atomically(page, _page(results, output=output, profile=profile))
+    write_text(page, _page(results, output=output, profile=profile))
     return page
 
 
