@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SILENCE = np.float32(1e-12)  # power that stands for nothing at all
+KNOTS = np.arange(6)  # of a random equaliser, evenly spread over the bands
+
 
 def long_enough(frames, n_frames):
     """Frames repeated from their beginning until there are n_frames; longer ones as they are.
@@ -40,10 +43,6 @@ def even_crops(frames, n_frames):
     spare = len(frames) - n_frames
     starts = np.linspace(0, spare, 1 + -(-2 * spare // n_frames)).round().astype(int)
     return np.stack([frames[start : start + n_frames] for start in starts])
-
-
-SILENCE = np.float32(1e-12)  # power that stands for nothing at all
-KNOTS = np.arange(6)  # of a random equaliser, evenly spread over the bands
 
 
 def warp(power, *, frequencies, pitch=1.0, stretch=1.0):
@@ -141,3 +140,35 @@ def spec_augment(rng, x, *, masks, fill):
         where = (slice(None),) * mask.axis + (slice(start, start + width),)
         x[where] = fill[where]
     return x
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far clips are changed before a network sees them. All 0: not at all.
+
+    mixed: share of the examples that are a mix of two clips. warped: share of the clips that are
+    played higher or lower (pitch_octaves at most) and longer or shorter (stretch_octaves).
+    equaliser_db: standard deviation of a random gain over frequency, another microphone. shifted:
+    cut at any place, with the end followed by the beginning. hidden: largest share of each axis
+    that SpecAugment hides, twice. A random gain would do nothing: the network takes the level off.
+    """
+
+    mixed: float = 0.7
+    warped: float = 0.5
+    pitch_octaves: float = 0.25
+    stretch_octaves: float = 0.3
+    equaliser_db: float = 4.0
+    shifted: bool = True
+    hidden: float = 0.12
+
+
+def mixup(a, b, label_a, label_b, *, share):
+    """Two sounds at once, the labels in the proportion of their amplitudes.
+
+    a, b: power of one shape. label_a, label_b: (n_classes,). share: of a, between 0 and 1. Both
+    sounds count as equally loud, so that the share says what is heard. Returns (power, label).
+    Zhang et al., mixup, 2018; in this form Tokozume et al., Learning from between-class examples,
+    2018. Built in 04_urbansound8k_cnn.
+    """
+    power = share**2 * a / loudness(a) + (1 - share) ** 2 * b / loudness(b)
+    return power, share * label_a + (1 - share) * label_b

@@ -5,11 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-from helpers import acquisition, data, download, files, inspection
-from helpers.layouts import DATASETS, DataError
-from helpers.published import PUBLISHED
-
-WAYS = {"archive": "archive", "kaggle": "Kaggle", "": "by hand"}
+from helpers import data, download, files, inspection
+from helpers.layouts import DataError
+from helpers.registry import DATASETS
 
 
 def main(argv=None):
@@ -40,7 +38,7 @@ def _parser():
     get = commands.add_parser("get", help="download a data set, then check it")
     get.add_argument("name")
     get.add_argument("--to", metavar="FOLDER", help="where to (default: data/NAME)")
-    get.add_argument("--url", default="", help="a zip file to take instead of the published one")
+    get.add_argument("--url", default="", help="a zip file to take instead of Kaggle's copy")
     get.add_argument("--sha256", default="", help="the checksum that the zip file must have")
     get.set_defaults(run=_get)
 
@@ -56,15 +54,12 @@ def _parser():
 def _list(arguments):
     rows = [("name", "title", "where it is", "published", "from", "licence")]
     for name, entry in DATASETS.items():
-        published, way = PUBLISHED[name], WAYS[acquisition.way(entry)]
-        if published.archive:
-            way += f" ({download.size(published.archive.n_bytes)})"
-        content = published.content or "–"
-        rows.append((name, entry.title, _place(name), content, way, entry.licence))
+        content = entry.content or "–"
+        rows.append((name, entry.title, _place(name), content, entry.source, entry.licence))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(map(str.ljust, row, widths)).rstrip())
-    print("\nGet one that comes from an archive or Kaggle: python -m helpers.data get NAME")
+    print("\nGet one that comes from Kaggle or as a zip file: python -m helpers.data get NAME")
     print("The others, and what to know about each: data_README.md")
     return 0
 
@@ -84,7 +79,7 @@ def _get(arguments):
     if found := _there(entry, folder):
         print(f"{entry.title} is in {files.short_path(folder)} already: nothing is downloaded.")
     else:
-        root = acquisition.get(entry, folder, url=arguments.url, sha256=arguments.sha256)
+        root = download.get(entry, folder, url=arguments.url, sha256=arguments.sha256)
         found = data.Dataset(entry.name, root, "local")
     result = inspection.inspect(found)
     print(inspection.report(result))
@@ -95,7 +90,7 @@ def _get(arguments):
 
 def _there(entry, folder):
     """The data set that a folder holds already, or None."""
-    if not folder.is_dir() or acquisition.is_empty(folder):
+    if not folder.is_dir() or download.is_empty(folder):
         return None
     try:
         found = data.find(entry.name, folder)
@@ -128,7 +123,7 @@ def _wanted(entry, folder):
                 return found
         except data.DataNotFoundError as error:
             first = first or error
-    way = f"python -m helpers.data get {entry.name}" if acquisition.way(entry) else "by hand"
+    way = f"python -m helpers.data get {entry.name}" if entry.is_downloadable else "by hand"
     raise first or DataError(
         f"{entry.title}: not here, give its folder or get it ({way}, see data_README.md)"
     )

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import acquisition, audio, env, files, parallel, synthesis
+from helpers import audio, download, env, files, parallel, synthesis
 from helpers.layouts import (
-    DATASETS,
     LISTED,
     SUFFIXES,
     DataError,
@@ -23,6 +22,7 @@ from helpers.layouts import (
     read_table,
     sound_files,
 )
+from helpers.registry import DATASETS
 from helpers.samples import item_rng
 
 # Where Kaggle mounts the data sets attached to a notebook; a rehearsal has it elsewhere.
@@ -58,8 +58,8 @@ def resolve(
 
     Looks, in this order, at: data_dir · the folder `name` in that of the environment variable
     AUDIO_DATA · Kaggle's mounts · data/<name> in the repository · the network, if `download`, see
-    `acquisition.get` · the synthetic sample of `sample_size`, which is made if need be. Never mixes
-    two.
+    `helpers.download` · the synthetic sample of `sample_size`, which is made if need be. Never
+    mixes two.
 
     require: the parts needed, of "clips" and "recordings" (None: all that the data set has); with
     ("recordings",) alone a given folder may also simply hold sound files. Returns a `Dataset`.
@@ -69,13 +69,13 @@ def resolve(
     entry, passed = named(name), []
     require = tuple(entry.parts) if require is None else tuple(require)
     found = _given(entry, data_dir, require) or _mounted(entry, require, passed)
-    if not found and download and acquisition.way(entry):
+    if not found and download and entry.is_downloadable:
         found = _downloaded(entry, require)
-    if not found and name not in synthesis.MAKERS:
+    if not found and not entry.synthesise:
         raise DataNotFoundError(f"{entry.title}: no folder is given.\n{_advice(entry)}")
     if not found:
         root = synthesis.default_root(name, sample_size)
-        synthesis.write(name, root, size=sample_size)
+        synthesis.write(entry.synthesise, root, size=sample_size)
         found = root, "synthetic"
     dataset = _dataset(name, *found)
     note = "".join(f" (passed over {files.short_path(p)}: not all of it is there)" for p in passed)
@@ -92,7 +92,7 @@ def find(name, data_dir="", *, require=None, sample_size="small"):
     entry = named(name)
     require = tuple(entry.parts) if require is None else tuple(require)
     found = _given(entry, data_dir, require) or _mounted(entry, require, [])
-    if not found and name in synthesis.MAKERS:
+    if not found and entry.synthesise:
         sample = synthesis.default_root(name, sample_size)
         found = (sample, "synthetic") if (sample / synthesis.MANIFEST).is_file() else None
     return _dataset(name, *found) if found else None
@@ -172,7 +172,7 @@ def _mounted(entry, require, passed):
 def _downloaded(entry, require):
     """(root, "download") of a copy that is now in data/<name>, or where Kaggle has mounted it."""
     try:
-        root = acquisition.get(entry, default_folder(entry.name), require=require)
+        root = download.get(entry, default_folder(entry.name), require=require)
     except DataError as error:
         raise DataNotFoundError(f"{error}.\n{_advice(entry)}") from error
     return root, "download"
@@ -184,14 +184,16 @@ def default_folder(name):
 
 
 def _advice(entry):
-    if not entry.kaggle:
-        sample = ", or leave it empty for the synthetic sample" * (entry.name in synthesis.MAKERS)
-        return f"Give DATA_DIR{sample} (see data_README.md, {entry.page})."
-    return (
-        f"Get it with `python -m helpers.data get {entry.name}`, or with "
-        f"`kaggle datasets download {entry.kaggle} --unzip -p data/{entry.name}` (see "
-        f"data_README.md, {entry.page}), or leave DATA_DIR empty for the synthetic sample."
-    )
+    ways = ["give DATA_DIR"]
+    if entry.is_downloadable:
+        ways = [f"get it with `python -m helpers.data get {entry.name}`"]
+    if entry.kaggle:
+        folder = f"data/{entry.name}"
+        ways.append(f"with `kaggle datasets download {entry.kaggle} --unzip -p {folder}`")
+    ways[-1] += f" (see data_README.md, {entry.page})"
+    if entry.synthesise:
+        ways.append("leave DATA_DIR empty for the synthetic sample")
+    return f"{ways[0][0].upper()}{', or '.join(ways)[1:]}."
 
 
 def _is_plain(folder, entry):
@@ -209,22 +211,34 @@ def clip_table(dataset, *, max_clips=0, seed=0):
     max_clips: so many at most (0: all; each label keeps one), in the proportions of the labels and
     from as many sources as possible, drawn by `seed`. Returns (table, errors). table: one row per
     clip, sorted by path: path (str), label, group (source recording), fold (-1: none yet),
-    duration_s (seconds), sample_rate (Hz), channels. errors: file (relative to the data set),
-    reason: it cannot be read, or the data set's table and its folders do not agree. Raises
+    duration_s (seconds), sample_rate (Hz), channels. errors: `files.ERRORS`, files named from
+    the data set: what cannot be read, and where its table and its folders do not agree. Raises
     DataError if a label has no clips, or none that can be read.
     """
     entry = DATASETS[dataset.name]
     table, faults = entry.list_clips(dataset.root)
+    if table.empty:
+        raise DataError(
+            f"{entry.title}: no clips in {files.short_path(dataset.root)}. Put sound files "
+            f"({' '.join(SUFFIXES)}) into {_clips_place(entry)}, or see data_README.md, "
+            f"{entry.page}."
+        )
     need_all_labels(table, dataset, "has no sound files")
     if 0 < max_clips < len(table):
         table = _sample(table, max_clips, np.random.default_rng(seed))
     table, errors = read_headers(table, root=dataset.root)
-    faults = pd.DataFrame(faults, columns=errors.columns)
-    reason = ""
     if len(errors):
-        reason = f"has no sound file that can be read (first: {errors.iloc[0, 1]})"
-    need_all_labels(table, dataset, reason)
-    return table, pd.concat([faults, errors], ignore_index=True)
+        first = errors["reason"].iloc[0]
+        need_all_labels(table, dataset, f"has no sound file that can be read (first: {first})")
+    return table, pd.concat([files.error_table(faults), errors], ignore_index=True)
+
+
+def _clips_place(entry):
+    """Where the clips of a data set belong, in words."""
+    if entry.names:
+        return f"it, named {' and '.join(entry.names.values())}"
+    elsewhere = "the folders that its table names" if entry.read_entries else "a folder each"
+    return " and ".join(entry.labels.values()) or elsewhere
 
 
 def read_headers(table, *, root):
@@ -275,15 +289,6 @@ def need_all_labels(table, dataset, problem):
     """Raises DataError if a label of the data set has no clips. problem: what its folder has."""
     entry, present = DATASETS[dataset.name], set(table["label"])
     where = files.short_path(dataset.root)
-    if not present and problem.startswith("has no sound files"):
-        elsewhere = "the folders that its table names" if entry.read_entries else "a folder each"
-        places = " and ".join(entry.labels.values()) or elsewhere
-        if entry.names:
-            places = f"it, named {' and '.join(entry.names.values())}"
-        raise DataError(
-            f"{entry.title}: no clips in {where}. Put sound files ({' '.join(SUFFIXES)}) into "
-            f"{places}, or see data_README.md, {entry.page}."
-        )
     if not present:
         raise DataError(f"{entry.title}: {where} {problem}")
     needed = {**entry.labels, **entry.names}
@@ -474,8 +479,8 @@ def hold_out(table, *, share=0.3, seed=0):
     share: of a label's clips that are tested, between 0 and 1; met as nearly as its sources allow.
     What is tested of a label depends on it and the seed, not on other labels or the rows' order.
     Returns (table, errors). table: a copy, index from 0, with a bool column `held_out`, without the
-    labels that have one source only. errors: file (the label), reason, of those. Raises DataError
-    if no label is left.
+    labels that have one source only. errors: `files.ERRORS` of those, file: the label. Raises
+    DataError if no label is left.
     """
     if not 0 < share < 1:
         raise ValueError(f"{share=}: it lies between 0 and 1")
@@ -490,7 +495,7 @@ def hold_out(table, *, share=0.3, seed=0):
         chosen = sizes.index[_nearest_part(sizes.tolist(), share * len(rows))]
         tested += rows.index[rows["group"].isin(chosen)].tolist()
     reason = "a single recording: it cannot be both trained on and tested, add another"
-    errors = pd.DataFrame([(label, reason) for label in alone], columns=["file", "reason"])
+    errors = files.error_table(files.Fault("single source", label, reason) for label in alone)
     if not tested:
         raise DataError(f"nothing can be held out: each of {len(alone)} labels has {reason}")
     table = table.assign(held_out=table.index.isin(tested))
@@ -510,12 +515,7 @@ def _nearest_part(sizes, total):
     return sums[min(sums, key=lambda made: abs(made - total))]
 
 
-def main(argv=None):
-    """The command line, see `helpers.commands`. Returns the exit status."""
-    from helpers import commands  # which is made of what stands on this module
-
-    return commands.main(argv)
-
-
 if __name__ == "__main__":
+    from helpers.commands import main  # which stands on this module
+
     raise SystemExit(main())

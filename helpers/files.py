@@ -6,13 +6,14 @@ import os
 import shutil
 import uuid
 from contextlib import contextmanager
+from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from helpers.env import repository_root
+from helpers import env
 
 
 def printable(text):
@@ -28,7 +29,7 @@ def short_path(path, *, root=None):
     with forward slashes, see `printable`.
     """
     path = Path(os.path.abspath(path))
-    bases = [repository_root(), Path.cwd()]
+    bases = [env.repository_root(), Path.cwd()]
     if root is not None:
         bases.insert(0, Path(os.path.abspath(root)))
     for base in bases:
@@ -38,6 +39,35 @@ def short_path(path, *, root=None):
     else:
         short = path.as_posix() if len(path.parts) <= 4 else "/".join(("…", *path.parts[-3:]))
     return printable(short)
+
+
+ERRORS = ["file", "reason", "fault"]  # of what could not be used: `reason` is for people
+
+# How the detail of a fault reads; that of any other kind is a sentence already.
+WORDS = {
+    "missing": "listed in {}, but not there",
+    "not listed": "not listed in {}",
+    "misnamed": "its name is not {}",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a file of a data set.
+
+    kind: "damaged", "missing", "not listed", "misnamed", "metadata" or "single source". file: its
+    name, as people should read it. detail: for "missing" and "not listed" the name of the table,
+    for "misnamed" what it should be called, for any other kind what is wrong, in words.
+    """
+
+    kind: str
+    file: str
+    detail: str
+
+    @property
+    def reason(self):
+        """What is wrong, in words."""
+        return WORDS.get(self.kind, "{}").format(self.detail)
 
 
 class FileError(Exception):
@@ -53,9 +83,27 @@ class FileError(Exception):
 
 
 def error_table(errors, *, root=None):
-    """Errors (`FileError`) as a table `file, reason`. root: folder that files are named from."""
-    rows = [(short_path(error.path, root=root), error.reason) for error in errors]
-    return pd.DataFrame(rows, columns=["file", "reason"])
+    """Faults, and errors of files, as a table with the columns ERRORS.
+
+    errors: iterable of `Fault` and `FileError`. root: folder that the files of errors are named
+    from, see `short_path`.
+    """
+    faults = [
+        Fault("damaged", short_path(error.path, root=root), error.reason)
+        if isinstance(error, FileError)
+        else error
+        for error in errors
+    ]
+    return pd.DataFrame([(f.file, f.reason, f.kind) for f in faults], columns=ERRORS)
+
+
+def human_size(n_bytes):
+    """A number of bytes as text: 1234 → "1.23 kB", 2500000 → "2.5 MB"."""
+    for unit in ("B", "kB", "MB"):
+        if n_bytes < 999.5:  # what is more would be rounded to 1e+03
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.3g} GB"
 
 
 @contextmanager

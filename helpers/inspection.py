@@ -9,8 +9,8 @@ import pandas as pd
 from helpers import audio, data, files, parallel
 from helpers.audio import quality
 from helpers.files import short_path
-from helpers.layouts import DATASETS, ENTRY, DataError, folders_below, sound_files
-from helpers.published import PUBLISHED
+from helpers.layouts import ENTRY, DataError, folders_below, sound_files
+from helpers.registry import DATASETS
 
 # The faults that break the contract; `quality` has others, which a published set may well have.
 PROBLEMS = ("damaged", "missing", "not listed", "misnamed", "wrong length", "metadata")
@@ -105,7 +105,7 @@ def _clips(dataset, decode):
         return _Look(notes=["no clips are here"])
     rows = _rows(entry, root)
     there, told = entry.list_clips(root)
-    told = pd.DataFrame(told, columns=["file", "reason"])
+    told = files.error_table(told)
     folders = {Path(path).parent for path in there["path"]}
     folders |= {(root / file).parent for file in told["file"]}
     rows = rows.assign(here=_keys(rows).isin(_keys_of(there, root)))
@@ -144,10 +144,7 @@ def _rows(entry, root):
     """The rows of a data set's own table: ENTRY. None where it has no table."""
     if entry.read_entries is None:
         return pd.DataFrame(columns=ENTRY)
-    rows = entry.read_entries(root)
-    if entry.name == "esc10":  # its table is that of ESC-50
-        rows = rows[rows["label"].isin(PUBLISHED["esc10"].clips)]
-    return rows.reset_index(drop=True)
+    return entry.read_entries(root)
 
 
 def _keys(rows):
@@ -187,7 +184,7 @@ def _measured(table, root):
 
 def _counted(dataset, rows, there, table):
     """Rows of `Inspection.counts`: folds, classes, all clips."""
-    published = {} if dataset.source == "synthetic" else PUBLISHED[dataset.name].clips
+    published = {} if dataset.source == "synthetic" else DATASETS[dataset.name].published
     listed = rows["label"].value_counts().to_dict() if len(rows) else published
 
     def count(part, column, value, n_listed):
@@ -205,7 +202,7 @@ def _counted(dataset, rows, there, table):
 
 
 def _clip_notes(dataset, rows, absent, there):
-    notes, published = [], PUBLISHED[dataset.name].clips
+    notes, published = [], DATASETS[dataset.name].published
     total, n_rows = sum(published.values()), len(rows) or len(there)
     if absent:
         notes.append(f"left out: fold{'s' * (len(absent) > 1)} {', '.join(absent)}")
@@ -242,10 +239,7 @@ def _recordings(dataset, decode):
         read, paths, desc="Recordings", unit="file", progress=decode or len(paths) >= 300
     )
     errors = [one for one in found if isinstance(one, audio.AudioError)]
-    faults = [
-        _fault(dataset, dataset.root / file, "damaged", reason)
-        for file, reason in files.error_table(errors, root=dataset.root).itertuples(index=False)
-    ]
+    faults = [_fault(dataset, error.path, "damaged", error.reason) for error in errors]
     look = _Look(folders={path.parent for path in paths})
     try:
         keys = [key for key in data.answer_key(dataset) if key is not None]
@@ -254,7 +248,7 @@ def _recordings(dataset, decode):
     named = set().union(*(key["clip_name"] for key in keys))
     if absent := sorted(named - {path.name for path in paths}):
         look.notes.append(f"{len(absent)} recordings of the key are not here, {absent[0]} first")
-    n_published = PUBLISHED[dataset.name].recordings
+    n_published = DATASETS[dataset.name].n_recordings
     n_listed = n_published if n_published and dataset.source != "synthetic" else pd.NA
     look.counts.append(("recordings", n_listed, len(paths), len(paths) - len(errors)))
     look.faults = pd.concat([NONE, *faults], ignore_index=True)

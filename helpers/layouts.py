@@ -1,22 +1,19 @@
-"""How each data set lies on disk: what it is known by, and what its folders and tables say.
+"""How each data set lies on disk: what its folders and tables say, and where they disagree.
 
-Nothing is opened here but folders and csv files.
+Nothing is opened here but folders and csv files. `registry` says which data set lies in which way.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from helpers import files
+from helpers.files import Fault
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 LISTED = ("path", "label", "group", "fold")  # of a clip, known before the file is opened
-
 
 # Of a clip, as the data set's own table has it: the folder that it is in (relative to the root),
 # its file's name without the suffix, what it is and its fold (text, "" where nothing is said), its
@@ -28,41 +25,11 @@ class DataError(Exception):
     """A data set that cannot be used as it is; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What is known of a data set before it is found.
-
-    parts: part ("clips", "recordings") → what must be there, each a tuple of names that it may
-    have. list_clips: root → (table with the columns LISTED, list of (file, reason) of what is not
-    as its table says). read_entries: root → what its own table says of each clip, see `ENTRY`; None
-    where a data set has no table. kaggle: "owner/slug", or "". page: its heading in data_README.md.
-    labels: label → folder, where folders are what labels the clips: then none may be missing.
-    names: label → file name (<n>: a number), where names are; the same holds. recordings: folder.
-    """
-
-    name: str
-    title: str
-    parts: dict
-    list_clips: Callable
-    kaggle: str
-    licence: str
-    page: str
-    read_entries: Callable | None = None
-    labels: dict = field(default_factory=dict)
-    names: dict = field(default_factory=dict)
-    recordings: str = ""
-
-    def needs(self, require):
-        """What a use of the data set needs: a list of tuples of names, any of which will do."""
-        if unknown := set(require) - set(self.parts):
-            raise ValueError(f"require={require}: {unknown} is none of {sorted(self.parts)}")
-        return [names for part in require for names in self.parts[part]]
-
-
 def find_roots(folder, entry, require):
     """Where in a folder a data set lies: [the folder itself], else those directly inside it.
 
-    entry: `DatasetInfo`. require: its parts that must be there. [] also if it cannot be read.
+    entry: `registry.DatasetInfo`. require: its parts that must be there. Returns [] also if the
+    folder cannot be read.
     """
     needed = entry.needs(require)
 
@@ -93,7 +60,7 @@ def sound_files(folder):
 
 
 def is_litter(path):
-    """True for what the file manager or the archive left behind."""
+    """True for what a file manager or an archive left behind."""
     return path.name.startswith(".") or path.name == "__MACOSX"
 
 
@@ -145,7 +112,8 @@ CAPUCHIN_CLIPS = {
 }
 
 
-def _capuchin_clips(root):
+def capuchin_clips(root):
+    """The clips in their two folders; a source is what a file name says before -N."""
     paths = [
         (p, label) for label, place in CAPUCHIN_CLIPS.items() for p in sound_files(root / place)
     ]
@@ -163,7 +131,7 @@ def _capuchin_clips(root):
 CATSDOGS_NAMES = {"cat": "cat_<n>", "dog": "dog_barking_<n>"}
 
 
-def _catsdogs_clips(root):
+def catsdogs_clips(root):
     """The clips at any depth, and the files of another name.
 
     Each stem counts once, in the uppermost folder: those below hold copies, sorted for training.
@@ -177,7 +145,7 @@ def _catsdogs_clips(root):
             found.setdefault(path.stem, (path, labels[0]))
         else:
             inside = files.printable(path.relative_to(root).as_posix())
-            faults.append((inside, f"its name is not {' or '.join(CATSDOGS_NAMES.values())}"))
+            faults.append(Fault("misnamed", inside, " or ".join(CATSDOGS_NAMES.values())))
     table = pd.DataFrame(
         {
             "path": _paths(path for path, _ in found.values()),
@@ -207,19 +175,16 @@ def _listed_clips(root, table, listed_in, folders):
     found = [present[folder].pop(stem, None) for folder, stem in places]
     again = pd.Series(places, dtype=object).duplicated()
     faults = [
-        (
-            f"{folder}/{name}",
-            f"listed more than once in {listed_in}"
-            if twice
-            else f"listed in {listed_in}, but not there",
-        )
+        Fault("metadata", f"{folder}/{name}", f"listed more than once in {listed_in}")
+        if twice
+        else Fault("missing", f"{folder}/{name}", listed_in)
         for folder, name, path, twice in zip(
             table["folder"], table["name"], found, again, strict=True
         )
         if path is None
     ]
     faults += [
-        (f"{folder}/{files.printable(path.name)}", f"not listed in {listed_in}")
+        Fault("not listed", f"{folder}/{files.printable(path.name)}", listed_in)
         for folder, paths in present.items()
         for path in paths.values()
     ]
@@ -249,7 +214,8 @@ def _urbansound8k_table(root):
     return table.assign(folder=prefix + "fold" + _texts(table["fold"])), listed_in
 
 
-def _urbansound8k_clips(root):
+def urbansound8k_clips(root):
+    """The clips of the folds that are there, and what table and folders disagree on."""
     table, listed_in = _urbansound8k_table(root)
     clips = pd.DataFrame(
         {
@@ -263,7 +229,8 @@ def _urbansound8k_clips(root):
     return _listed_clips(root, clips, listed_in, sorted(set(clips["folder"])))
 
 
-def _urbansound8k_entries(root):
+def urbansound8k_entries(root):
+    """The rows of its table, see ENTRY."""
     table, _ = _urbansound8k_table(root)
     stems = _stems(_texts(table["slice_file_name"]))
     problems = _Problems(table)
@@ -294,7 +261,8 @@ def _esc_table(root):
     return read_table(root / listed_in, columns), listed_in, folder
 
 
-def _esc_clips(root, *, only_esc10=False):
+def esc_clips(root, *, only_esc10=False):
+    """As `urbansound8k_clips`. only_esc10: the ten classes of ESC-10 alone."""
     table, listed_in, folder = _esc_table(root)
     chosen = pd.DataFrame(
         {
@@ -307,14 +275,19 @@ def _esc_clips(root, *, only_esc10=False):
     )
     clips, faults = _listed_clips(root, chosen, listed_in, [folder])
     if only_esc10:
-        in_esc10 = set(chosen["label"][table["esc10"].astype(str).str.lower() == "true"])
+        in_esc10 = _labels_of_esc10(table)
         clips = clips[clips["label"].isin(in_esc10)].reset_index(drop=True)
         names = set(chosen["name"][chosen["label"].isin(in_esc10)])
-        faults = [fault for fault in faults if Path(fault[0]).name in names]
+        faults = [fault for fault in faults if Path(fault.file).name in names]
     return clips, faults
 
 
-def _esc_entries(root):
+def _labels_of_esc10(table):
+    return set(_texts(table["category"])[table["esc10"].astype(str).str.lower() == "true"])
+
+
+def esc_entries(root, *, only_esc10=False):
+    """The rows of its table, see ENTRY. only_esc10: those of the ten classes of ESC-10."""
     table, _, folder = _esc_table(root)
     stems = _stems(_texts(table["filename"]))
     problems = _Problems(table)
@@ -322,7 +295,10 @@ def _esc_entries(root):
     problems.compare(stems, ("fold", "src_file", "take", "target"))
     if "target" in table:
         problems.need_one_name("target", "category")
-    return _entries(folder, stems, table["category"], table["fold"], ESC_S, problems)
+    entries = _entries(folder, stems, table["category"], table["fold"], ESC_S, problems)
+    if only_esc10:
+        entries = entries[entries["label"].isin(_labels_of_esc10(table))].reset_index(drop=True)
+    return entries
 
 
 def _entries(folder, stems, labels, folds, lengths, problems):
@@ -373,7 +349,7 @@ class _Problems:
 # --- a folder for each label ----------------------------------------------------------------------
 
 
-def _clips_in_folders(root, groups_of):
+def clips_in_folders(root, groups_of):
     """<label>/**/<clip>, and no faults.
 
     groups_of: (label's folder, {folder, itself or below it: the clips in it}) → a group for each.
@@ -402,7 +378,7 @@ def folders_below(top):
     return [top, *(path for path, bad in zip(below, litter, strict=True) if not bad)]
 
 
-def _class_groups(top, places):
+def class_groups(top, places):
     """What lies in one folder below the class is of one source; so are clips directly in it whose
     names differ in a last -N only, unless that leaves the class one source."""
     names_tell = len(places) > 1 or len({_source(path) for path in places.get(top, [])}) > 1
@@ -415,88 +391,10 @@ def _class_groups(top, places):
     return groups
 
 
-def _speaker_groups(top, places):
+def speaker_groups(top, places):
     """Two folders with clips and more are sessions; in a single one each clip is for itself."""
     groups = []
     for place, paths in places.items():
         session = place.relative_to(top.parent)
         groups += [session if len(places) > 1 else session / path.stem for path in paths]
     return [files.printable(group.as_posix()) for group in groups]
-
-
-ESC50 = DatasetInfo(
-    name="esc50",
-    title="ESC-50",
-    parts={"clips": [ESC_TABLES]},
-    list_clips=_esc_clips,
-    read_entries=_esc_entries,
-    kaggle="mmoreaux/environmental-sound-classification-50",
-    licence="CC BY-NC 3.0",
-    page="esc50",
-)
-
-DATASETS = {
-    entry.name: entry
-    for entry in (
-        DatasetInfo(
-            name="capuchin",
-            title="Capuchinbird calls (Z by HP Unlocked Challenge 3)",
-            parts={
-                "clips": [(folder,) for folder in CAPUCHIN_CLIPS.values()],
-                "recordings": [("Forest Recordings",)],
-            },
-            labels=CAPUCHIN_CLIPS,
-            list_clips=_capuchin_clips,
-            recordings="Forest Recordings",
-            kaggle="kenjee/z-by-hp-unlocked-challenge-3-signal-processing",
-            licence="Xeno-canto and freesoundslibrary: non-commercial, no redistribution",
-            page="capuchin",
-        ),
-        DatasetInfo(
-            name="urbansound8k",
-            title="UrbanSound8K",
-            parts={"clips": [URBAN_TABLES]},
-            list_clips=_urbansound8k_clips,
-            read_entries=_urbansound8k_entries,
-            kaggle="chrisfilo/urbansound8k",
-            licence="CC BY-NC 3.0",
-            page="urbansound8k",
-        ),
-        ESC50,
-        replace(
-            ESC50,
-            name="esc10",
-            title="ESC-10, a part of ESC-50",
-            list_clips=partial(_esc_clips, only_esc10=True),
-            licence="CC BY 3.0",
-        ),
-        DatasetInfo(
-            name="catsdogs",
-            title="Audio Cats and Dogs",
-            parts={"clips": []},
-            names=CATSDOGS_NAMES,
-            list_clips=_catsdogs_clips,
-            kaggle="mmoreaux/audio-cats-and-dogs",
-            licence="CC BY-SA 3.0",
-            page="catsdogs",
-        ),
-        DatasetInfo(
-            name="folders",
-            title="Your own clips, a folder for each class",
-            parts={"clips": []},
-            list_clips=partial(_clips_in_folders, groups_of=_class_groups),
-            kaggle="",
-            licence="your own",
-            page="folders",
-        ),
-        DatasetInfo(
-            name="speakers",
-            title="Speakers (a folder of recordings for each)",
-            parts={"clips": []},
-            list_clips=partial(_clips_in_folders, groups_of=_speaker_groups),
-            kaggle="",
-            licence="your own",
-            page="speakers",
-        ),
-    )
-}

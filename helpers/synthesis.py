@@ -9,20 +9,47 @@ import os
 import shutil
 import time
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import city, crowd, forest, pets
 
 MANIFEST = "synthetic.json"
-MAKERS = {
-    "capuchin": (forest, forest.build),
-    "urbansound8k": (city, city.build_urbansound8k),
-    "esc50": (city, city.build_esc50),
-    "esc10": (city, city.build_esc50),  # the same files: the layout picks out its ten classes
-    "catsdogs": (pets, pets.build_catsdogs),
-    "speakers": (crowd, crowd.build_speakers),
-}
 SIZES = ("small", "full")
+
+
+@dataclass(frozen=True)
+class Generator:
+    """How samples of a data set are made.
+
+    name: of the data set. build: (folder, *, size, seed, progress), fills an empty folder in the
+    layout of the real one. version: data sets of another version are rebuilt. sizes: name → plan,
+    among them SIZES.
+    """
+
+    name: str
+    build: Callable
+    version: int
+    sizes: dict
+
+    def __post_init__(self):
+        if missing := set(SIZES) - set(self.sizes):
+            raise ValueError(f"the generator of {self.name!r} lacks the sizes {sorted(missing)}")
+
+
+GENERATORS = {
+    generator.name: generator
+    for generator in (
+        Generator("capuchin", forest.build, forest.VERSION, forest.SIZES),
+        Generator("urbansound8k", city.build_urbansound8k, city.VERSION, city.SIZES),
+        Generator("esc50", city.build_esc50, city.VERSION, city.SIZES),
+        # The same files: the layout picks out its ten classes.
+        Generator("esc10", city.build_esc50, city.VERSION, city.SIZES),
+        Generator("catsdogs", pets.build_catsdogs, pets.VERSION, pets.SIZES),
+        Generator("speakers", crowd.build_speakers, crowd.VERSION, crowd.SIZES),
+    )
+}
 
 
 def default_root(name, size):
@@ -64,19 +91,19 @@ def _publish(folder, root, manifest):
         shutil.rmtree(old, ignore_errors=True)
 
 
-def write(name, root, *, size="small", seed=0, progress=True):
+def write(generator, root, *, size="small", seed=0, progress=True):
     """Write a data set in the layout of the real one, with its answer key.
 
-    name: key of MAKERS. root: folder; kept if it holds this version, size and seed, replaced if it
-    holds another sample. size: one of SIZES. seed: int, the same seed gives the same bytes.
-    progress: show a bar. Returns root as a Path; the folder appears complete or not at all. Raises
-    ValueError for an unknown size, FileExistsError if root holds anything but a sample.
+    generator: `Generator`. root: folder; kept if it holds this version, size and seed, replaced if
+    it holds another sample. size: key of the generator's sizes. seed: int, the same
+    seed gives the same bytes. progress: show a bar. Returns root as a Path; the folder appears
+    complete or not at all. Raises ValueError for an unknown size, FileExistsError if root holds
+    anything but a sample.
     """
-    module, build = MAKERS[name]
-    if size not in module.SIZES:
-        raise ValueError(f"no size {size!r}; known: {', '.join(module.SIZES)}")
+    if size not in generator.sizes:
+        raise ValueError(f"no size {size!r}; known: {', '.join(generator.sizes)}")
     root = Path(root)
-    manifest = {"generator": module.VERSION, "name": name, "size": size, "seed": seed}
+    manifest = {"generator": generator.version, "name": generator.name, "size": size, "seed": seed}
     if _manifest(root) == manifest:
         return root
     if root.exists() and _manifest(root) is None and any(root.iterdir()):
@@ -87,7 +114,7 @@ def write(name, root, *, size="small", seed=0, progress=True):
             shutil.rmtree(stale, ignore_errors=True)
     folder = root.parent / f".{root.name}-partial-{uuid.uuid4().hex}"
     try:
-        build(folder, size=size, seed=seed, progress=progress)
+        generator.build(folder, size=size, seed=seed, progress=progress)
         (folder / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")
         _publish(folder, root, manifest)
     finally:
@@ -97,13 +124,14 @@ def write(name, root, *, size="small", seed=0, progress=True):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m helpers.synthesis", description=__doc__)
-    parser.add_argument("name", choices=list(MAKERS))
+    parser.add_argument("name", choices=list(GENERATORS))
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--root", help="folder to write (default: data/synthetic/<name>-<size>)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     root = args.root or default_root(args.name, args.size)
-    print(os.path.relpath(write(args.name, root, size=args.size, seed=args.seed)))
+    root = write(GENERATORS[args.name], root, size=args.size, seed=args.seed)
+    print(os.path.relpath(root))
 
 
 if __name__ == "__main__":

@@ -182,7 +182,7 @@ def test_a_counterexample_is_never_empty_and_never_the_call(seed, n, data):
     turn = data.draw(st.integers(0, n - 1))
     power = call(n, turn)
     other = BIRD.counterexample(
-        np.random.default_rng(seed), power, turn=turn, frequencies=FREQUENCIES
+        np.random.default_rng(seed), power, landmark=turn, frequencies=FREQUENCIES
     )
     assert len(other) > 0 and other.shape[1] == FRONTEND.n_bands
     assert not (len(other) == n and np.array_equal(other, power))
@@ -356,7 +356,7 @@ def test_with_settings_changes_nothing_else():
     assert (other.settings.gap_s, other.settings.augment) == (9.0, False)
     assert mix.settings == SceneSettings() and other.settings.level_db == mix.settings.level_db
     assert other.calls is mix.calls and other.backgrounds is mix.backgrounds
-    assert other.frontend is mix.frontend and other.turns is mix.turns
+    assert other.frontend is mix.frontend and other.landmarks is mix.landmarks
     with pytest.raises(TypeError):
         mix.with_settings(no_such_setting=1)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from helpers import audio, data, everyday, features, forest, synthesis
+from helpers import audio, data, everyday, features, forest, registry, synthesis
 
 SR = 16_000
 
@@ -15,12 +15,14 @@ SR = 16_000
 @pytest.fixture(scope="module")
 def urban(tmp_path_factory):
     root = tmp_path_factory.mktemp("urban") / "urbansound8k"
-    return synthesis.write("urbansound8k", root, progress=False)
+    return synthesis.write(synthesis.GENERATORS["urbansound8k"], root, progress=False)
 
 
 @pytest.fixture(scope="module")
 def esc(tmp_path_factory):
-    return synthesis.write("esc50", tmp_path_factory.mktemp("esc") / "esc50", progress=False)
+    return synthesis.write(
+        synthesis.GENERATORS["esc50"], tmp_path_factory.mktemp("esc") / "esc50", progress=False
+    )
 
 
 def table_of(name, root):
@@ -35,8 +37,8 @@ def digest(root):
 
 @pytest.mark.parametrize("name", ["urbansound8k", "esc50"])
 def test_the_same_seed_gives_the_same_bytes(name, urban, esc, tmp_path):
-    again = synthesis.write(name, tmp_path / "again", progress=False)
-    other = synthesis.write(name, tmp_path / "other", seed=1, progress=False)
+    again = synthesis.write(synthesis.GENERATORS[name], tmp_path / "again", progress=False)
+    other = synthesis.write(synthesis.GENERATORS[name], tmp_path / "other", seed=1, progress=False)
     mine = {"urbansound8k": urban, "esc50": esc}[name]
     assert digest(mine) == digest(again) != digest(other)
 
@@ -137,7 +139,7 @@ def test_the_classes_can_be_told_apart_but_not_without_effort(urban):
 
 
 def test_every_data_set_but_your_own_classes_has_a_sample():
-    assert set(synthesis.MAKERS) == set(data.DATASETS) - {"folders"}
-    for module, _ in synthesis.MAKERS.values():
-        assert set(synthesis.SIZES) <= set(module.SIZES)
+    made = {name: entry.synthesise for name, entry in registry.DATASETS.items() if entry.synthesise}
+    assert made == synthesis.GENERATORS and set(made) == set(registry.DATASETS) - {"folders"}
+    assert all(name == generator.name for name, generator in made.items())
     assert forest.SIZES

@@ -12,6 +12,7 @@ from scipy.special import log_softmax, softmax
 
 from helpers import audio, augmentation, data, env, evaluation, models, training
 from helpers.features import ClipInput, Frontend
+from helpers.files import ERRORS
 from helpers.models import ClipClassifier, classifiers, prediction
 
 MEL = Frontend(sr=8000, n_fft=256, hop_length=80, n_mels=16)
@@ -416,7 +417,7 @@ def test_without_a_good_file_the_table_is_empty(fitted, folder):
     for paths in ([], bad):
         table, errors = models.classify(paths, model, root=folder, progress=False)
         assert table.columns.tolist() == COLUMNS and table.empty
-        assert errors.columns.tolist() == ["file", "reason"]
+        assert errors.columns.tolist() == ERRORS
         assert errors["file"].tolist() == [path.name for path in paths]
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from helpers import audio, detection, env, evaluation, models
 from helpers.detection import count_calls, counting, density
 from helpers.features import Frontend
+from helpers.files import ERRORS
 
 RATE = 8000
 
@@ -130,7 +131,7 @@ def test_bad_files_have_a_reason_and_no_count(counted, name):
 
 def test_the_tables_belong_together(counted, tone_detector):
     assert list(counted.events.columns) == ["clip_name", "start_s", "end_s", "score"]
-    assert list(counted.errors.columns) == ["file", "reason"]
+    assert list(counted.errors.columns) == ERRORS
     assert counted.errors["file"].tolist() == sorted(BAD)
     per_name = counted.events.groupby("clip_name", sort=False).size()
     known = counted.results.dropna().set_index("clip_name")["call_count"]

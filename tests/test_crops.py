@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import audio, augmentation, features
-from helpers.audio import reading
 from helpers.augmentation import Mask
 from helpers.features import ClipInput, Frontend
 from helpers.training import CropBatches
@@ -108,7 +107,7 @@ def decoded(monkeypatch):
     """How often each file is decoded."""
     count, load = Counter(), audio.load
     monkeypatch.setattr(
-        reading, "load", lambda path, **rate: count.update([path.name]) or load(path, **rate)
+        audio, "load", lambda path, **rate: count.update([path.name]) or load(path, **rate)
     )
     return count
 

@@ -23,7 +23,9 @@ def root(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(crowd.SIZES, "medium", MEDIUM)
         folder = tmp_path_factory.mktemp("crowd") / "speakers"
-        return synthesis.write("speakers", folder, size="medium", progress=False)
+        return synthesis.write(
+            synthesis.GENERATORS["speakers"], folder, size="medium", progress=False
+        )
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,15 @@ def digest(root):
 def test_the_same_seed_gives_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setitem(crowd.SIZES, "tiny", TINY)
     one, again, other = (
-        digest(synthesis.write("speakers", tmp_path / name, size="tiny", seed=seed, progress=False))
+        digest(
+            synthesis.write(
+                synthesis.GENERATORS["speakers"],
+                tmp_path / name,
+                size="tiny",
+                seed=seed,
+                progress=False,
+            )
+        )
         for name, seed in (("one", 3), ("again", 3), ("other", 4))
     )
     assert one == again != other

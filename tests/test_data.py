@@ -13,7 +13,8 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import audio, data, env, files
+from helpers import audio, data, env, files, registry
+from helpers.files import ERRORS
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "capuchin"
 CAPUCHIN, OTHER, FOREST = (
@@ -52,7 +53,8 @@ def places(monkeypatch, tmp_path):
         data.synthesis, "default_root", lambda n, s: tmp_path / "sample" / f"{n}-{s}"
     )
 
-    def write(name, root, *, size="small", seed=0, progress=True):
+    def write(generator, root, *, size="small", seed=0, progress=True):
+        assert generator.name == "capuchin"
         capuchin(root)
         (root / data.synthesis.MANIFEST).write_text("{}")
 
@@ -78,7 +80,7 @@ def test_the_order_of_the_places(places, monkeypatch, capsys):
         return found.source, found.root.relative_to(places).as_posix()
 
     given = ""
-    owner, slug = data.DATASETS["capuchin"].kaggle.split("/")
+    owner, slug = registry.DATASETS["capuchin"].kaggle.split("/")
     assert taken() == ("synthetic", "sample/capuchin-small")
     capuchin(places / "repository" / "data" / "capuchin")
     assert taken() == ("local", "repository/data/capuchin")
@@ -110,7 +112,7 @@ def test_a_given_folder_without_the_data_set(places, parts):
         data.resolve("capuchin", places / "given")
     text = str(caught.value)
     for word in (CAPUCHIN, OTHER, FOREST, "in the given folder given", "kaggle datasets download",
-                 data.DATASETS["capuchin"].kaggle, "data_README.md"):  # fmt: skip
+                 registry.DATASETS["capuchin"].kaggle, "data_README.md"):  # fmt: skip
         assert word in text
     assert (parts[-1] if parts else "nothing in it") in text
     assert str(places) not in text
@@ -202,7 +204,7 @@ def test_download_only_when_asked_for(places, monkeypatch):
     )
     assert data.resolve("capuchin").source == "synthetic" and not calls
     found = data.resolve("capuchin", download=True)
-    assert found.source == "download" and calls == [data.DATASETS["capuchin"].kaggle]
+    assert found.source == "download" and calls == [registry.DATASETS["capuchin"].kaggle]
 
 
 def test_a_download_that_fails(places, monkeypatch):
@@ -216,7 +218,9 @@ def test_a_download_that_fails(places, monkeypatch):
     monkeypatch.setitem(
         sys.modules, "kagglehub", types.SimpleNamespace(dataset_download=dataset_download)
     )
-    with pytest.raises(data.DataNotFoundError, match="download failed .*no route"):
+    with pytest.raises(
+        data.DataNotFoundError, match="connection to www.kaggle.com failed .*is there a network"
+    ):
         data.resolve("capuchin", download=True)
 
 
@@ -256,7 +260,7 @@ def test_clip_table(dataset):
     assert sorted(groups["other"]) == ["night-owl-a", "night-owl-b", "night-owl-c"]
     assert (table["fold"] == -1).all() and (table["duration_s"] == 0.1).all()
     assert (table["sample_rate"] == 8000).all() and (table["channels"] == 1).all()
-    assert errors.empty and list(errors.columns) == ["file", "reason"]
+    assert errors.empty and list(errors.columns) == ERRORS
 
 
 def test_what_is_no_clip_is_left_out(dataset):
@@ -276,7 +280,8 @@ def test_unreadable_clips_are_listed_and_the_rest_stays(dataset):
     (dataset.root / OTHER / "text-0.wav").write_text("no sound " * 20)
     table, errors = data.clip_table(dataset)
     assert len(table) == 14
-    assert dict(errors.itertuples(index=False)) == {
+    assert set(errors["fault"]) == {"damaged"}
+    assert dict(zip(errors["file"], errors["reason"], strict=True)) == {
         f"{CAPUCHIN}/XC100-0.wav": "empty file (0 bytes): copy or download it again",
         f"{OTHER}/text-0.wav": "text, not audio",
     }
@@ -507,7 +512,7 @@ shares = st.floats(0.05, 0.95)
 def test_each_label_is_on_both_sides_and_no_source_is(groups, share, seed):
     table = table_of(groups)
     split, errors = data.hold_out(table, share=share, seed=seed)
-    assert errors.empty and list(errors.columns) == ["file", "reason"]
+    assert errors.empty and list(errors.columns) == ERRORS
     pd.testing.assert_frame_equal(split.drop(columns="held_out"), table)
     assert split["held_out"].dtype == bool
     assert (split.groupby("group")["held_out"].nunique() == 1).all()
@@ -568,6 +573,7 @@ def test_a_single_source_can_be_on_neither_side():
     assert set(split["label"]) == {"anna", "cleo"} and split.index.tolist() == list(range(7))
     assert errors["file"].tolist() == ["ben", "dan"]
     assert errors["reason"].str.contains("add another").all()
+    assert set(errors["fault"]) == {"single source"}
     with pytest.raises(data.DataError, match="nothing can be held out: each of 1 labels"):
         data.hold_out(table_of({"ben": [5]}))
     with pytest.raises(ValueError, match="between 0 and 1"):

@@ -10,7 +10,6 @@ import pytest
 import soundfile as sf
 
 from helpers import audio, env, everyday, features, layouts
-from helpers.audio import reading
 from helpers.features import yamnet
 from helpers.features.yamnet import SR
 
@@ -191,7 +190,7 @@ def test_extract_reads_a_file_once_and_lists_the_bad_ones(model, tmp_path, monke
     np.testing.assert_array_equal(found[0], embedding.mean(axis=0))
     np.testing.assert_allclose(scores[0], np.maximum(score.mean(axis=0), 1e-6), rtol=1e-5)
 
-    monkeypatch.setattr(reading, "load_frames", lambda *args: pytest.fail("decoded again"))
+    monkeypatch.setattr(audio, "load_frames", lambda *args: pytest.fail("decoded again"))
     again, _, errors = extract([paths[2], paths[0]])
     np.testing.assert_array_equal(again, found[[2, 0]])
     assert errors.empty

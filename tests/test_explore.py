@@ -11,7 +11,6 @@ import pytest
 import soundfile as sf
 
 from helpers import audio
-from helpers.audio import reading
 from helpers.display import widgets
 from helpers.features import Frontend
 
@@ -47,7 +46,7 @@ def loads(monkeypatch):
         calls.append(path)
         return load(path, **kwargs)
 
-    monkeypatch.setattr(reading, "load", counted)
+    monkeypatch.setattr(audio, "load", counted)
     return calls
 
 
@@ -137,7 +136,7 @@ def test_an_unreadable_clip_is_told_and_the_next_one_shown(panel, monkeypatch):
     def refuse(path, **kwargs):
         raise audio.AudioError(path, "1 < 2")
 
-    monkeypatch.setattr(reading, "load", refuse)
+    monkeypatch.setattr(audio, "load", refuse)
     knobs["Class"].value = "hum"
     assert "1 &lt; 2" in note.value
 

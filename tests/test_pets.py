@@ -19,7 +19,9 @@ SR = 16_000
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    return synthesis.write("catsdogs", tmp_path_factory.mktemp("pets") / "set", progress=False)
+    return synthesis.write(
+        synthesis.GENERATORS["catsdogs"], tmp_path_factory.mktemp("pets") / "set", progress=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,15 @@ def digest(root):
 def test_the_same_seed_gives_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setitem(pets.SIZES, "tiny", dict(cat=3, dog=3))
     one, again, other = (
-        digest(synthesis.write("catsdogs", tmp_path / name, size="tiny", seed=seed, progress=False))
+        digest(
+            synthesis.write(
+                synthesis.GENERATORS["catsdogs"],
+                tmp_path / name,
+                size="tiny",
+                seed=seed,
+                progress=False,
+            )
+        )
         for name, seed in (("one", 3), ("again", 3), ("other", 4))
     )
     assert one == again != other

@@ -184,7 +184,7 @@ def test_the_same_samples_are_the_same_content_in_any_format(tmp_path):
 
 # --- a data set -----------------------------------------------------------------------------------
 
-NO_ERRORS = pd.DataFrame({"file": [], "reason": []}, dtype=str)
+NO_ERRORS = files.error_table([])
 
 
 def clips(**columns):
@@ -282,14 +282,22 @@ def test_lengths_and_entries_are_those_of_the_same_clip():
 
 
 def test_what_could_not_be_read_is_told_by_its_kind():
+    told = [
+        files.Fault("missing", "x.wav", "a {0}.csv"),
+        files.Fault("not listed", "y.wav", "a {0}.csv"),
+        files.Fault("damaged", "z.wav", "not listed in {}, but not there"),
+        files.Fault("metadata", "v.wav", "listed more than once in a.csv"),
+        files.Fault("misnamed", "w.wav", "cat_<n> or dog_barking_<n>"),
+    ]
     reasons = {
-        "x.wav": "listed in metadata/UrbanSound8K.csv, but not there",
-        "y.wav": "not listed in metadata/UrbanSound8K.csv",
-        "z.wav": "empty file (0 bytes): copy or download it again",
-        "v.wav": "listed more than once in metadata/UrbanSound8K.csv",
+        "x.wav": "listed in a {0}.csv, but not there",
+        "y.wav": "not listed in a {0}.csv",
+        "z.wav": "not listed in {}, but not there",  # words decide nothing
+        "v.wav": "listed more than once in a.csv",
         "w.wav": "its name is not cat_<n> or dog_barking_<n>",
     }
-    errors = pd.DataFrame(reasons.items(), columns=["file", "reason"])
+    errors = files.error_table(told)
+    assert dict(zip(errors["file"], errors["reason"], strict=True)) == reasons
     found = quality.faults(clips(peak=[0, 1, 1, 1]), errors=errors, root="/set")
     kinds = dict(zip(found["fault"], found["file"], strict=True))
     assert kinds == {
@@ -327,7 +335,9 @@ KIND = {
 def sample(tmp_path_factory):
     """(folder of the synthetic UrbanSound8K, its faults, its key: fault → files)."""
     folder = tmp_path_factory.mktemp("sample")
-    root = synthesis.write("urbansound8k", folder / "set", size="small", progress=False)
+    root = synthesis.write(
+        synthesis.GENERATORS["urbansound8k"], folder / "set", size="small", progress=False
+    )
     dataset = data.Dataset("urbansound8k", root, "synthetic")
     table, errors = data.clip_table(dataset)
     found, undecodable = features.survey_clips(

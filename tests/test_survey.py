@@ -8,8 +8,9 @@ import pytest
 import soundfile as sf
 
 from helpers import audio, data, features
-from helpers.audio import quality, reading
+from helpers.audio import quality
 from helpers.features import Frontend, descriptors
+from helpers.files import ERRORS
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 FRONTEND = Frontend(sr=16000, n_fft=512, hop_length=256, n_mels=20)
@@ -69,7 +70,7 @@ def take(table, tmp_path, *, frontend=FRONTEND):
 
 def test_a_row_for_every_clip_that_can_be_decoded(clips, tmp_path):
     found, errors = take(clips, tmp_path)
-    told = dict(errors.itertuples(index=False))
+    told = dict(zip(errors["file"], errors["reason"], strict=True))
     assert set(told) == {f"{KINDS[0]}/b-9.flac", f"{KINDS[1]}/a-9.wav"}
     assert "damaged between" in told[f"{KINDS[0]}/b-9.flac"]
     assert "NaN sample at 0.31 s" in told[f"{KINDS[1]}/a-9.wav"]
@@ -127,7 +128,7 @@ def test_the_second_time_nothing_is_decoded(clips, tmp_path, monkeypatch):
     def load_frames(path):
         raise AssertionError(f"{path} is decoded again")
 
-    monkeypatch.setattr(reading, "load_frames", load_frames)
+    monkeypatch.setattr(audio, "load_frames", load_frames)
     again, errors = take(first.table[data.CLIP_COLUMNS], tmp_path)
     assert errors.empty
     pd.testing.assert_frame_equal(again.table, first.table)
@@ -143,7 +144,7 @@ def test_nothing_in_nothing_out(clips, tmp_path, are_damaged):
     whole, _ = take(clips, tmp_path)
     chosen = clips[clips["path"].str.contains("-9") & are_damaged]
     found, errors = take(chosen, tmp_path)
-    assert len(errors) == 2 * are_damaged and list(errors.columns) == ["file", "reason"]
+    assert len(errors) == 2 * are_damaged and list(errors.columns) == ERRORS
     assert found.table.empty and found.features.empty and found.powers == []
     assert list(found.table.columns) == list(whole.table.columns)
     assert list(found.features.columns) == list(whole.features.columns)

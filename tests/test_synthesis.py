@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,15 @@ from scipy.ndimage import uniform_filter1d
 from helpers import forest, synthesis
 from helpers.forest import SIZES
 from helpers.sounds import KINDS, SR, VOCAL, Voice, background, call
-from helpers.synthesis import default_root, write
+from helpers.synthesis import GENERATORS, default_root, write
 
+CAPUCHIN = GENERATORS["capuchin"]
 TINY = dict(sources=2, positives=3, sounds=2, negatives=3, recordings=4, seconds=12)
 WRITE_TINY = f"""
 import sys
 from helpers import forest, synthesis
 forest.SIZES["tiny"] = {TINY}
-synthesis.write("capuchin", sys.argv[1], size="tiny", progress=False)
+synthesis.write(synthesis.GENERATORS["capuchin"], sys.argv[1], size="tiny", progress=False)
 """
 REPOSITORY = Path(synthesis.__file__).parents[1]
 
@@ -52,7 +54,7 @@ def _write_tiny(root, **kwargs):
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory):
-    return write("capuchin", tmp_path_factory.mktemp("sample") / "capuchin", progress=False)
+    return write(CAPUCHIN, tmp_path_factory.mktemp("sample") / "capuchin", progress=False)
 
 
 @pytest.fixture(scope="session")
@@ -149,30 +151,29 @@ def test_digital_silence_and_shared_beds(recordings):
 
 def test_identical_for_a_seed_and_kept(tiny, tmp_path):
     a, b, c = (
-        _digest(write("capuchin", tmp_path / name, size="tiny", seed=seed, progress=False))
+        _digest(write(CAPUCHIN, tmp_path / name, size="tiny", seed=seed, progress=False))
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
     assert a == b
     assert sum(a[name] != c.get(name) for name in a) > 5
     marker = tmp_path / "a" / "counts.csv"
     before = marker.stat().st_mtime_ns
-    write("capuchin", tmp_path / "a", size="tiny", seed=1, progress=False)
+    write(CAPUCHIN, tmp_path / "a", size="tiny", seed=1, progress=False)
     assert marker.stat().st_mtime_ns == before
 
 
-def test_another_version_is_rebuilt_and_foreign_folders_are_left_alone(tiny, tmp_path, monkeypatch):
-    root = write("capuchin", tmp_path / "a", size="tiny", progress=False)
+def test_another_version_is_rebuilt_and_foreign_folders_are_left_alone(tiny, tmp_path):
+    root = write(CAPUCHIN, tmp_path / "a", size="tiny", progress=False)
     (root / "counts.csv").unlink()
-    monkeypatch.setattr(forest, "VERSION", forest.VERSION + 1)
-    write("capuchin", root, size="tiny", progress=False)
+    write(replace(CAPUCHIN, version=CAPUCHIN.version + 1), root, size="tiny", progress=False)
     assert (root / "counts.csv").exists()
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "take 1.wav").write_bytes(b"precious")
     with pytest.raises(FileExistsError, match="another folder"):
-        write("capuchin", mine, size="tiny", progress=False)
+        write(CAPUCHIN, mine, size="tiny", progress=False)
     with pytest.raises(ValueError, match="small"):
-        write("capuchin", root, size="huge")
+        write(CAPUCHIN, root, size="huge")
     assert [p.name for p in mine.iterdir()] == ["take 1.wav"]
     assert {p.name for p in tmp_path.iterdir()} == {"a", "mine"}
 
@@ -197,7 +198,7 @@ def test_two_processes_at_once(tiny, tmp_path):
     root = tmp_path / "capuchin"
     processes = [_write_tiny(root, stderr=subprocess.PIPE) for _ in range(2)]
     assert [p.communicate()[1] for p in processes] == [b"", b""]
-    alone = write("capuchin", tmp_path / "alone", size="tiny", progress=False)
+    alone = write(CAPUCHIN, tmp_path / "alone", size="tiny", progress=False)
     assert _digest(root) == _digest(alone)
     assert {p.name for p in tmp_path.iterdir()} == {"capuchin", "alone"}
 

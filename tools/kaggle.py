@@ -27,7 +27,7 @@ import nbformat
 import yaml
 
 from helpers.files import replaced_folder
-from helpers.layouts import DATASETS
+from helpers.registry import DATASETS
 from tools.command_line import UsageError
 from tools.series.notebooks import find_notebooks, select
 

@@ -8,6 +8,7 @@ import jinja2
 from pygments.formatters import HtmlFormatter
 from tqdm import tqdm
 
+from helpers.env import human_size
 from tools.build import read_settings
 from tools.lessons import PAGES, page_of_lesson, read_lesson
 from tools.links import SiteMap, relative
@@ -224,12 +225,3 @@ def _write_assets(site):
     colours = f"{day}\n@media (prefers-color-scheme: dark) {{\n{night}\n}}\n"
     (site / "assets" / "code.css").write_text(colours, encoding="utf-8")
     (site / ".nojekyll").touch()  # for GitHub Pages: take the files as they are
-
-
-def human_size(n_bytes):
-    """1234 -> "1.23 kB", 2500000 -> "2.5 MB"."""
-    for unit in ("B", "kB", "MB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} GB"

@@ -19,13 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
 
-from helpers.files import replaced_folder
+from helpers.files import human_size, replaced_folder
 from tools.lessons import is_outdated
 from tools.links import check_links
 from tools.run import MARKER
 from tools.running.execution import earlier_result
 from tools.series.notebooks import find_notebooks
-from tools.webpages import human_size, write_pages
+from tools.webpages import write_pages
 
 RECORD = "site.json"  # tells a site's folder from any other, and what the site was made from
 SHOWN_FAULTS = 20

@@ -107,8 +107,8 @@ def duplicates(contents):
 def faults(table, *, errors, listed=None, root=None):
     """Everything that is wrong with a data set: a row per file and fault.
 
-    table: DataFrame, the clip table with the columns of MEASURES. errors: `file, reason` of what
-    could not be read, as `data.clip_table` gives it. listed: DataFrame with the index of `table`
+    table: DataFrame, the clip table with the columns of MEASURES. errors: the table `files.ERRORS`
+    of what is not in it, as `data.clip_table` gives it. listed: DataFrame with the index of `table`
     and the columns `listed_s` (length according to the data set, s, or NaN) and `problem` (what is
     wrong with its entry, or ""); None: there is no such table. root: folder that files are named
     from. Returns a DataFrame FAULTS, sorted.
@@ -154,7 +154,7 @@ def contradictions(table, *, errors, listed=None, root=None):
     As `faults`, but table needs no columns of MEASURES.
     """
     names = [files.short_path(path, root=root) for path in table["path"]]
-    found = [(file, _kind(reason), reason) for file, reason in errors.itertuples(index=False)]
+    found = list(errors[["file", "fault", "reason"]].itertuples(index=False, name=None))
     if listed is not None:
         off = table["duration_s"] - listed["listed_s"]
         for i in np.flatnonzero(off.abs() > TOLERANCE_S):
@@ -163,17 +163,6 @@ def contradictions(table, *, errors, listed=None, root=None):
         for i in np.flatnonzero(listed["problem"] != ""):
             found.append((names[i], "metadata", listed["problem"].iloc[i]))
     return pd.DataFrame(found, columns=FAULTS).sort_values(FAULTS[1::-1], ignore_index=True)
-
-
-def _kind(reason):
-    """The fault of a file that is not in the table, by the reason that `data` gives."""
-    if reason.endswith("but not there"):
-        return "missing"
-    if reason.startswith("listed more than once"):
-        return "metadata"
-    if reason.startswith("its name is not"):
-        return "misnamed"
-    return "not listed" if reason.startswith("not listed") else "damaged"
 
 
 def _db(amplitude):

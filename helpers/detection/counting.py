@@ -27,7 +27,7 @@ class Counts:
 
     results: DataFrame `clip_name, call_count` (Int64, empty where unreadable). events:
     `clip_name, start_s, end_s, score`. paths: dict clip_name → Path. durations: dict clip_name → s.
-    scores: dict clip_name → float32 (n_steps,). errors: `file, reason`. seconds: time it took.
+    scores: dict clip_name → float32 (n_steps,). errors: `files.ERRORS`. seconds: time it took.
     """
 
     results: pd.DataFrame
@@ -64,7 +64,7 @@ def count_calls(paths, detector, *, settings=None, progress=True):
     by_name = {files.printable(path.name): path for path in paths}
     for name, outcome in zip(by_name, found, strict=True):
         if isinstance(outcome, audio.AudioError):
-            errors.append({"file": name, "reason": outcome.reason})
+            errors.append(files.Fault("damaged", name, outcome.reason))
             results.append({"clip_name": name, "call_count": pd.NA})
             continue
         scores[name], durations[name] = outcome
@@ -82,7 +82,7 @@ def count_calls(paths, detector, *, settings=None, progress=True):
         paths=by_name,
         durations=durations,
         scores=scores,
-        errors=pd.DataFrame(errors, columns=["file", "reason"]),
+        errors=files.error_table(errors),
         seconds=time.perf_counter() - start,
     )
 

@@ -24,7 +24,7 @@ def compute(work, paths, *, recipe, desc, cache_dir=None, root=None, n_threads=N
     (path, size, time of change) and one recipe, and is used only if its checksum is right.
 
     Returns (results, errors): the tuple of each path, or None where the file cannot be read; and a
-    table `file, reason` of those.
+    table `files.ERRORS` of those.
     """
     folder = Path(cache_dir) if cache_dir else default_folder()
     text = json.dumps(recipe, sort_keys=True)

@@ -59,7 +59,7 @@ class ClipInput:
         Returns float32 (n_frames, n_values): MFCC, or decibels re full scale².
         """
         if self.n_mfcc:
-            return self.frontend.mfcc(y, n_mfcc=self.n_mfcc)
+            return np.ascontiguousarray(self.frontend.mfcc(y, n_mfcc=self.n_mfcc))
         return self.frontend.log_power(y)
 
     def pool(self, crops):
@@ -73,7 +73,7 @@ def extract_frames(paths, inputs, *, cache_dir=None, root=None, progress=True):
 
     paths: sequence of paths. inputs: {name: `ClipInput`}, all at one rate. Returns (frames,
     errors): {name: list of float16 (n_frames, n_values), None where a file cannot be read}, in
-    which inputs that differ by pooling share their arrays; and a table `file, reason` of those
+    which inputs that differ by pooling share their arrays; and a table `files.ERRORS` of those
     files. float16 halves the memory; it rounds 100 dB to 0.06 dB.
     """
     kinds = list(dict.fromkeys(given.of_frames for given in inputs.values()))

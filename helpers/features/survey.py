@@ -37,8 +37,8 @@ def survey_clips(
     table: clip table, see `data.clip_table`. frontend: as in `descriptors.over_time`, with 13 mel
     bands at least. root: folder that the files in errors are named from. cache_dir,
     n_threads: see `cache.compute`.
-    Returns (Survey, errors): errors is the table `file, reason` of clips that cannot be decoded to
-    their end; they are not in the survey.
+    Returns (Survey, errors): errors is the table `files.ERRORS` of clips that cannot be decoded
+    to their end; they are not in the survey.
     """
 
     def work(path):

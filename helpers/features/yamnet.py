@@ -88,7 +88,7 @@ class Yamnet:
 
         Returns (embeddings, scores, errors): float32 (n_files, 1024), the mean over windows and
         octaves; float32 (n_files, 521), the mean over windows and the geometric mean over octaves;
-        NaN where a file cannot be read; and the table `file, reason` of those.
+        NaN where a file cannot be read; and the table `files.ERRORS` of those.
         """
 
         def work(path):

@@ -108,7 +108,7 @@ def classify(paths, model, *, root=None, progress=True):
 
     paths: sequence of paths. model: `ClipClassifier`. root: folder that files are named from.
     Returns (table, errors): `file, label, probability, second, second_probability` per file that
-    can be read; and a table `file, reason` of the others.
+    can be read; and a table `files.ERRORS` of the others.
     """
     paths, tables, bad = list(paths), [], []
     with parallel.progress_bar(

@@ -257,12 +257,12 @@ found_of_key = planted = 0
 if key.is_file():
     planted_faults = pd.read_csv(key)
     told = set(zip(faults["file"], faults["fault"], strict=True))
-    copies = set(faults.loc[faults["fault"] == "duplicate", "detail"])
+    copied = table["path"].iloc[[same[0] for same in quality.duplicates(table["content"])]]
+    originals = {files.short_path(path, root=dataset.root) for path in copied}
 
     def is_found(file, defect):
         fault = KIND.get(defect, defect)
-        is_original = any(f"the same sound as {file}" in detail for detail in copies)
-        return (file, fault) in told or (fault == "duplicate" and is_original)
+        return (file, fault) in told or (fault == "duplicate" and file in originals)
 
     planted_faults["found"] = [
         is_found(row.file, row.defect) for row in planted_faults.itertuples()

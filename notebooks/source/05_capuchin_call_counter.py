@@ -100,7 +100,7 @@ dataset = data.resolve(
     require=("clips", "recordings") if TRAIN else ("recordings",),
     sample_size=SAMPLE_SIZE,
 )
-errors = []  # tables `file, reason`: whatever cannot be read is listed, and ends nothing
+errors = []  # tables `file, reason, fault`: whatever cannot be read is listed, and ends nothing
 checks.start("5", strict=True)
 
 # %% [markdown]
@@ -1021,9 +1021,9 @@ if len(counts.events):
 # - Count events, report per recording, and say how far the threshold may move.
 #
 # **Try next:** `SPECTROGRAM = "linear"` · `SCORE_STEP_S = 0.25`: which calls does a coarser score
-# lose? · `settings=detection.SceneSettings(counterexamples=0)` in `detection.fit_folds`: what does the
-# network confuse then? · your own
-# recordings: `MODEL_PATH = "outputs/05_capuchin_call_counter/model.keras"`, and `DATA_DIR`.
+# lose? · `settings=detection.SceneSettings(counterexamples=0)` in `detection.fit_folds`: what
+# does the network confuse then? · your own recordings:
+# `MODEL_PATH = "outputs/05_capuchin_call_counter/model.keras"`, and `DATA_DIR`.
 
 # %%
 checks.progress()

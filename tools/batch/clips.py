@@ -51,7 +51,7 @@ def extract(table, errors, *, root, pool, output, kind):
                 waiting.extend(batched(task, 1))
                 continue
             else:
-                named = [(files.short_path(task["path"].iloc[0], root=root), why(error))]
+                named = [(files.short_path(task["path"].iloc[0], root=root), why(error), "damaged")]
                 faults.append(pd.DataFrame(named, columns=errors.columns))
             bar.update(len(task))
     if not described:
