@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,3 +202,13 @@ def repository_root():
         if os.path.isdir(folder / "helpers") and os.path.isdir(folder / "notebooks"):
             return folder
     return here if os.path.isfile(here / "pyproject.toml") else Path.cwd()
+
+
+# Where Kaggle mounts the data sets attached to a notebook; a rehearsal has it elsewhere.
+KAGGLE_INPUT = Path(os.environ.get("KAGGLE_INPUT", "/kaggle/input"))
+
+
+def item_rng(seed, item, *ids):
+    """The generator of one item of a data set, whatever else is made before or after it."""
+    key = (zlib.crc32(item.encode()), *ids)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from helpers import audio, env, synthesis
-from helpers.registry import DATASETS
+from helpers.data import DATASETS
 
 with contextlib.redirect_stdout(io.StringIO()) as _said:
     env.setup()
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items):
 def sample(tmp_path_factory):
     """A synthetic data set with files that only turn out to be damaged when they are decoded."""
     root = tmp_path_factory.mktemp("data") / "capuchin"
-    synthesis.write(synthesis.GENERATORS["capuchin"], root, size="small", progress=False)
+    synthesis.write_sample(synthesis.GENERATORS["capuchin"], root, size="small", progress=False)
     nan = np.full(8000, np.nan, np.float32)
     for folder in DATASETS["capuchin"].labels.values():
         whole = sorted((root / folder).glob("*"))[0]

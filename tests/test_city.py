@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from helpers import audio, data, everyday, features, forest, registry, synthesis
+from helpers import audio, data, features, synthesis
+from helpers.synthesis import capuchin, environmental
 
 SR = 16_000
 
@@ -15,12 +16,12 @@ SR = 16_000
 @pytest.fixture(scope="module")
 def urban(tmp_path_factory):
     root = tmp_path_factory.mktemp("urban") / "urbansound8k"
-    return synthesis.write(synthesis.GENERATORS["urbansound8k"], root, progress=False)
+    return synthesis.write_sample(synthesis.GENERATORS["urbansound8k"], root, progress=False)
 
 
 @pytest.fixture(scope="module")
 def esc(tmp_path_factory):
-    return synthesis.write(
+    return synthesis.write_sample(
         synthesis.GENERATORS["esc50"], tmp_path_factory.mktemp("esc") / "esc50", progress=False
     )
 
@@ -37,16 +38,18 @@ def digest(root):
 
 @pytest.mark.parametrize("name", ["urbansound8k", "esc50"])
 def test_the_same_seed_gives_the_same_bytes(name, urban, esc, tmp_path):
-    again = synthesis.write(synthesis.GENERATORS[name], tmp_path / "again", progress=False)
-    other = synthesis.write(synthesis.GENERATORS[name], tmp_path / "other", seed=1, progress=False)
+    again = synthesis.write_sample(synthesis.GENERATORS[name], tmp_path / "again", progress=False)
+    other = synthesis.write_sample(
+        synthesis.GENERATORS[name], tmp_path / "other", seed=1, progress=False
+    )
     mine = {"urbansound8k": urban, "esc50": esc}[name]
     assert digest(mine) == digest(again) != digest(other)
 
 
-@pytest.mark.parametrize("kind", everyday.KINDS)
+@pytest.mark.parametrize("kind", environmental.KINDS)
 def test_a_sound_is_loud_finite_and_of_its_source(kind):
     first, again, other = (
-        everyday.recording(np.random.default_rng(seed), kind, n_samples=3 * SR, sr=SR)
+        environmental.recording(np.random.default_rng(seed), kind, n_samples=3 * SR, sr=SR)
         for seed in (0, 0, 1)
     )
     assert first.shape == (3 * SR,) and np.isfinite(first).all()
@@ -57,7 +60,7 @@ def test_a_sound_is_loud_finite_and_of_its_source(kind):
 
 def test_another_kind_is_refused():
     with pytest.raises(ValueError, match="siren"):
-        everyday.recording(np.random.default_rng(0), "vuvuzela", n_samples=100, sr=SR)
+        environmental.recording(np.random.default_rng(0), "vuvuzela", n_samples=100, sr=SR)
 
 
 def test_urbansound8k_is_laid_out_like_the_real_one(urban):
@@ -65,7 +68,9 @@ def test_urbansound8k_is_laid_out_like_the_real_one(urban):
     columns = ["slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class"]
     assert list(listed.columns) == columns
     table, _ = table_of("urbansound8k", urban)
-    assert set(table["label"]) == set(everyday.URBAN) and set(table["fold"]) == set(range(1, 11))
+    assert set(table["label"]) == set(environmental.URBAN) and set(table["fold"]) == set(
+        range(1, 11)
+    )
     assert (table.groupby("group")["fold"].nunique() == 1).all()
     assert (table.groupby("fold")["label"].nunique() >= 9).all()  # but for what was spoilt
     counts = table["label"].value_counts()
@@ -104,7 +109,7 @@ def test_what_is_wrong_with_urbansound8k_is_in_its_key(urban):
     one, other = sorted(by_defect["duplicate"])
     assert (urban / one).read_bytes() == (urban / other).read_bytes()
     listed = pd.read_csv(urban / "metadata" / "UrbanSound8K.csv")
-    wrong = listed[[everyday.URBAN[i] for i in listed["classID"]] != listed["class"]]
+    wrong = listed[[environmental.URBAN[i] for i in listed["classID"]] != listed["class"]]
     assert len(wrong) == len(by_defect["class and number disagree"]) == 1
     assert listed["salience"].isna().sum() == len(by_defect["no salience"]) == 1
 
@@ -116,7 +121,7 @@ def test_esc50_is_laid_out_like_the_real_one(esc):
     assert (table.groupby("group")["fold"].nunique() == 1).all()
     assert set(table["fold"]) == {1, 2, 3, 4, 5}
     small, _ = table_of("esc10", esc)
-    assert set(small["label"]) == set(everyday.ESC10)
+    assert set(small["label"]) == set(environmental.ESC10)
     padded = [not audio.load(path, sr=44100)[-1000:].any() for path in table["path"]]
     assert 0.1 < np.mean(padded) < 0.6
 
@@ -139,7 +144,7 @@ def test_the_classes_can_be_told_apart_but_not_without_effort(urban):
 
 
 def test_every_data_set_but_your_own_classes_has_a_sample():
-    made = {name: entry.synthesise for name, entry in registry.DATASETS.items() if entry.synthesise}
-    assert made == synthesis.GENERATORS and set(made) == set(registry.DATASETS) - {"folders"}
+    made = {name: entry.synthesise for name, entry in data.DATASETS.items() if entry.synthesise}
+    assert made == synthesis.GENERATORS and set(made) == set(data.DATASETS) - {"folders"}
     assert all(name == generator.name for name, generator in made.items())
-    assert forest.SIZES
+    assert capuchin.SIZES

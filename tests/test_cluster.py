@@ -108,7 +108,7 @@ def test_notebooks_fail_on_a_cluster_as_they_do_here(series, monkeypatch, capsys
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
     root = tmp_path_factory.mktemp("data") / "capuchin"
-    synthesis.write(synthesis.GENERATORS["capuchin"], root, size="small")
+    synthesis.write_sample(synthesis.GENERATORS["capuchin"], root, size="small")
     next((root / "Parsed_Capuchinbird_Clips").iterdir()).write_bytes(b"no sound")
     return root
 

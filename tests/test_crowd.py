@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers import audio, crowd, data, features, synthesis
+from helpers import audio, data, features, synthesis
+from helpers.synthesis import speakers
 
 SR = 16_000
 TINY = dict(speakers=2, utterances=(2, 1))
@@ -21,9 +22,9 @@ MEDIUM = dict(speakers=12, utterances=(6, 3))
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(crowd.SIZES, "medium", MEDIUM)
+        patch.setitem(speakers.SIZES, "medium", MEDIUM)
         folder = tmp_path_factory.mktemp("crowd") / "speakers"
-        return synthesis.write(
+        return synthesis.write_sample(
             synthesis.GENERATORS["speakers"], folder, size="medium", progress=False
         )
 
@@ -45,10 +46,10 @@ def digest(root):
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.setitem(crowd.SIZES, "tiny", TINY)
+    monkeypatch.setitem(speakers.SIZES, "tiny", TINY)
     one, again, other = (
         digest(
-            synthesis.write(
+            synthesis.write_sample(
                 synthesis.GENERATORS["speakers"],
                 tmp_path / name,
                 size="tiny",
@@ -138,5 +139,5 @@ def test_even_its_silence_gives_the_speaker_away(table, sounds):
 
 
 def test_the_sizes_that_are_published():
-    assert crowd.SIZES["small"] == dict(speakers=24, utterances=(8, 4))
-    assert crowd.SIZES["full"] == dict(speakers=40, utterances=(14, 6))
+    assert speakers.SIZES["small"] == dict(speakers=24, utterances=(8, 4))
+    assert speakers.SIZES["full"] == dict(speakers=40, utterances=(14, 6))

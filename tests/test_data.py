@@ -13,7 +13,8 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import audio, data, env, files, registry
+from helpers import audio, data, env, files
+from helpers.data import layouts, locate
 from helpers.files import ERRORS
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "capuchin"
@@ -47,18 +48,18 @@ def capuchin(root, *, parts=(CAPUCHIN, OTHER, FOREST)):
 def places(monkeypatch, tmp_path):
     """No data set anywhere but in tmp_path; the synthetic sample is a small stand-in."""
     monkeypatch.delenv("AUDIO_DATA", raising=False)
-    monkeypatch.setattr(data, "KAGGLE_INPUT", tmp_path / "kaggle" / "input")
+    monkeypatch.setattr(env, "KAGGLE_INPUT", tmp_path / "kaggle" / "input")
     monkeypatch.setattr(env, "repository_root", lambda: tmp_path / "repository")
     monkeypatch.setattr(
-        data.synthesis, "default_root", lambda n, s: tmp_path / "sample" / f"{n}-{s}"
+        locate.synthesis, "default_root", lambda n, s: tmp_path / "sample" / f"{n}-{s}"
     )
 
     def write(generator, root, *, size="small", seed=0, progress=True):
         assert generator.name == "capuchin"
         capuchin(root)
-        (root / data.synthesis.MANIFEST).write_text("{}")
+        (root / locate.synthesis.MANIFEST).write_text("{}")
 
-    monkeypatch.setattr(data.synthesis, "write", write)
+    monkeypatch.setattr(locate.synthesis, "write_sample", write)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -80,13 +81,13 @@ def test_the_order_of_the_places(places, monkeypatch, capsys):
         return found.source, found.root.relative_to(places).as_posix()
 
     given = ""
-    owner, slug = registry.DATASETS["capuchin"].kaggle.split("/")
+    owner, slug = data.DATASETS["capuchin"].kaggle.split("/")
     assert taken() == ("synthetic", "sample/capuchin-small")
     capuchin(places / "repository" / "data" / "capuchin")
     assert taken() == ("local", "repository/data/capuchin")
-    capuchin(data.KAGGLE_INPUT / "datasets" / owner / slug)
+    capuchin(env.KAGGLE_INPUT / "datasets" / owner / slug)
     assert taken() == ("kaggle", f"kaggle/input/datasets/{owner}/{slug}")
-    capuchin(data.KAGGLE_INPUT / slug)
+    capuchin(env.KAGGLE_INPUT / slug)
     assert taken() == ("kaggle", f"kaggle/input/{slug}")
     monkeypatch.setenv("AUDIO_DATA", str(places / "sounds"))
     assert taken() == ("kaggle", f"kaggle/input/{slug}")  # AUDIO_DATA has no capuchin: go on
@@ -94,7 +95,7 @@ def test_the_order_of_the_places(places, monkeypatch, capsys):
     assert taken() == ("local", "sounds/capuchin")
     given = str(capuchin(places / "given"))
     assert taken() == ("local", "given")
-    given = str(data.KAGGLE_INPUT / slug)
+    given = str(env.KAGGLE_INPUT / slug)
     assert taken() == ("kaggle", f"kaggle/input/{slug}")
 
 
@@ -112,7 +113,7 @@ def test_a_given_folder_without_the_data_set(places, parts):
         data.resolve("capuchin", places / "given")
     text = str(caught.value)
     for word in (CAPUCHIN, OTHER, FOREST, "in the given folder given", "kaggle datasets download",
-                 registry.DATASETS["capuchin"].kaggle, "data_README.md"):  # fmt: skip
+                 data.DATASETS["capuchin"].kaggle, "data_README.md"):  # fmt: skip
         assert word in text
     assert (parts[-1] if parts else "nothing in it") in text
     assert str(places) not in text
@@ -204,7 +205,7 @@ def test_download_only_when_asked_for(places, monkeypatch):
     )
     assert data.resolve("capuchin").source == "synthetic" and not calls
     found = data.resolve("capuchin", download=True)
-    assert found.source == "download" and calls == [registry.DATASETS["capuchin"].kaggle]
+    assert found.source == "download" and calls == [data.DATASETS["capuchin"].kaggle]
 
 
 def test_a_download_that_fails(places, monkeypatch):
@@ -230,7 +231,7 @@ def test_a_folder_without_permission(dataset, monkeypatch):
 
     monkeypatch.setattr(Path, "iterdir", refuse)
     for use in (data.clip_table, data.recordings):
-        with pytest.raises(data.DataError, match="cannot be read: permission denied"):
+        with pytest.raises(layouts.DataError, match="cannot be read: permission denied"):
             use(dataset)
     with pytest.raises(data.DataNotFoundError, match="nothing that can be read"):
         data.resolve("capuchin", dataset.root.parent)
@@ -242,7 +243,7 @@ def test_a_folder_without_permission_for_real(dataset):
     with pytest.raises(data.DataNotFoundError):
         data.resolve("capuchin", dataset.root)
     for use in (data.clip_table, data.recordings):
-        with pytest.raises(data.DataError):
+        with pytest.raises(layouts.DataError):
             use(dataset)
     dataset.root.chmod(0o700)
 
@@ -290,19 +291,19 @@ def test_unreadable_clips_are_listed_and_the_rest_stays(dataset):
 def test_empty_and_half_empty_data_sets(dataset, tmp_path):
     for path in (dataset.root / CAPUCHIN).iterdir():
         path.write_bytes(b"")
-    with pytest.raises(data.DataError, match="class 'capuchin' is missing.*empty file"):
+    with pytest.raises(layouts.DataError, match="class 'capuchin' is missing.*empty file"):
         data.clip_table(dataset)
     for path in (dataset.root / CAPUCHIN).iterdir():
         path.unlink()
     with pytest.raises(
-        data.DataError, match=f"class 'capuchin' is missing.*{CAPUCHIN} has no sound"
+        layouts.DataError, match=f"class 'capuchin' is missing.*{CAPUCHIN} has no sound"
     ):
         data.clip_table(dataset)
     (tmp_path / "empty").mkdir()
     empty = data.Dataset("capuchin", tmp_path / "empty", "local")
-    with pytest.raises(data.DataError, match="no clips in empty.*Put sound files"):
+    with pytest.raises(layouts.DataError, match="no clips in empty.*Put sound files"):
         data.clip_table(empty)
-    with pytest.raises(data.DataError, match="no recordings in empty/Forest Recordings"):
+    with pytest.raises(layouts.DataError, match="no recordings in empty/Forest Recordings"):
         data.recordings(empty)
 
 
@@ -425,7 +426,7 @@ def test_answer_key(dataset):
     ],
 )
 def test_a_wrong_key(dataset, counts, calls, match):
-    with pytest.raises(data.DataError, match=match):
+    with pytest.raises(layouts.DataError, match=match):
         key(dataset, counts, calls)
 
 
@@ -474,7 +475,7 @@ def test_no_source_is_in_two_folds_and_every_fold_has_both_labels(a, b, n_folds,
     table = table_of({"capuchin": a, "other": b})
     try:
         folds = data.group_folds(table, n_folds=n_folds, seed=seed)
-    except data.DataError as error:
+    except layouts.DataError as error:
         assert "n_folds of" in str(error) or "add sources" in str(error)
         return
     assert (table["fold"] == -1).all()
@@ -486,9 +487,11 @@ def test_no_source_is_in_two_folds_and_every_fold_has_both_labels(a, b, n_folds,
 
 def test_folds_that_cannot_be():
     table = table_of({"capuchin": [3, 3, 3], "other": [5] * 9})
-    with pytest.raises(data.DataError, match="3 sources of 'capuchin', 9 .*: use n_folds of 2–3"):
+    with pytest.raises(
+        layouts.DataError, match="3 sources of 'capuchin', 9 .*: use n_folds of 2–3"
+    ):
         data.group_folds(table, n_folds=5, seed=0)
-    with pytest.raises(data.DataError, match="add sources"):
+    with pytest.raises(layouts.DataError, match="add sources"):
         data.group_folds(table_of({"capuchin": [9], "other": [5] * 9}), n_folds=2, seed=0)
     with pytest.raises(ValueError, match="at least 2"):
         data.group_folds(table, n_folds=1, seed=0)
@@ -574,7 +577,7 @@ def test_a_single_source_can_be_on_neither_side():
     assert errors["file"].tolist() == ["ben", "dan"]
     assert errors["reason"].str.contains("add another").all()
     assert set(errors["fault"]) == {"single source"}
-    with pytest.raises(data.DataError, match="nothing can be held out: each of 1 labels"):
+    with pytest.raises(layouts.DataError, match="nothing can be held out: each of 1 labels"):
         data.hold_out(table_of({"ben": [5]}))
     with pytest.raises(ValueError, match="between 0 and 1"):
         data.hold_out(table, share=1)

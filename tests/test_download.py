@@ -30,8 +30,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from servers import STALL_S, serving
 
-from helpers import commands, data, download, env, files, layouts, synthesis
-from helpers.registry import DATASETS, DatasetInfo
+from helpers import data, env, files, synthesis
+from helpers.data import DATASETS, DatasetInfo, __main__, download, layouts
+from helpers.synthesis import generators
 
 ROOT = Path(__file__).resolve().parents[1]
 TOP = "ESC-50-33c8ce9/"  # GitHub puts everything into a folder
@@ -79,7 +80,7 @@ def places(monkeypatch, tmp_path):
     monkeypatch.delenv("AUDIO_DATA", raising=False)
     monkeypatch.delenv(download.KAGGLE_CACHE, raising=False)
     monkeypatch.setenv("AUDIO_SAMPLE_DIR", str(tmp_path / "samples"))
-    monkeypatch.setattr(data, "KAGGLE_INPUT", tmp_path / "kaggle" / "input")
+    monkeypatch.setattr(env, "KAGGLE_INPUT", tmp_path / "kaggle" / "input")
     monkeypatch.setattr(env, "repository_root", lambda: tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -96,7 +97,7 @@ def run(capsys):
     """(exit status, what was printed, what was complained of) of a command."""
 
     def run(*arguments):
-        status = commands.main([str(argument) for argument in arguments])
+        status = __main__.main([str(argument) for argument in arguments])
         out, err = capsys.readouterr()
         assert err.count("\n") <= 1
         return status, out, err.strip()
@@ -765,7 +766,7 @@ def test_list_says_where_each_is(places, server, run, monkeypatch):
     def never(*args, **kwargs):
         raise AssertionError("nothing is made for a list")
 
-    monkeypatch.setattr(synthesis, "write", never)
+    monkeypatch.setattr(generators, "write_sample", never)
     lines = listed(run)
     assert set(DATASETS) <= set(lines) and all("not here" in lines[name] for name in DATASETS)
     assert "2,000 clips" in lines["esc50"] and "Kaggle" in lines["esc50"]
@@ -853,7 +854,7 @@ def test_a_record_that_contradicts_itself_cannot_be_made(changes, told):
 @pytest.mark.parametrize("arguments", [(), ("fetch",), ("get",), ("check", "esc50", "a", "b")])
 def test_a_command_that_is_none(arguments):
     with pytest.raises(SystemExit) as caught:
-        commands.main(list(arguments))
+        __main__.main(list(arguments))
     assert caught.value.code == 2
 
 

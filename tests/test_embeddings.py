@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import audio, env, everyday, features, layouts
-from helpers.features import yamnet
+from helpers import audio, env, features
+from helpers.data import layouts
 from helpers.features.yamnet import SR
+from helpers.synthesis import environmental
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "models" / "yamnet.tflite"
 
@@ -21,7 +22,7 @@ def places(tmp_path, monkeypatch):
     """Empty folders in place of the repository and of Kaggle's; no variable is set."""
     monkeypatch.delenv("YAMNET_PATH", raising=False)
     monkeypatch.setattr(env, "repository_root", lambda: tmp_path / "repository")
-    monkeypatch.setattr(yamnet, "KAGGLE_INPUT", tmp_path / "input")
+    monkeypatch.setattr(env, "KAGGLE_INPUT", tmp_path / "input")
     return tmp_path
 
 
@@ -234,7 +235,7 @@ def test_the_names_of_sounds_are_at_their_places():
 
 
 def test_every_class_of_the_data_sets_has_counterparts():
-    labels = {*everyday.URBAN, *everyday.ESC10, *layouts.CATSDOGS_NAMES}
+    labels = {*environmental.URBAN, *environmental.ESC10, *layouts.CATSDOGS_NAMES}
     assert labels <= set(features.COUNTERPARTS)
 
 

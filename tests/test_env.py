@@ -30,7 +30,7 @@ def test_importing_the_helpers_loads_nothing_heavy():
     code = """
 import sys, helpers
 assert not {"numpy", "pandas", "soundfile"} & set(sys.modules), "package"
-import helpers.env, helpers.audio, helpers.data, helpers.commands
+import helpers.env, helpers.audio, helpers.data
 heavy = {"tensorflow", "keras", "jax", "torch", "librosa", "matplotlib", "sklearn"}
 heavy |= {"requests", "urllib3", "kagglehub"}
 print(heavy & set(sys.modules))

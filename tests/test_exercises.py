@@ -24,7 +24,6 @@ from helpers import (
     evaluation,
     exercises,
     features,
-    folds,
     models,
 )
 from tools.series.exercises import BEGIN, END, find_exercises, solved
@@ -274,7 +273,7 @@ def test_4_1_makes_the_rounds_of_the_package(solutions):
     rng = np.random.default_rng(0)
     for n_folds in (3, 5, 10):
         table = pd.DataFrame({"fold": rng.integers(1, n_folds + 1, 60)})
-        for one_round in folds.rounds(table)[1]:
+        for one_round in data.rounds(table)[1]:
             masks = solutions["4.1"](table["fold"].to_numpy(), one_round.test_fold)
             ours = one_round.training, one_round.validation, one_round.test
             for mask, rows in zip(masks, ours, strict=True):

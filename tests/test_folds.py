@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import data, folds
-from helpers.layouts import DataError
+from helpers import data
+from helpers.data.layouts import DataError
 
 
 def clips(fold, *, n_labels=2):
@@ -25,7 +25,7 @@ def clips(fold, *, n_labels=2):
 
 @given(st.lists(st.integers(1, 6), min_size=3, max_size=40).filter(lambda f: len(set(f)) >= 3))
 def test_rounds_are_a_partition_whose_test_is_one_fold(numbers):
-    table, rounds = folds.rounds(clips(np.array(numbers)))
+    table, rounds = data.rounds(clips(np.array(numbers)))
     assert [r.test_fold for r in rounds] == sorted(set(numbers))
     for one in rounds:
         parts = [one.training, one.validation, one.test]
@@ -43,7 +43,7 @@ def test_rounds_are_a_partition_whose_test_is_one_fold(numbers):
 
 
 def test_only_the_folds_that_are_named_are_tested_in_their_order():
-    _, rounds = folds.rounds(clips(np.repeat([1, 2, 3], 8)), test_folds=[3, 1, 3])
+    _, rounds = data.rounds(clips(np.repeat([1, 2, 3], 8)), test_folds=[3, 1, 3])
     assert [r.test_fold for r in rounds] == [3, 1]
 
 
@@ -51,7 +51,7 @@ def test_only_the_folds_that_are_named_are_tested_in_their_order():
 @settings(max_examples=20, deadline=None)
 def test_without_folds_there_are_as_many_as_the_sources_allow(n_sources, seed):
     table = clips(np.full(4 * n_sources, -1))
-    made, rounds = folds.rounds(table, n_folds=5, seed=seed)
+    made, rounds = data.rounds(table, n_folds=5, seed=seed)
     assert (made["fold"] >= 1).all() and len(rounds) == made["fold"].nunique()
     assert 3 <= len(rounds) <= min(5, n_sources)
     for one in rounds:
@@ -60,7 +60,7 @@ def test_without_folds_there_are_as_many_as_the_sources_allow(n_sources, seed):
 
 
 def test_of_two_folds_one_is_tested_and_sources_of_the_other_are_held_out():
-    table, rounds = folds.rounds(clips(np.repeat([1, 2], 20)), test_folds=[1])
+    table, rounds = data.rounds(clips(np.repeat([1, 2], 20)), test_folds=[1])
     (one,) = rounds
     assert len(one.training) and len(one.validation)
     assert not set(table["group"].iloc[one.training]) & set(table["group"].iloc[one.validation])
@@ -69,17 +69,17 @@ def test_of_two_folds_one_is_tested_and_sources_of_the_other_are_held_out():
 
 def test_what_cannot_be_tested_is_said():
     with pytest.raises(DataError, match=r"only fold 4 is there"):
-        folds.rounds(clips(np.full(8, 4)))
+        data.rounds(clips(np.full(8, 4)))
     with pytest.raises(DataError, match=r"FOLDS names \[7\].*present are \[1, 2, 3\]"):
-        folds.rounds(clips(np.repeat([1, 2, 3], 4)), test_folds=[2, 7])
+        data.rounds(clips(np.repeat([1, 2, 3], 4)), test_folds=[2, 7])
     with pytest.raises(DataError, match="no three folds.*1 sources of 'class 0'"):
-        folds.rounds(clips(np.full(4, -1)))
+        data.rounds(clips(np.full(4, -1)))
 
 
 @given(st.floats(0.1, 0.6), st.integers(0, 20))
 def test_a_random_round_tears_sources_apart(share, seed):
     table = clips(np.repeat([1, 2, 3, 4], 30))
-    one = folds.random_round(table, share=share, seed=seed)
+    one = data.random_round(table, share=share, seed=seed)
     assert sorted([*one.training, *one.test]) == list(range(len(table)))
     tested = table.iloc[one.test]["label"].value_counts() / table["label"].value_counts()
     assert (tested - share).abs().max() < 0.02

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import city, commands, data, env, features, inspection, registry, synthesis
+from helpers import data, env, features, synthesis
+from helpers.data import __main__, validate
+from helpers.synthesis import urbansound8k
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 URBAN_TABLE, ESC_TABLE = "metadata/UrbanSound8K.csv", "meta/esc50.csv"
@@ -65,7 +67,7 @@ def capuchin(tmp_path):
 
 
 def look(name, root, *, decode=False, source="local"):
-    return inspection.inspect(data.Dataset(name, root, source), decode=decode)
+    return validate.inspect(data.Dataset(name, root, source), decode=decode)
 
 
 def told(found, *, problem=True):
@@ -95,7 +97,7 @@ def test_a_set_without_a_fault(urban, decode):
         **{"dog_bark": (6, 6, 6), "siren": (6, 6, 6), "all 2 classes": (12, 12, 12)},
     }
     assert found.notes == ["its table lists 12 of the 8,732 clips that were published"]
-    assert inspection.report(found).endswith("\n\nurbansound8k: fine")
+    assert validate.report(found).endswith("\n\nurbansound8k: fine")
 
 
 def test_each_fault_of_a_file_is_told_once(urban):
@@ -116,7 +118,7 @@ def test_each_fault_of_a_file_is_told_once(urban):
     assert numbers(found)["fold 1"] == (4, 3, 1) and numbers(found)["dog_bark"] == (6, 5, 4)
     assert "web page" in told(found)["audio/fold1/18-8-0-0.wav"][1]
     assert told(found)["audio/fold2/23-3-0-0.wav"][1] == "0.40 s, listed 1.00 s"
-    text = inspection.report(found)
+    text = validate.report(found)
     assert "missing: 1" in text and text.endswith("urbansound8k: 5 problems")
 
 
@@ -220,11 +222,11 @@ def test_a_source_in_two_folds_is_a_note(esc):
 
 
 def test_many_classes_are_counted_together(tmp_path):
-    for k in range(inspection.FEW + 1):
+    for k in range(validate.FEW + 1):
         sound(tmp_path / "set" / f"speaker{k}" / "a.wav", 0.1)
     found = look("speakers", tmp_path / "set")
     assert list(numbers(found)) == ["all 21 classes"] and found.counts["here"].tolist() == [21]
-    assert found.counts["listed"].isna().all() and "–   21" in inspection.report(found)
+    assert found.counts["listed"].isna().all() and "–   21" in validate.report(found)
 
 
 # --- sets without a table -------------------------------------------------------------------------
@@ -331,16 +333,20 @@ def test_what_published_sets_have_too_is_a_remark(urban):
     assert faults == {
         "audio/fold1/13-3-0-1.wav": "duplicate", "audio/fold1/18-8-0-0.wav": "silent",
     }  # fmt: skip
-    assert "Remarks" in inspection.report(found) and "fine" in inspection.report(found)
+    assert "Remarks" in validate.report(found) and "fine" in validate.report(found)
 
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
     """A small synthetic UrbanSound8K, with its planted defects."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(city.SIZES, "small", {**city.SIZES["small"], "clips": 45, "sources": 2})
+        patch.setitem(
+            urbansound8k.SIZES, "small", {**urbansound8k.SIZES["small"], "clips": 45, "sources": 2}
+        )
         root = tmp_path_factory.mktemp("sample") / "urbansound8k"
-        synthesis.write(synthesis.GENERATORS["urbansound8k"], root, size="small", progress=False)
+        synthesis.write_sample(
+            synthesis.GENERATORS["urbansound8k"], root, size="small", progress=False
+        )
     return root
 
 
@@ -383,7 +389,7 @@ def run(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(env, "repository_root", lambda: tmp_path)
 
     def run(*arguments):
-        status = commands.main(["check", *map(str, arguments)])
+        status = __main__.main(["check", *map(str, arguments)])
         out, err = capsys.readouterr()
         return status, out, err
 
@@ -450,13 +456,13 @@ def test_a_folder_that_cannot_be_read(urban, monkeypatch):
 
 
 def test_what_is_known_of_the_published_sets():
-    sums = {name: sum(entry.published.values()) for name, entry in registry.DATASETS.items()}
+    sums = {name: sum(entry.published.values()) for name, entry in data.DATASETS.items()}
     assert sums == {
         "capuchin": 810, "urbansound8k": 8732, "esc50": 2000, "esc10": 400, "catsdogs": 277,
         "folders": 0, "speakers": 0,
     }  # fmt: skip
     urban, esc50, esc10 = (
-        set(registry.DATASETS[name].published) for name in ("urbansound8k", "esc50", "esc10")
+        set(data.DATASETS[name].published) for name in ("urbansound8k", "esc50", "esc10")
     )
     assert esc10 < esc50 and urban | esc50 == set(features.COUNTERPARTS)
 
@@ -477,5 +483,5 @@ def test_the_real_sets(name, faults):
     assert found.is_fine == (not faults)
     if name == "urbansound8k":
         table = pd.read_csv(SHARED / name / URBAN_TABLE)
-        assert table["class"].value_counts().to_dict() == registry.DATASETS[name].published
+        assert table["class"].value_counts().to_dict() == data.DATASETS[name].published
         assert "left out: folds 4, 5, 6, 7, 8, 9, 10" in found.notes

@@ -21,7 +21,7 @@ from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import HTTPError
 
 from helpers import synthesis
-from helpers.registry import DATASETS
+from helpers.data import DATASETS
 from tools import kaggle
 from tools.running.faults import find_fault
 from tools.running.kernels import kernel_manager
@@ -314,7 +314,7 @@ def samples(tmp_path_factory):
     folders = {}
     for name in ("urbansound8k", "capuchin"):
         folder = tmp_path_factory.mktemp(name) / "data"
-        synthesis.write(synthesis.GENERATORS[name], folder, size="small")
+        synthesis.write_sample(synthesis.GENERATORS[name], folder, size="small")
         (folder / synthesis.MANIFEST).unlink()
         folders[DATASETS[name].kaggle] = folder
     return folders

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import audio, crowd, data, layouts, registry
+from helpers import audio, data
+from helpers.data import layouts, locate
+from helpers.synthesis.speakers import SIZES
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -101,10 +103,10 @@ def test_a_wrong_table_says_what_is_wrong(tmp_path):
     root = urbansound8k(tmp_path / "set")
     table = root / "metadata" / "UrbanSound8K.csv"
     table.write_text("a,b\n1,2\n")
-    with pytest.raises(data.DataError, match="no column 'slice_file_name'"):
+    with pytest.raises(layouts.DataError, match="no column 'slice_file_name'"):
         clips("urbansound8k", root)
     table.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(data.DataError, match="UrbanSound8K.csv"):
+    with pytest.raises(layouts.DataError, match="UrbanSound8K.csv"):
         clips("urbansound8k", root)
     with pytest.raises(data.DataNotFoundError, match="'metadata/UrbanSound8K.csv' or 'Urban"):
         data.resolve("urbansound8k", root / "audio")
@@ -116,7 +118,7 @@ URBAN_TABLE, ESC_TABLE = "metadata/UrbanSound8K.csv", "meta/esc50.csv"
 
 
 def entries(name, root):
-    found = registry.DATASETS[name].read_entries(root)
+    found = data.DATASETS[name].read_entries(root)
     assert tuple(found.columns) == layouts.ENTRY
     return found
 
@@ -290,7 +292,7 @@ def test_own_clips_lie_in_a_folder_for_each_class(tmp_path):
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    table, faults = registry.DATASETS["folders"].list_clips(tmp_path)
+    table, faults = data.DATASETS["folders"].list_clips(tmp_path)
     found = {
         Path(path).relative_to(tmp_path).as_posix(): (label, group)
         for path, label, group in table[["path", "label", "group"]].itertuples(index=False)
@@ -304,12 +306,12 @@ def test_own_clips_lie_in_a_folder_for_each_class(tmp_path):
 
 
 def test_own_clips_need_a_folder(monkeypatch, tmp_path):
-    monkeypatch.setattr(data.env, "repository_root", lambda: tmp_path)
+    monkeypatch.setattr(locate.env, "repository_root", lambda: tmp_path)
     monkeypatch.delenv("AUDIO_DATA", raising=False)
     with pytest.raises(data.DataNotFoundError, match="DATA_DIR"):
         data.resolve("folders")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(data.DataError, match="no clips.* into a folder each"):
+    with pytest.raises(layouts.DataError, match="no clips.* into a folder each"):
         data.clip_table(data.resolve("folders", tmp_path / "empty"))
 
 
@@ -383,12 +385,14 @@ def test_what_is_named_neither_cat_nor_dog_is_told(tmp_path):
 @pytest.mark.parametrize(("names", "missing"), [(CATS, "'dog'"), (DOGS, "'cat'")])
 def test_both_cats_and_dogs_are_needed(tmp_path, names, missing):
     catsdogs(tmp_path / "cats_dogs", names)
-    with pytest.raises(data.DataError, match=f"class {missing} is missing.*_<n> has no sound"):
+    with pytest.raises(layouts.DataError, match=f"class {missing} is missing.*_<n> has no sound"):
         clips("catsdogs", tmp_path)
 
 
 def test_a_folder_without_cats_and_dogs_says_what_is_needed(tmp_path):
-    with pytest.raises(data.DataError, match="into it, named cat_<n> and dog_barking_<n>, or see"):
+    with pytest.raises(
+        layouts.DataError, match="into it, named cat_<n> and dog_barking_<n>, or see"
+    ):
         clips("catsdogs", tmp_path)
     with pytest.raises(data.DataNotFoundError, match="looked for clips in .*does not exist"):
         clips("catsdogs", tmp_path / "nowhere")
@@ -402,7 +406,7 @@ def speakers(root, *names):
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
-    table, faults = registry.DATASETS["speakers"].list_clips(root)
+    table, faults = data.DATASETS["speakers"].list_clips(root)
     assert faults == [] and list(table.columns) == list(layouts.LISTED)
     assert (table["fold"] == -1).all()
     rows = table[["path", "label", "group"]].itertuples(index=False)
@@ -452,17 +456,17 @@ def test_alike_named_sessions_of_two_speakers_are_two(tmp_path):
 
 
 def test_speakers_are_found_or_made(monkeypatch, tmp_path):
-    monkeypatch.setattr(data.env, "repository_root", lambda: tmp_path)
+    monkeypatch.setattr(locate.env, "repository_root", lambda: tmp_path)
     monkeypatch.delenv("AUDIO_DATA", raising=False)
     monkeypatch.setenv("AUDIO_SAMPLE_DIR", str(tmp_path / "samples"))
-    monkeypatch.setitem(crowd.SIZES, "small", dict(speakers=2, utterances=(1, 1)))
+    monkeypatch.setitem(SIZES, "small", dict(speakers=2, utterances=(1, 1)))
     made = data.resolve("speakers")
     assert made.source == "synthetic" and data.clip_table(made)[0]["group"].nunique() == 4
     with pytest.raises(data.DataNotFoundError, match="does not exist.*\n.*empty for the synthetic"):
         data.resolve("speakers", tmp_path / "nowhere")
     (tmp_path / "mine").mkdir()
     sound(tmp_path / "mine" / "a.wav")  # a file without a folder is nobody's
-    with pytest.raises(data.DataError, match="no clips in mine.* into a folder each.*speakers"):
+    with pytest.raises(layouts.DataError, match="no clips in mine.* into a folder each.*speakers"):
         data.clip_table(data.resolve("speakers", tmp_path / "mine"))
     sound(tmp_path / "mine" / "anna" / "a.wav")
     assert data.resolve("speakers", tmp_path / "mine").source == "local"

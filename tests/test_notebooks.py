@@ -16,7 +16,7 @@ from notebook_runs import COUNTER, ROOT, SPEAKERS, URBAN, run_notebook
 from traitlets.config import Config
 
 from helpers import audio
-from helpers.registry import DATASETS
+from helpers.data import DATASETS
 from tools import grade
 from tools.run import main
 

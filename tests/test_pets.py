@@ -12,14 +12,15 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers import audio, data, everyday, features, pets, synthesis
+from helpers import audio, data, features, synthesis
+from helpers.synthesis import catsdogs, environmental
 
 SR = 16_000
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    return synthesis.write(
+    return synthesis.write_sample(
         synthesis.GENERATORS["catsdogs"], tmp_path_factory.mktemp("pets") / "set", progress=False
     )
 
@@ -41,10 +42,10 @@ def digest(root):
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.setitem(pets.SIZES, "tiny", dict(cat=3, dog=3))
+    monkeypatch.setitem(catsdogs.SIZES, "tiny", dict(cat=3, dog=3))
     one, again, other = (
         digest(
-            synthesis.write(
+            synthesis.write_sample(
                 synthesis.GENERATORS["catsdogs"],
                 tmp_path / name,
                 size="tiny",
@@ -100,7 +101,7 @@ def pitch(y):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_pitch_of_a_meow_rises_and_falls(seed):
-    y = everyday.recording(np.random.default_rng(seed), "meow", n_samples=3 * SR, sr=SR)
+    y = environmental.recording(np.random.default_rng(seed), "meow", n_samples=3 * SR, sr=SR)
     sounding = np.flatnonzero(y)
     first = np.split(sounding, np.flatnonzero(np.diff(sounding) > 0.1 * SR) + 1)[0]
     cry = y[first[0] : first[-1]]

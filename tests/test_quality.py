@@ -335,7 +335,7 @@ KIND = {
 def sample(tmp_path_factory):
     """(folder of the synthetic UrbanSound8K, its faults, its key: fault → files)."""
     folder = tmp_path_factory.mktemp("sample")
-    root = synthesis.write(
+    root = synthesis.write_sample(
         synthesis.GENERATORS["urbansound8k"], folder / "set", size="small", progress=False
     )
     dataset = data.Dataset("urbansound8k", root, "synthetic")

@@ -17,20 +17,20 @@ import soxr
 from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
-from helpers import forest, synthesis
-from helpers.forest import SIZES
-from helpers.sounds import KINDS, SR, VOCAL, Voice, background, call
-from helpers.synthesis import GENERATORS, default_root, write
+from helpers.synthesis import GENERATORS, capuchin, default_root, generators, write_sample
+from helpers.synthesis.capuchin import SIZES
+from helpers.synthesis.wildlife import KINDS, SR, VOCAL, Voice, background, call
 
 CAPUCHIN = GENERATORS["capuchin"]
 TINY = dict(sources=2, positives=3, sounds=2, negatives=3, recordings=4, seconds=12)
 WRITE_TINY = f"""
 import sys
-from helpers import forest, synthesis
-forest.SIZES["tiny"] = {TINY}
-synthesis.write(synthesis.GENERATORS["capuchin"], sys.argv[1], size="tiny", progress=False)
+from helpers import synthesis
+from helpers.synthesis import capuchin
+capuchin.SIZES["tiny"] = {TINY}
+synthesis.write_sample(synthesis.GENERATORS["capuchin"], sys.argv[1], size="tiny", progress=False)
 """
-REPOSITORY = Path(synthesis.__file__).parents[1]
+REPOSITORY = Path(generators.__file__).parents[2]
 
 
 def _load(path):
@@ -54,7 +54,7 @@ def _write_tiny(root, **kwargs):
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory):
-    return write(CAPUCHIN, tmp_path_factory.mktemp("sample") / "capuchin", progress=False)
+    return write_sample(CAPUCHIN, tmp_path_factory.mktemp("sample") / "capuchin", progress=False)
 
 
 @pytest.fixture(scope="session")
@@ -122,13 +122,13 @@ def test_the_centre_lies_just_before_the_step(small, recordings):
         level = np.log(np.sum(np.abs(s[(f > 1100) & (f < 1600)]) ** 2, axis=0) + 1e-9)
         rise = np.convolve(level, np.r_[np.ones(20), -np.ones(20)], "same")
         offsets.append(t[np.argmax(rise[25:-60]) + 25] - min(1.5, centre))
-    assert abs(np.median(offsets) - forest.STEP_AFTER_CENTRE_S) < 0.08
+    assert abs(np.median(offsets) - capuchin.STEP_AFTER_CENTRE_S) < 0.08
 
 
 def test_levels_from_faint_to_clipping(small, recordings):
     bed = {}
     level = []
-    sos = signal.butter(3, forest.CALL_BAND_HZ, "bandpass", fs=SR, output="sos")
+    sos = signal.butter(3, capuchin.CALL_BAND_HZ, "bandpass", fs=SR, output="sos")
     for row in _rows(small / "calls.csv"):
         name, centre = row["clip_name"], float(row["centre_s"])
         if name not in bed:
@@ -151,29 +151,29 @@ def test_digital_silence_and_shared_beds(recordings):
 
 def test_identical_for_a_seed_and_kept(tiny, tmp_path):
     a, b, c = (
-        _digest(write(CAPUCHIN, tmp_path / name, size="tiny", seed=seed, progress=False))
+        _digest(write_sample(CAPUCHIN, tmp_path / name, size="tiny", seed=seed, progress=False))
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
     assert a == b
     assert sum(a[name] != c.get(name) for name in a) > 5
     marker = tmp_path / "a" / "counts.csv"
     before = marker.stat().st_mtime_ns
-    write(CAPUCHIN, tmp_path / "a", size="tiny", seed=1, progress=False)
+    write_sample(CAPUCHIN, tmp_path / "a", size="tiny", seed=1, progress=False)
     assert marker.stat().st_mtime_ns == before
 
 
 def test_another_version_is_rebuilt_and_foreign_folders_are_left_alone(tiny, tmp_path):
-    root = write(CAPUCHIN, tmp_path / "a", size="tiny", progress=False)
+    root = write_sample(CAPUCHIN, tmp_path / "a", size="tiny", progress=False)
     (root / "counts.csv").unlink()
-    write(replace(CAPUCHIN, version=CAPUCHIN.version + 1), root, size="tiny", progress=False)
+    write_sample(replace(CAPUCHIN, version=CAPUCHIN.version + 1), root, size="tiny", progress=False)
     assert (root / "counts.csv").exists()
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "take 1.wav").write_bytes(b"precious")
     with pytest.raises(FileExistsError, match="another folder"):
-        write(CAPUCHIN, mine, size="tiny", progress=False)
+        write_sample(CAPUCHIN, mine, size="tiny", progress=False)
     with pytest.raises(ValueError, match="small"):
-        write(CAPUCHIN, root, size="huge")
+        write_sample(CAPUCHIN, root, size="huge")
     assert [p.name for p in mine.iterdir()] == ["take 1.wav"]
     assert {p.name for p in tmp_path.iterdir()} == {"a", "mine"}
 
@@ -198,7 +198,7 @@ def test_two_processes_at_once(tiny, tmp_path):
     root = tmp_path / "capuchin"
     processes = [_write_tiny(root, stderr=subprocess.PIPE) for _ in range(2)]
     assert [p.communicate()[1] for p in processes] == [b"", b""]
-    alone = write(CAPUCHIN, tmp_path / "alone", size="tiny", progress=False)
+    alone = write_sample(CAPUCHIN, tmp_path / "alone", size="tiny", progress=False)
     assert _digest(root) == _digest(alone)
     assert {p.name for p in tmp_path.iterdir()} == {"capuchin", "alone"}
 
@@ -309,7 +309,7 @@ def test_a_matched_detector_counts_right(small, counts, recordings):
     calls = _rows(small / "calls.csv")
     for name, y in recordings.items():
         key = [float(row["centre_s"]) for row in calls if row["clip_name"] == name]
-        found = _comb_steps(y) - forest.STEP_AFTER_CENTRE_S
+        found = _comb_steps(y) - capuchin.STEP_AFTER_CENTRE_S
         assert len(found) == counts[name], name
         # A little late where the background stops during a call: the comb then gets clearer.
         assert np.allclose(found, key, atol=0.8)

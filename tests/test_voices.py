@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from helpers.sounds import rms
-from helpers.voices import Channel, Talker, record, utterance
+from helpers.synthesis.speech import Channel, Talker, record, utterance
+from helpers.synthesis.wildlife import rms
 
 SR = 16_000
 

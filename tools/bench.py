@@ -17,7 +17,11 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
-from helpers import audio, detection, env  # noqa: E402
+from helpers import (
+    audio,
+    detection,
+    env,  # noqa: E402
+)
 
 ROUNDS = 5
 

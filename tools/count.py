@@ -24,7 +24,8 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
 
 from helpers import env, files
-from helpers.data import DataError, sounds_below
+from helpers.data import sounds_below
+from helpers.data.layouts import DataError
 from tools.batch.cluster import open_pool
 from tools.batch.options import add_options, open_output
 from tools.command_line import exit_status

@@ -24,6 +24,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
 
 from helpers import data, files
+from helpers.data import layouts
 from helpers.features import cache
 from helpers.files import write_text
 from tools.batch.cluster import open_pool
@@ -67,7 +68,7 @@ def main(argv=None):
     parser.add_argument("--data-dir", default="", help="where it lies (default: as for a notebook)")
     add_options(parser)
     return exit_status(
-        "extract", partial(extract, parser.parse_args(argv)), unusable=[data.DataError]
+        "extract", partial(extract, parser.parse_args(argv)), unusable=[layouts.DataError]
     )
 
 

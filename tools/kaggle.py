@@ -26,8 +26,8 @@ if __name__ == "__main__":
 import nbformat
 import yaml
 
+from helpers.data import DATASETS
 from helpers.files import replaced_folder
-from helpers.registry import DATASETS
 from tools.command_line import UsageError
 from tools.series.notebooks import find_notebooks, select
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from helpers import audio, env, files
-from helpers.data import KAGGLE_INPUT
 from helpers.features import cache
 
 FORMAT = 2  # raise it whenever the numbers in a cache file would change
@@ -48,7 +47,7 @@ def find_yamnet(path=""):
                 f"{origin} is {files.short_path(file)}, which is no .tflite file of YAMNet, nor a "
                 "folder that holds one; leave it empty to go on without"
             )
-    for folder in (env.repository_root() / "data" / "models", KAGGLE_INPUT):
+    for folder in (env.repository_root() / "data" / "models", env.KAGGLE_INPUT):
         for name in NAMES:
             if found := sorted(folder.glob(name)) if folder.is_dir() else []:
                 return found[0]

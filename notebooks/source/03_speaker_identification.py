@@ -60,6 +60,7 @@ from helpers import (
     parallel,
     training,
 )
+from helpers.data import layouts
 from helpers.display import plots, widgets
 
 # %% [markdown]
@@ -334,7 +335,7 @@ frames = {name: [parts[row] for row in table["row"]] for name, parts in frames.i
 names = sorted(table["label"].unique())
 speaker = table["label"].map({name: k for k, name in enumerate(names)}).to_numpy()
 if len(names) < 3:
-    raise data.DataError(f"{len(names)} speakers can be split: at least 3 are needed")
+    raise layouts.DataError(f"{len(names)} speakers can be split: at least 3 are needed")
 # Of speakers with a single session left to train on, validation can only take utterances.
 inner = table[~table["held_out"]]
 alone = inner.groupby("label")["group"].transform("nunique") < 2

@@ -58,7 +58,6 @@ from helpers import (
     evaluation,
     features,
     files,
-    folds,
     models,
     parallel,
     training,
@@ -156,7 +155,7 @@ def leave_one_out(fold, test_fold):
 checks.leave_one_out(leave_one_out)
 
 # %%
-table, rounds = folds.rounds(table, test_folds=FOLDS, seed=SEED)
+table, rounds = data.rounds(table, test_folds=FOLDS, seed=SEED)
 names = sorted(table["label"].unique())
 label = table["label"].map({name: k for k, name in enumerate(names)}).to_numpy()
 source = table["group"].to_numpy()
@@ -206,7 +205,7 @@ if len(errors):
 if len(unreadable):  # the rows of those that can be read, and their rounds
     table = table[[part is not None for part in frames["mfcc"]]].reset_index(drop=True)
     frames = {name: [p for p in parts if p is not None] for name, parts in frames.items()}
-    table, rounds = folds.rounds(table, test_folds=FOLDS, seed=SEED)
+    table, rounds = data.rounds(table, test_folds=FOLDS, seed=SEED)
     label = table["label"].map({name: k for k, name in enumerate(names)}).to_numpy()
     source = table["group"].to_numpy()
 print(f"{len(table)} clips in {time.perf_counter() - begun:.1f} s: {LOGMEL.shape}, {MFCC.shape}")
@@ -266,9 +265,7 @@ checks.standardise_clips(standardise_clips)
 
 # %%
 first = rounds[0]
-at_random = folds.random_round(
-    table, share=len(first.validation) / len(first.everything), seed=SEED
-)
+at_random = data.random_round(table, share=len(first.validation) / len(first.everything), seed=SEED)
 at_random = replace(
     at_random,
     training=np.intersect1d(at_random.training, first.everything),
@@ -989,7 +986,7 @@ if len(heard):
 
 # %%
 share_tested = np.mean([len(one_round.test) for one_round in rounds]) / len(table)
-by_chance = folds.random_round(table, share=share_tested, seed=SEED)
+by_chance = data.random_round(table, share=share_tested, seed=SEED)
 if MODEL == "mfcc_cnn":
     network = train_first(by_chance.training, **STEPS["20 epochs, parts hidden"])
     promised = answers(network, by_chance.test, MFCC)

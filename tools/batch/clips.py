@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from helpers import features, files
-from helpers.data import DataError
+from helpers.data.layouts import DataError
 from helpers.features import cache
 from helpers.files import replaced_folder
 from tools.batch.cluster import why

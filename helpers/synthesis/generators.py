@@ -1,9 +1,5 @@
-"""Sample data with an exact answer key, in the layout of the real data sets.
+"""Sample data with an exact answer key, in the layout of the real data sets."""
 
-Command line: ``python -m helpers.synthesis capuchin --size small``
-"""
-
-import argparse
 import json
 import os
 import shutil
@@ -13,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import city, crowd, forest, pets
+from helpers.synthesis import capuchin, catsdogs, speakers, urbansound8k
 
 MANIFEST = "synthetic.json"
 SIZES = ("small", "full")
@@ -41,13 +37,18 @@ class Generator:
 GENERATORS = {
     generator.name: generator
     for generator in (
-        Generator("capuchin", forest.build, forest.VERSION, forest.SIZES),
-        Generator("urbansound8k", city.build_urbansound8k, city.VERSION, city.SIZES),
-        Generator("esc50", city.build_esc50, city.VERSION, city.SIZES),
+        Generator("capuchin", capuchin.build_capuchin, capuchin.VERSION, capuchin.SIZES),
+        Generator(
+            "urbansound8k",
+            urbansound8k.build_urbansound8k,
+            urbansound8k.VERSION,
+            urbansound8k.SIZES,
+        ),
+        Generator("esc50", urbansound8k.build_esc50, urbansound8k.VERSION, urbansound8k.SIZES),
         # The same files: the layout picks out its ten classes.
-        Generator("esc10", city.build_esc50, city.VERSION, city.SIZES),
-        Generator("catsdogs", pets.build_catsdogs, pets.VERSION, pets.SIZES),
-        Generator("speakers", crowd.build_speakers, crowd.VERSION, crowd.SIZES),
+        Generator("esc10", urbansound8k.build_esc50, urbansound8k.VERSION, urbansound8k.SIZES),
+        Generator("catsdogs", catsdogs.build_catsdogs, catsdogs.VERSION, catsdogs.SIZES),
+        Generator("speakers", speakers.build_speakers, speakers.VERSION, speakers.SIZES),
     )
 }
 
@@ -91,7 +92,7 @@ def _publish(folder, root, manifest):
         shutil.rmtree(old, ignore_errors=True)
 
 
-def write(generator, root, *, size="small", seed=0, progress=True):
+def write_sample(generator, root, *, size="small", seed=0, progress=True):
     """Write a data set in the layout of the real one, with its answer key.
 
     generator: `Generator`. root: folder; kept if it holds this version, size and seed, replaced if
@@ -120,19 +121,3 @@ def write(generator, root, *, size="small", seed=0, progress=True):
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return root
-
-
-def main(argv=None):
-    parser = argparse.ArgumentParser(prog="python -m helpers.synthesis", description=__doc__)
-    parser.add_argument("name", choices=list(GENERATORS))
-    parser.add_argument("--size", choices=SIZES, default="small")
-    parser.add_argument("--root", help="folder to write (default: data/synthetic/<name>-<size>)")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args(argv)
-    root = args.root or default_root(args.name, args.size)
-    root = write(GENERATORS[args.name], root, size=args.size, seed=args.seed)
-    print(os.path.relpath(root))
-
-
-if __name__ == "__main__":
-    main()

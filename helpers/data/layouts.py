@@ -28,7 +28,7 @@ class DataError(Exception):
 def find_roots(folder, entry, require):
     """Where in a folder a data set lies: [the folder itself], else those directly inside it.
 
-    entry: `registry.DatasetInfo`. require: its parts that must be there. Returns [] also if the
+    entry: `data.DatasetInfo`. require: its parts that must be there. Returns [] also if the
     folder cannot be read.
     """
     needed = entry.needs(require)

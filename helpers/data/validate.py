@@ -1,4 +1,4 @@
-"""Is a data set on disk what it should be? Counts, its table against its files, damaged sound."""
+"""Is a data set on disk complete? Counts, its table against its files, damaged sound."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import audio, data, files, parallel
+from helpers import audio, files, parallel
 from helpers.audio import quality
+from helpers.data import clips, locate
+from helpers.data.layouts import ENTRY, DataError, folders_below, sound_files
+from helpers.data.registry import DATASETS
 from helpers.files import short_path
-from helpers.layouts import ENTRY, DataError, folders_below, sound_files
-from helpers.registry import DATASETS
 
 # The faults that break the contract; `quality` has others, which a published set may well have.
 PROBLEMS = ("damaged", "missing", "not listed", "misnamed", "wrong length", "metadata")
@@ -28,7 +29,7 @@ class Inspection:
     notes: list of str.
     """
 
-    dataset: data.Dataset
+    dataset: locate.Dataset
     counts: pd.DataFrame
     faults: pd.DataFrame
     notes: list
@@ -114,13 +115,13 @@ def _clips(dataset, decode):
     told_keys = [(path.parent.as_posix(), path.stem) for path in map(Path, told["file"])]
     told = told[[key not in left_out for key in told_keys]]
 
-    table, errors = data.read_headers(there, root=root)
+    table, errors = clips.read_headers(there, root=root)
     if decode:
         table, undecoded = _measured(table, root)
         errors = pd.concat([errors, undecoded], ignore_index=True)
     judge = quality.faults if decode else quality.contradictions
     errors = pd.concat([told, errors], ignore_index=True)
-    faults = [judge(table, errors=errors, listed=data.listed(dataset, table), root=root)]
+    faults = [judge(table, errors=errors, listed=clips.listed(dataset, table), root=root)]
     # What is wrong with the rows of clips that are not here, or cannot be read.
     bad = rows[(rows["problem"] != "") & ~_keys(rows).isin(_keys_of(table, root))]
     faults += [
@@ -225,7 +226,7 @@ def _clip_notes(dataset, rows, absent, there):
 
 def _recordings(dataset, decode):
     try:
-        paths = data.recordings(dataset)
+        paths = clips.recordings(dataset)
     except DataError:
         return _Look(notes=["no recordings are here"])
 
@@ -242,7 +243,7 @@ def _recordings(dataset, decode):
     faults = [_fault(dataset, error.path, "damaged", error.reason) for error in errors]
     look = _Look(folders={path.parent for path in paths})
     try:
-        keys = [key for key in data.answer_key(dataset) if key is not None]
+        keys = [key for key in clips.answer_key(dataset) if key is not None]
     except DataError as error:
         keys, faults = [], [*faults, _fault(dataset, dataset.root, "metadata", str(error))]
     named = set().union(*(key["clip_name"] for key in keys))

@@ -12,8 +12,9 @@ import numpy as np
 from scipy import signal
 
 from helpers import parallel
-from helpers.samples import item_rng, shares_of, write_clip, write_csv
-from helpers.sounds import SR, Voice, add, call, fade, gain, mixture, rms
+from helpers.env import item_rng
+from helpers.synthesis.wildlife import SR, Voice, add, call, fade, gain, mixture, rms
+from helpers.synthesis.write import shares_of, write_clip, write_csv
 
 VERSION = 2  # of the generator: data sets of another version are rebuilt
 STEP_AFTER_CENTRE_S = 0.22  # the real key marks a call this long before its step into the harmonics
@@ -200,7 +201,7 @@ def _recording(path, seed, i, seconds, n_sources):
     return centres
 
 
-def build(folder, *, size, seed, progress):
+def build_capuchin(folder, *, size, seed, progress):
     """Fill an empty folder with the data set. size: key of SIZES. seed: int. progress: a bar."""
     plan = SIZES[size]
     positive, negative, forest = (

@@ -1,13 +1,14 @@
-"""The command line of `helpers.data`: which data sets are here, getting one, checking one."""
+"""Command line: python -m helpers.data list | get NAME | check NAME [FOLDER]"""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-from helpers import data, download, files, inspection
-from helpers.layouts import DataError
-from helpers.registry import DATASETS
+from helpers import files
+from helpers.data import download, locate, validate
+from helpers.data.layouts import DataError
+from helpers.data.registry import DATASETS
 
 
 def main(argv=None):
@@ -67,22 +68,22 @@ def _list(arguments):
 def _place(name):
     """Where a data set is, in words."""
     try:
-        found = data.find(name)
+        found = locate.find(name)
     except DataError:
         return "AUDIO_DATA has a folder of this name without it"
     return f"{files.short_path(found.root)} ({found.source})" if found else "not here"
 
 
 def _get(arguments):
-    entry = data.named(arguments.name)
-    folder = Path(arguments.to or data.default_folder(entry.name)).expanduser()
+    entry = locate.named(arguments.name)
+    folder = Path(arguments.to or locate.default_folder(entry.name)).expanduser()
     if found := _there(entry, folder):
         print(f"{entry.title} is in {files.short_path(folder)} already: nothing is downloaded.")
     else:
         root = download.get(entry, folder, url=arguments.url, sha256=arguments.sha256)
-        found = data.Dataset(entry.name, root, "local")
-    result = inspection.inspect(found)
-    print(inspection.report(result))
+        found = locate.Dataset(entry.name, root, "local")
+    result = validate.inspect(found)
+    print(validate.report(result))
     if not result.is_fine:
         print(f"To get it anew, move {files.short_path(found.root)} away first.", file=sys.stderr)
     return 0 if result.is_fine else 1
@@ -93,16 +94,16 @@ def _there(entry, folder):
     if not folder.is_dir() or download.is_empty(folder):
         return None
     try:
-        found = data.find(entry.name, folder)
+        found = locate.find(entry.name, folder)
         return found if len(entry.list_clips(found.root)[0]) else None
-    except data.DataNotFoundError:
+    except locate.DataNotFoundError:
         return None
 
 
 def _check(arguments):
-    entry = data.named(arguments.name)
-    result = inspection.inspect(_wanted(entry, arguments.folder), decode=arguments.decode)
-    print(inspection.report(result))
+    entry = locate.named(arguments.name)
+    result = validate.inspect(_wanted(entry, arguments.folder), decode=arguments.decode)
+    print(validate.report(result))
     if arguments.csv:
         try:
             with files.atomic_path(arguments.csv) as temporary:
@@ -119,11 +120,15 @@ def _wanted(entry, folder):
     first = None
     for require in (tuple(entry.parts), *((part,) for part in entry.parts)):
         try:
-            if found := data.find(entry.name, folder, require=require):
+            if found := locate.find(entry.name, folder, require=require):
                 return found
-        except data.DataNotFoundError as error:
+        except locate.DataNotFoundError as error:
             first = first or error
     way = f"python -m helpers.data get {entry.name}" if entry.is_downloadable else "by hand"
     raise first or DataError(
         f"{entry.title}: not here, give its folder or get it ({way}, see data_README.md)"
     )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from helpers import layouts
+from helpers.data import layouts
 from helpers.synthesis import GENERATORS, Generator
 
 PARTS = ("clips", "recordings")

@@ -7,7 +7,7 @@ and stays for the whole recording: slices of one source resemble each other as t
 import numpy as np
 from scipy import signal
 
-from helpers.sounds import add, gain, harmonics, noise_band, rms, slow
+from helpers.synthesis.wildlife import add, gain, harmonics, noise_band, rms, slow
 
 URBAN = (
     *("air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling"),

@@ -8,9 +8,11 @@ from dataclasses import fields
 
 import numpy as np
 
-from helpers import parallel, voices
-from helpers.samples import item_rng, write_clip, write_csv
-from helpers.sounds import SR, gain
+from helpers import parallel
+from helpers.env import item_rng
+from helpers.synthesis import speech
+from helpers.synthesis.wildlife import SR, gain
+from helpers.synthesis.write import write_clip, write_csv
 
 VERSION = 1  # of the generator: data sets of another version are rebuilt
 SIZES = {  # utterances: of each session
@@ -35,10 +37,10 @@ def build_speakers(folder, *, size, seed, progress):
         total=n_speakers * sum(plan), desc=f"Synthesising speakers ({size})", disable=not progress
     ) as bar:
         for speaker, sessions in zip(speakers, np.sort(numbers).tolist(), strict=True):
-            talker = voices.Talker.draw(item_rng(seed, "talker", speaker))
+            talker = speech.Talker.draw(item_rng(seed, "talker", speaker))
             speaker_rows.append([speaker, *_key(talker).values()])
             for session, n_utterances in zip(sessions, plan, strict=True):
-                channel = voices.Channel.draw(item_rng(seed, "channel", session))
+                channel = speech.Channel.draw(item_rng(seed, "channel", session))
                 session_rows.append([speaker, session, *_key(channel).values()])
                 place = folder / str(speaker) / str(session)
                 place.mkdir(parents=True)
@@ -54,8 +56,8 @@ def build_speakers(folder, *, size, seed, progress):
 def _utterance(rng, talker, channel):
     """An utterance as it is recorded: (n_samples,)."""
     seconds = MEDIAN_S * np.exp(rng.normal(0, 0.4))
-    y = voices.utterance(rng, talker, seconds=np.clip(seconds, SHORTEST_S, LONGEST_S))
-    return voices.record(rng, y, channel=channel) * gain(rng.normal(0, 1.5))  # nearer, or farther
+    y = speech.utterance(rng, talker, seconds=np.clip(seconds, SHORTEST_S, LONGEST_S))
+    return speech.record(rng, y, channel=channel) * gain(rng.normal(0, 1.5))  # nearer, or farther
 
 
 def _key(drawn):

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from helpers import files, parallel
-from helpers.layouts import DataError, find_roots, is_litter
+from helpers.data.layouts import DataError, find_roots, is_litter
 
 try:
     import fcntl
@@ -41,7 +41,7 @@ class DownloadError(DataError):
 def get(entry, folder, *, require=None, url="", sha256=""):
     """Download a data set into a folder; nothing is there before all of it is.
 
-    entry: `registry.DatasetInfo`. folder: not there yet, or empty. require: the parts that are
+    entry: `data.DatasetInfo`. folder: not there yet, or empty. require: the parts that are
     needed; None: all. url: of a zip file to take instead of the data set's own source. sha256: of
     that file, hex; "": not checked. Returns the data set's folder: the given one; on Kaggle and
     Colab the one where kagglehub mounts it. Raises DownloadError, which says what to do.

@@ -7,9 +7,11 @@ be, on purpose: `defects.csv` lists them (file, defect).
 
 import numpy as np
 
-from helpers import everyday, parallel
-from helpers.samples import item_rng, shares_of, write_clip, write_csv
-from helpers.sounds import SR, gain, mixture, rms
+from helpers import parallel
+from helpers.env import item_rng
+from helpers.synthesis import environmental
+from helpers.synthesis.wildlife import SR, gain, mixture, rms
+from helpers.synthesis.write import shares_of, write_clip, write_csv
 
 VERSION = 1  # of the generator: data sets of another version are rebuilt
 SIZES = {
@@ -29,7 +31,7 @@ def _source(seed, name, number, kind, seconds):
     """A recording of one source with its surroundings: (n_samples,), and its salience, 1 or 2."""
     rng = item_rng(seed, name, number)
     n = round(seconds * SR)
-    y = everyday.recording(rng, kind, n_samples=n, sr=SR)
+    y = environmental.recording(rng, kind, n_samples=n, sr=SR)
     salience = 1 + int(rng.random() < 0.35)
     behind = mixture(rng, rng.choice(SURROUNDINGS, 2, replace=False), n, SR)
     y = y / rms(y) + behind * gain(-rng.uniform(18, 40) if salience == 1 else -rng.uniform(0, 10))
@@ -49,12 +51,14 @@ def build_urbansound8k(folder, *, size, seed, progress):
     plan, rows = SIZES[size], []
     for fold in range(1, FOLDS + 1):
         (folder / "audio" / f"fold{fold}").mkdir(parents=True)
-    numbers = iter(_numbers(seed, "urban", plan["sources"] * len(everyday.URBAN)))
+    numbers = iter(_numbers(seed, "urban", plan["sources"] * len(environmental.URBAN)))
     per_class = shares_of(COUNTS, plan["clips"])
     with parallel.progress_bar(
         total=plan["clips"], desc=f"Synthesising urbansound8k ({size})", disable=not progress
     ) as bar:
-        for class_id, (kind, n_clips) in enumerate(zip(everyday.URBAN, per_class, strict=True)):
+        for class_id, (kind, n_clips) in enumerate(
+            zip(environmental.URBAN, per_class, strict=True)
+        ):
             rng = item_rng(seed, "urban plan", class_id)
             shares = shares_of(rng.exponential(1, plan["sources"]) + 0.3, n_clips)
             for i, n_slices in enumerate(shares):
@@ -118,13 +122,13 @@ def _spoil(folder, rows, rng):
         write_clip(path, np.zeros(round(SLICE_S * SR)), 44100, 1)
     for _ in range(2):
         row, path = pick("clipped")
-        y = everyday.recording(rng, row[7], n_samples=round(SLICE_S * SR), sr=SR)
+        y = environmental.recording(rng, row[7], n_samples=round(SLICE_S * SR), sr=SR)
         write_clip(path, 6 * y, 44100, 1)
     row, path = pick("shorter than listed")
-    y = everyday.recording(rng, row[7], n_samples=round(0.4 * SLICE_S * SR), sr=SR)
+    y = environmental.recording(rng, row[7], n_samples=round(0.4 * SLICE_S * SR), sr=SR)
     write_clip(path, 0.1 * y, 44100, 1)
     row, path = pick("class and number disagree")
-    row[7] = everyday.URBAN[(row[6] + 1) % len(everyday.URBAN)]
+    row[7] = environmental.URBAN[(row[6] + 1) % len(environmental.URBAN)]
     row, path = pick("no salience")
     row[4] = ""
     row, path = pick("duplicate")
@@ -143,7 +147,7 @@ def build_esc50(folder, *, size, seed, progress):
     (folder / "meta").mkdir()
     others = {"siren": (42, "siren"), "car_horn": (43, "car_horn"), "engine": (44, "engine_idling")}
     per_class = plan["esc_clips"]
-    classes = {**everyday.ESC10, **others}
+    classes = {**environmental.ESC10, **others}
     numbers = iter(_numbers(seed, "esc", per_class * len(classes)))
     with parallel.progress_bar(
         total=len(classes) * per_class, desc=f"Synthesising esc50 ({size})", disable=not progress
@@ -162,7 +166,7 @@ def build_esc50(folder, *, size, seed, progress):
                     letter = "ABC"[take]
                     name = f"{fold}-{number}-{letter}-{target}.wav"
                     write_clip(folder / "audio" / name, part, 44100, 1)
-                    is_esc10 = category in everyday.ESC10
+                    is_esc10 = category in environmental.ESC10
                     rows.append((name, fold, target, category, is_esc10, number, letter))
                     bar.update()
                 n += takes

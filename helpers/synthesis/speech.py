@@ -11,7 +11,7 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 
-from helpers.sounds import SR, gain, harmonics, rms, slow
+from helpers.synthesis.wildlife import SR, gain, harmonics, rms, slow
 
 STEP_S = 0.008  # from one position of the mouth to the next
 

@@ -6,9 +6,11 @@ none of them tells the class. One file is damaged on purpose: `defects.csv` list
 
 import numpy as np
 
-from helpers import everyday, parallel
-from helpers.samples import item_rng, write_clip, write_csv
-from helpers.sounds import SR, gain, mixture, rms
+from helpers import parallel
+from helpers.env import item_rng
+from helpers.synthesis import environmental
+from helpers.synthesis.wildlife import SR, gain, mixture, rms
+from helpers.synthesis.write import write_clip, write_csv
 
 VERSION = 1  # of the generator: data sets of another version are rebuilt
 SIZES = {  # clips
@@ -47,7 +49,7 @@ def build_catsdogs(folder, *, size, seed, progress):
 def _clip(rng, kind):
     """An animal in its surroundings, cut so that it is heard: (n_samples,)."""
     n = round(rng.uniform(*SECONDS) * SR)
-    y = everyday.recording(rng, kind, n_samples=n + 2 * SR, sr=SR)
+    y = environmental.recording(rng, kind, n_samples=n + 2 * SR, sr=SR)
     start = np.argmax(np.abs(y)) - round(rng.uniform(0.2, 0.8) * n)
     y = y[np.clip(start, 0, len(y) - n) :][:n]
     behind = mixture(rng, rng.choice(SURROUNDINGS, 2, replace=False), n, SR)

@@ -1,20 +1,13 @@
-"""What every synthetic data set needs: a generator per item, whole shares, files like real ones."""
+"""Files of synthetic data sets, the same bytes on every machine."""
 
 import csv
 import math
-import zlib
 
 import numpy as np
 import soundfile as sf
 from scipy import signal
 
-from helpers.sounds import SR
-
-
-def item_rng(seed, item, *ids):
-    """The generator of one item of a data set, whatever else is made before or after it."""
-    key = (zlib.crc32(item.encode()), *ids)
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+from helpers.synthesis.wildlife import SR
 
 
 def shares_of(weights, total):
