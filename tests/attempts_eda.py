@@ -57,24 +57,24 @@ def flat_tops(*, level=np.abs, least=3, of=lambda length: length, edges=(1, 1)):
 
 for said, attempt in {
     "turned down": lambda y: (np.abs(y) >= 1).mean(),
-    "stand alone or in twos": lambda y: (np.abs(y) == np.abs(y).max()).mean() * bool(y.any()),
+    "runs of 1 or 2": lambda y: (np.abs(y) == np.abs(y).max()).mean() * bool(y.any()),
     "on one side of zero": flat_tops(level=lambda y: y),
-    "on the other as well": flat_tops(level=lambda y: -y),
+    "those of both sides": flat_tops(level=lambda y: -y),
     "a number of samples": lambda y: by_edges(y) * len(y),
     "in percent": lambda y: 100 * by_edges(y),
     "just 3 samples": flat_tops(least=4),
-    "2 samples short": flat_tops(of=lambda length: length - 2),
+    "2 samples too short": flat_tops(of=lambda length: length - 2),
     "it counts runs": flat_tops(of=lambda length: 1),
     "run at the end is missing": flat_tops(edges=(1, 0)),
     "one number is needed": lambda y: np.abs(y) == np.abs(y).max(),
     "it returns nan": lambda y: by_edges(y) / (1.0 if y.any() else np.nan),
     "a share of 0.5": lambda y: 0.9 * by_edges(y),
-    "goes on from one": lambda y: flat_tops(level=lambda y: y)(y.clip(0)) + by_edges(y.clip(max=0)),
+    "go on from one": lambda y: flat_tops(level=lambda y: y)(y.clip(0)) + by_edges(y.clip(max=0)),
 }.items():
     wrong("clipped_share", said)(attempt)
 
 
-@wrong("clipped_share", "silence", "yet not clipped")
+@wrong("clipped_share", "silence", "but it is not clipped")
 def silence_is_all_at_its_maximum(y):
     return by_edges(y) if y.any() else 1.0
 
@@ -132,7 +132,7 @@ def pairs(sounds):
 
 
 for said, attempt in {
-    "sounds 0 and 1 differ at sample 0, though the length is equal": grouped(len),
+    "sounds 0 and 1 differ at sample 0, with equal lengths": grouped(len),
     "though their means are equal": grouped(lambda y: (len(y), float(y.sum()))),
     "are equal": grouped(lambda y: float(y.mean())),
     "and the same with silence after it": grouped(lambda y: np.trim_zeros(y).tobytes()),
@@ -143,7 +143,9 @@ for said, attempt in {
     "one flat list": lambda sounds: [i for group in everyone_with_everyone(sounds) for i in group],
     "returns a dict": lambda sounds: dict(enumerate(everyone_with_everyone(sounds))),
     "sounds 1, 3 have the same": lambda sounds: [],
-    "no index": lambda sounds: [[f"sound {i}" for i in g] for g in everyone_with_everyone(sounds)],
+    "not an index": lambda sounds: [
+        [f"sound {i}" for i in group] for group in everyone_with_everyone(sounds)
+    ],
     "changes its input": lambda sounds: [sounds.pop()] and everyone_with_everyone(sounds),
     "of <lambda>": lambda sounds: sounds.no_such_thing,
 }.items():
@@ -191,19 +193,19 @@ def differs(listed, own, tolerance):
 
 
 for said, attempt in {
-    "too long are wrong as well": off_by(lambda listed, own, t: listed - own > t),
-    "too short are wrong as well": off_by(lambda listed, own, t: own - listed > t),
+    "too long count as well": off_by(lambda listed, own, t: listed - own > t),
+    "too short count as well": off_by(lambda listed, own, t: own - listed > t),
     "is in seconds": off_by(lambda listed, own, t: ((own - listed) / listed).abs() > t),
     "no length is listed": off_by(lambda listed, own, t: ~((own - listed).abs() <= t)),
     "not more than the tolerance": off_by(lambda listed, own, t: (own - listed).abs() >= t),
-    "which is within 0.5 s": off_by(lambda listed, own, t: differs(listed, own, 0.125)),
+    "that is within 0.5 s": off_by(lambda listed, own, t: differs(listed, own, 0.125)),
     "returns a DataFrame": off_by(differs, pick=lambda table, rows: table[rows]),
     "True or False": off_by(differs, pick=lambda table, rows: rows),
     "a row number": off_by(differs, pick=lambda table, rows: table.index[rows]),
     "returns a int": off_by(differs, pick=lambda table, rows: int(rows.sum())),
     "more than once": off_by(differs, pick=lambda table, rows: 2 * table["file"][rows].tolist()),
     "returns None": off_by(differs, pick=lambda table, rows: None),
-    "is not among them": off_by(differs, pick=lambda table, rows: table["file"][rows][1:]),
+    "is missing": off_by(differs, pick=lambda table, rows: table["file"][rows][1:]),
 }.items():
     wrong("wrong_length", said)(attempt)
 
@@ -256,18 +258,18 @@ def weighted(weight):
 
 
 for said, attempt in {
-    "1 / count alone": weighted(lambda n, k, count, every: 1 / count),
-    "largest class has weight 1": weighted(lambda n, k, count, every: max(every) / count),
-    "these are shares": weighted(lambda n, k, count, every: count / n),
-    "number of classes is missing": weighted(lambda n, k, count, every: n / count),
+    "these are 1 / count": weighted(lambda n, k, count, every: 1 / count),
+    "largest class weighs 1": weighted(lambda n, k, count, every: max(every) / count),
+    "these are the shares": weighted(lambda n, k, count, every: count / n),
+    "divide by the number of classes": weighted(lambda n, k, count, every: n / count),
     "smaller weight": weighted(lambda n, k, count, every: count * k / n),
-    "over classes, not over clips": weighted(
+    "mean over the classes is 1": weighted(
         lambda n, k, count, every: k / count / sum(1 / other for other in every)
     ),
     "must be the same for all": weighted(lambda n, k, count, every: (n / k / count) ** 0.5),
     "a dict is needed": lambda labels: list(by_counter(labels).values()),
     "for every clip": lambda labels: [by_counter(labels)[label] for label in labels],
-    "is no label here": lambda labels: by_counter(labels) | {"all": 1.0},
+    "is not a label here": lambda labels: by_counter(labels) | {"all": 1.0},
     "no weight for 'siren'": lambda labels: dict(enumerate(by_counter(labels).values())),
     "returns None": lambda labels: None,
     "where one number": lambda labels: {k: [v, v] for k, v in by_counter(labels).items()},
@@ -303,15 +305,15 @@ def leaks(groups, is_test):
 
 for said, attempt in {
     "a share of sources": lambda g, t: np.isin(np.unique(g[t]), g[~t]).mean(),
-    "0.5: a share of sources": lambda g, t: len(set(g[t]) & set(g[~t])) / len(set(g)),
+    "0.5: this is a share of sources": lambda g, t: len(set(g[t]) & set(g[~t])) / len(set(g)),
     "a share of all clips": lambda g, t: leaks(g, t).mean(),
     "a share of training clips": lambda g, t: np.isin(g[~t], g[t]).mean(),
     "the number of training clips": lambda g, t: leaks(g, t).sum() / (~t).sum(),
     "in percent": lambda g, t: 100 * by_isin(g, t),
-    "a number of clips": lambda g, t: leaks(g, t).sum(),
+    "this is a number": lambda g, t: leaks(g, t).sum(),
     "siblings within the test set": lambda g, t: pd.Series(g).duplicated(keep=False)[t].mean(),
     "without a leak": lambda g, t: 1 - by_isin(g, t),
-    "clips on both sides": lambda g, t: np.isin(g, list(set(g[t]) & set(g[~t]))).mean(),
+    "counts both sides": lambda g, t: np.isin(g, list(set(g[t]) & set(g[~t]))).mean(),
     "one number is needed": leaks,
     "5 of 8 test clips": lambda g, t: 0.3,
     "returns None": lambda g, t: None,
@@ -367,7 +369,7 @@ for said, attempt in {
     "mp3' is None": lambda c, x, test: [usual_label(c, x).get(d) for d in test],
     "is nan": lambda c, x, test: pd.Series(test).map(usual_label(c, x)).to_numpy(),
     "KeyError": lambda c, x, test: [usual_label(c, x)[d] for d in test],
-    "look at the container": lambda c, x, test: [Counter(x).most_common(1)[0][0]] * len(test),
+    "use the container": lambda c, x, test: [Counter(x).most_common(1)[0][0]] * len(test),
     "is it one per container": lambda c, x, test: [usual_label(c, x)[d] for d in sorted(set(c))],
     "which is a container": lambda c, x, test: [
         usual_label(x, c)[label] for label in x[: len(test)]
@@ -378,7 +380,7 @@ for said, attempt in {
         usual_label(c, x).get(d, Counter(usual_label(c, x).values()).most_common(1)[0][0])
         for d in test
     ],
-    "where a label is needed": lambda c, x, test: [
+    "a label is needed": lambda c, x, test: [
         Counter(b for a, b in zip(c, x, strict=True) if a == d).most_common(1) for d in test
     ],
     "returns None": lambda c, x, test: None,
@@ -415,12 +417,12 @@ def averaged(a, b, *, ddof=1, less=1):
 for said, attempt in {
     "ddof=1 is right": d_with(lambda a, b: averaged(a, b, ddof=0)),
     "number of values; ddof": d_with(lambda a, b: averaged(a, b, ddof=0, less=0)),
-    "a simple average": d_with(lambda a, b: ((a.var(ddof=1) + b.var(ddof=1)) / 2) ** 0.5),
+    "without weights": d_with(lambda a, b: ((a.var(ddof=1) + b.var(ddof=1)) / 2) ** 0.5),
     "ddof=1 is missing": d_with(lambda a, b: ((a.var() + b.var()) / 2) ** 0.5),
     "two standard deviations": d_with(lambda a, b: (a.std(ddof=1) + b.std(ddof=1)) / 2),
     "one less than": d_with(lambda a, b: averaged(a, b, less=0)),
     "all values together": d_with(lambda a, b: np.concatenate([a, b]).std()),
-    "the sign is": lambda a, b: by_variances(b, a),
+    "the sign must": lambda a, b: by_variances(b, a),
     "the t statistic": lambda a, b: by_variances(a, b) / (1 / len(a) + 1 / len(b)) ** 0.5,
     "square root is missing": d_with(lambda a, b: averaged(a, b) ** 2),
     "means alone": lambda a, b: a.mean() - b.mean(),
@@ -479,7 +481,7 @@ def by_window():
 
 
 for said, options in {
-    'near "group". Does the column': {"sources": "count(DISTINCT group)"},
+    'near "group". Is the column': {"sources": "count(DISTINCT group)"},
     "it counts rows": {"sources": 'count("group")'},
     "is a text": {"sources": "count(DISTINCT 'group')"},
     "sources of the whole table": {"sources": '(SELECT count(DISTINCT "group") FROM clips)'},
@@ -487,11 +489,11 @@ for said, options in {
     "these are hours": {"minutes": "sum(duration_s) / 3600"},
     "the mean of a clip": {"minutes": "avg(duration_s) / 60"},
     "the minutes are rounded": {"minutes": "round(sum(duration_s) / 60, 1)"},
-    "rounded; leave": {"minutes": "floor(sum(duration_s) / 60)"},
+    "rounded: do not": {"minutes": "floor(sum(duration_s) / 60)"},
     "fewest minutes come first": {"end": "GROUP BY label ORDER BY minutes"},
     "most minutes first is": {"end": "GROUP BY label ORDER BY clips DESC"},
     "GROUP BY clause": {"end": "ORDER BY minutes DESC"},
-    "every label that is there": {"end": "WHERE label IN ('rain', 'dog_bark', 'siren', 'rooster') "
+    "every label needs a row": {"end": "WHERE label IN ('rain', 'dog_bark', 'siren', 'rooster') "
                                   "GROUP BY label ORDER BY minutes DESC"},
     "one row per label": {"end": "GROUP BY label, fold ORDER BY minutes DESC"},
     "clips of": {"clips": "count(DISTINCT fold)"},

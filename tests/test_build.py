@@ -187,7 +187,7 @@ LESSON = (
     SOURCE
     + '''
 # %%
-from helpers import checks
+from helpers import exercises as checks
 
 checks.start("5", strict=True)
 

@@ -1,20 +1,20 @@
-"""helpers.checks: every check knows the stub, right answers, and the mistakes people make."""
+"""helpers.exercises: every check knows the stub, right answers, and the mistakes people make."""
 
+import importlib
+import subprocess
 import sys
+from pathlib import Path
 
-import attempts_counting  # noqa: F401, for the attempts that it gathers
-import attempts_eda  # noqa: F401
-import attempts_features  # noqa: F401
-import attempts_speakers  # noqa: F401
-import attempts_urban  # noqa: F401
-import attempts_urban_answers  # noqa: F401
 import numpy as np
 import pytest
 from attempts import RIGHT, WRONG
-from attempts_counting import field, forwards, not_sorted
+from attempts_capuchin import field, forwards, not_sorted
 
-from helpers import checks, exercises
-from helpers.exercises import CORRECT, EXERCISES, NOT_ATTEMPTED, NOT_YET
+from helpers import exercises as checks
+from helpers.exercises.engine import CORRECT, NOT_ATTEMPTED, NOT_YET, CheckFailed
+
+for path in sorted(Path(__file__).parent.glob("attempts_*.py")):
+    importlib.import_module(path.stem)  # which adds its attempts to RIGHT and WRONG
 
 # --- the proof ------------------------------------------------------------------------------------
 
@@ -27,14 +27,14 @@ CHECKS = {
 
 @pytest.fixture(autouse=True)
 def fresh():
-    exercises.start("5")
+    checks.start("5")
 
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_every_check_is_proven(name):
     assert len(RIGHT[name]) >= 2 and len(WRONG[name]) >= 4
     assert 1 <= len(CHECKS[name].exercise.hints) <= 3
-    assert CHECKS[name].exercise is EXERCISES[CHECKS[name].exercise.number]
+    assert CHECKS[name].exercise is checks.EXERCISES[CHECKS[name].exercise.number]
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -63,6 +63,13 @@ def test_a_mistake_is_named(name, attempt, said):
         assert words in verdict.message
 
 
+def test_importing_the_checks_loads_nothing_heavy():
+    heavy = ["keras", "librosa", "matplotlib", "scipy", "sklearn", "soundfile"]
+    code = f"import sys, helpers.exercises; print([m for m in {heavy} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 # --- verdicts, hints, progress --------------------------------------------------------------------
 
 
@@ -73,7 +80,7 @@ def test_a_crash_is_shown_at_the_students_own_line():
 
     message = checks.receptive_field(attempt).message
     assert "of attempt" in message and "return frames + layers.no_such_thing" in message
-    assert "AttributeError" in message and "exercises.py" not in message
+    assert "AttributeError" in message and "engine.py" not in message
     assert "cannot be called" in checks.receptive_field(lambda: 3).message
 
 
@@ -86,9 +93,9 @@ def test_a_crash_in_a_library_is_shown_where_the_student_called_it():
 
 
 def test_strict_is_an_error_and_names_the_exercise():
-    exercises.start("5", strict=True)
+    checks.start("5", strict=True)
     assert checks.receptive_field(forwards).status == CORRECT
-    with pytest.raises(exercises.CheckFailed, match=r"Exercise 5\.5, .*not yet: .*off by one"):
+    with pytest.raises(CheckFailed, match=r"Exercise 5\.5, .*not yet: .*off by one"):
         checks.receptive_field(field(begin=0))
 
 

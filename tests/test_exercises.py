@@ -17,7 +17,6 @@ import scipy.special
 
 from helpers import (
     augmentation,
-    checks,
     data,
     detection,
     env,
@@ -26,11 +25,12 @@ from helpers import (
     features,
     models,
 )
+from helpers.exercises.engine import CORRECT
 from tools.series.exercises import BEGIN, END, find_exercises, solved
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
-HINTS = {number: exercise.hints for number, exercise in checks.EXERCISES.items()}
+HINTS = {number: exercise.hints for number, exercise in exercises.EXERCISES.items()}
 TRIVIAL = 18  # characters of a line that says nothing, such as `return mixed`
 
 
@@ -61,7 +61,7 @@ def solutions():
 
 
 def test_every_check_belongs_to_an_exercise():
-    assert list(FOUND) == list(checks.EXERCISES)
+    assert list(FOUND) == list(exercises.EXERCISES)
 
 
 @pytest.mark.parametrize("number", FOUND)
@@ -69,10 +69,10 @@ def test_the_solution_is_correct(solutions, number):
     exercises.start(number.split(".")[0])
     notebook, exercise = FOUND[number]
     name = notebook.cells[exercise.check].source.split("(")[0].removeprefix("checks.")
-    check = getattr(checks, name)
+    check = getattr(exercises, name)
     assert check.exercise.number == number
     verdict = check(solutions[number])
-    assert verdict.status == exercises.CORRECT, verdict
+    assert verdict.status == CORRECT, verdict
 
 
 def solution_lines():
@@ -103,8 +103,7 @@ def wheel(tmp_path_factory):
 def test_no_line_of_a_solution_is_given_away(wheel):
     lines = solution_lines()
     assert len(lines) > 15
-    judges = ("helpers/checks/", "helpers/exercises.py")
-    places = {name: text for name, text in wheel.items() if name.startswith(judges)}
+    places = {name: text for name, text in wheel.items() if name.startswith("helpers/exercises/")}
     for path in (ROOT / "notebooks" / "exercises").glob("*.ipynb"):
         cells = nbformat.read(path, as_version=4).cells
         places[path.name] = "\n".join(cell.source for cell in cells)

@@ -42,7 +42,8 @@ def excerpt(notebook):
         if "parameters" in cell.metadata.get("tags", [])
         or (cell.cell_type == "code" and re.search(wanted, cell.source, re.MULTILINE))
     ]
-    start = "import numpy as np\nimport pandas as pd\nfrom helpers import checks\nchecks.start('5')"
+    start = "import numpy as np\nimport pandas as pd\nfrom helpers import exercises as checks\n"
+    start += "checks.start('5')"
     found.insert(1, nbformat.v4.new_code_cell(start))
     notebook.cells = found
     return notebook
@@ -115,9 +116,10 @@ print("exit status", libc.system(b"touch '" + {outside!r}.encode() + b"/new.txt'
 """
 
 FORGED = f"""
-from helpers import checks, exercises
+from helpers import exercises as checks
+from helpers.exercises import engine
 
-exercises.call = lambda *_, **__: None
+engine.call = lambda *_, **__: None
 checks.{TRIED} = lambda attempt: "Exercise 5.5: correct"
 def {TRIED}(layers):
     return 0

@@ -22,7 +22,7 @@ if __name__ == "__main__":
 import jupytext
 import nbformat
 
-from helpers import checks
+from helpers import exercises
 from helpers.files import atomic_path
 from tools.series.exercises import ExerciseError, find_exercises, solved, unsolved
 from tools.series.parameters import ParameterError, read_parameters
@@ -32,7 +32,7 @@ SET_UP = "# {{set-up}}"
 SET_UP_CELL = ROOT / "tools" / "series" / "set_up_cell.py"
 # What folds a cell's source away in JupyterLab, on Kaggle and on Colab; it can be opened.
 FOLDED = {"jupyter": {"source_hidden": True}, "_kg_hide-input": True, "cellView": "form"}
-HINTS = {number: exercise.hints for number, exercise in checks.EXERCISES.items()}
+HINTS = {number: exercise.hints for number, exercise in exercises.EXERCISES.items()}
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},

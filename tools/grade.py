@@ -36,8 +36,8 @@ if __name__ == "__main__":
 import nbformat
 from tqdm import tqdm
 
-from helpers import checks, env, files
-from helpers.exercises import CORRECT, NOT_YET
+from helpers import env, exercises, files
+from helpers.exercises.engine import CORRECT, NOT_YET
 from helpers.files import write_text
 from tools.command_line import UsageError, add_parameter_option, positive
 from tools.grading.marking import Assignment, Grade, Limits, feedback, grade
@@ -53,7 +53,7 @@ from tools.series.notebooks import (
 )
 from tools.series.parameters import read_parameters
 
-TITLES = {number: exercise.title for number, exercise in checks.EXERCISES.items()}
+TITLES = {number: exercise.title for number, exercise in exercises.EXERCISES.items()}
 SOLUTION = "our own solution"
 # Where solutions and right answers can be read.
 HIDDEN = (".git", "build", "dist", "notebooks", "outputs", "runs", "tests", "tools")

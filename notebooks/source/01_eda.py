@@ -47,7 +47,8 @@ import seaborn as sns
 from IPython.display import Markdown, display
 from scipy import stats
 
-from helpers import audio, checks, data, evaluation, features, files, parallel
+from helpers import audio, data, evaluation, features, files, parallel
+from helpers import exercises as checks
 from helpers.audio import quality
 from helpers.display import plots, widgets
 from helpers.features import descriptors

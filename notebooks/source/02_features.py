@@ -52,7 +52,8 @@ import seaborn as sns
 import soundfile as sf
 from IPython.display import Markdown, display
 
-from helpers import audio, checks, data, features, files
+from helpers import audio, data, features, files
+from helpers import exercises as checks
 from helpers.audio import quality
 from helpers.display import plots, widgets
 from helpers.features import descriptors, survey

@@ -51,7 +51,6 @@ from scipy.special import log_softmax, softmax
 from helpers import (
     audio,
     augmentation,
-    checks,
     data,
     evaluation,
     features,
@@ -60,6 +59,7 @@ from helpers import (
     parallel,
     training,
 )
+from helpers import exercises as checks
 from helpers.data import layouts
 from helpers.display import plots, widgets
 

@@ -53,7 +53,6 @@ from keras import layers
 from helpers import (
     audio,
     augmentation,
-    checks,
     data,
     evaluation,
     features,
@@ -62,6 +61,7 @@ from helpers import (
     parallel,
     training,
 )
+from helpers import exercises as checks
 from helpers.display import plots, report, widgets
 from helpers.evaluation import attribution
 
@@ -1076,15 +1076,16 @@ display(compared.style.format({name: "{:+.3f}" for name in compared.columns[:3]}
 # probability can be used: to ask a person, to weigh a cost.
 
 # %% [markdown]
-# **Exercise 4.14: the expected calibration error.** Divide the clips by `confidence` into 10 parts
-# of one width (0–0.1, 0.1–0.2 …; a part has its lower edge, the last both). In each part: how far
-# is the mean confidence from the accuracy? Return the mean of that, weighted by the clips.
+# **Exercise 4.14: the expected calibration error.** Divide the clips by `confidence` into 10 bins
+# of equal width (0–0.1, 0.1–0.2 …; a bin includes its lower edge, the last bin both edges). In each
+# bin: how far is the mean confidence from the accuracy? Return the mean of these distances,
+# weighted by the number of clips.
 
 
 # %%
 def calibration_error(confidence, right):
     """float. confidence: float (n,), 0 to 1. right: bool (n,)."""
-    ### BEGIN SOLUTION 4.14: parts, their gaps, weighted
+    ### BEGIN SOLUTION 4.14: bins, their gaps, weighted by clips
     part = np.minimum((confidence * 10).astype(int), 9)
     gaps = [abs((confidence - right)[part == k].sum()) for k in range(10)]
     return sum(gaps) / len(confidence)

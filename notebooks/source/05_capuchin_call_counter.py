@@ -49,7 +49,6 @@ from IPython.display import Audio, Markdown, display
 from helpers import (
     audio,
     augmentation,
-    checks,
     data,
     detection,
     evaluation,
@@ -58,6 +57,7 @@ from helpers import (
     models,
     parallel,
 )
+from helpers import exercises as checks
 from helpers.augmentation import loudness
 from helpers.display import detection_plots, plots, widgets
 

@@ -174,12 +174,11 @@ def limit_resources(*, memory_mib, file_mib=1024):
 def own_checks(chapter, record):
     """The checks, in a copy that `import` does not lead to; every verdict is recorded."""
     import helpers
-    from helpers import checks, exercises
+    from helpers import exercises
 
-    for name in ("checks", "exercises"):
-        delattr(helpers, name)
-        for module in [m for m in sys.modules if f"{m}.".startswith(f"helpers.{name}.")]:
-            del sys.modules[module]
+    del helpers.exercises
+    for module in [name for name in sys.modules if f"{name}.".startswith("helpers.exercises.")]:
+        del sys.modules[module]
     exercises.start(chapter)
 
     def recorded(judge):
@@ -189,14 +188,14 @@ def own_checks(chapter, record):
         def judged(attempt):
             verdict = judge(attempt)
             record(exercise=number, status=verdict.status, message=verdict.message)
-            visible = sys.modules.get("helpers.exercises")
+            visible = sys.modules.get("helpers.exercises.engine")
             if visible:  # for the notebook's own progress bar
                 visible._session.verdicts[number] = verdict
             return verdict
 
         return judged
 
-    judges = {name: f for name, f in vars(checks).items() if hasattr(f, "exercise")}
+    judges = {name: f for name, f in vars(exercises).items() if hasattr(f, "exercise")}
     return {name: recorded(judge) for name, judge in judges.items()}
 
 

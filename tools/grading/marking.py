@@ -22,7 +22,7 @@ from nbconvert import HTMLExporter
 from papermill.translators import PythonTranslator
 
 from helpers import files
-from helpers.exercises import COLOURS, CORRECT, NOT_YET
+from helpers.exercises.engine import COLOURS, CORRECT, NOT_YET
 from tools.grading.submissions import (
     CHECK,
     SubmissionError,

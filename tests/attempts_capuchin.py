@@ -32,7 +32,7 @@ def scikit_learn(groups, *, n_folds):
     return folds
 
 
-@wrong("folds_by_source", "cuts sources", "XC")
+@wrong("folds_by_source", "it splits 17 of 20 sources", "XC")
 def random_split(groups, *, n_folds):
     return np.random.default_rng(0).permutation(np.arange(len(groups)) % n_folds)
 
@@ -47,7 +47,7 @@ def per_source(groups, *, n_folds):
     return np.arange(len(np.unique(groups))) % n_folds
 
 
-@wrong("folds_by_source", "more uneven")
+@wrong("folds_by_source", "differ by more than")
 def sources_in_turn_smallest_first(groups, *, n_folds):
     names, source, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     return np.sort(np.arange(len(names)) * n_folds // len(names))[np.argsort(np.argsort(sizes))][
@@ -90,7 +90,7 @@ for message, function in {
     "20 log10": lambda y, **g: 2 * all_librosa(y, **g),
     "the step to decibels is missing": mel_power,
     "its highest value is 0 dB": lambda y, **g: librosa.power_to_db(mel_power(y, **g), ref=np.max),
-    "20 log10, which": lambda y, **g: librosa.amplitude_to_db(mel_power(y, **g)),
+    "20 log10 of the power": lambda y, **g: librosa.amplitude_to_db(mel_power(y, **g)),
     "frames are centred": lambda y, **g: all_librosa(y, center=False, **g),
     "passed on": lambda y, **g: all_librosa(y, **g | {"sr": 22050}),
     "80 dB below": lambda y, **g: librosa.power_to_db(mel_power(y, **g)),
@@ -135,7 +135,7 @@ def in_place(background, call, *, at, level_db):
     return background
 
 
-@wrong("mix", "takes the place")
+@wrong("mix", "replaces the background")
 def instead_of_plus(background, call, *, at, level_db):
     scene = with_slices(background, call, at=at, level_db=level_db)
     start, stop = max(0, at), min(len(scene), at + len(call))
@@ -199,13 +199,13 @@ def in_one_model(x, channels, kernel, *, strides):
     return keras.Sequential([*parts, layers().BatchNormalization(), layers().ReLU()])(x)
 
 
-@wrong("convolution_block", "normalisation of its channels")
+@wrong("convolution_block", "batch normalisation are needed")
 def over_time(x, channels, kernel, *, strides):
     x = layers().Conv2D(channels, kernel, strides=strides, use_bias=False)(x)
     return layers().ReLU()(layers().BatchNormalization(axis=1)(x))
 
 
-@wrong("convolution_block", "lets none through")
+@wrong("convolution_block", "negative values")
 def leaky(x, channels, kernel, *, strides):
     x = layers().Conv2D(channels, kernel, strides=strides, use_bias=False)(x)
     return layers().LeakyReLU()(layers().BatchNormalization()(x))
@@ -232,7 +232,7 @@ for message, options in {
     "strides are missing": {"keep_strides": False},
     "has a bias": {"bias": True},
     "no batch normalisation": {"order": "relu"},
-    "ReLU comes last": {"order": "bn"},
+    "ReLU must come last": {"order": "bn"},
     "before the activation": {"order": "relu bn relu"},
     "9 channels, where 8": {"extra": 1},
 }.items():
@@ -323,7 +323,7 @@ def in_steps(score, **given):
     return by_scipy(score, **given) / given["step_s"]
 
 
-@wrong("find_calls", "higher one stays")
+@wrong("find_calls", "keep the higher")
 def first_stays(score, *, step_s, threshold, min_distance_s):
     kept = []
     for t in by_scipy(score, step_s=step_s, threshold=threshold, min_distance_s=step_s):
@@ -338,7 +338,7 @@ def no_edges(score, *, step_s, threshold, min_distance_s):
     return peaks * step_s
 
 
-@wrong("find_calls", "not in order")
+@wrong("find_calls", "sort them")
 def not_sorted(score, **given):
     return by_scipy(score, **given)[::-1]
 
@@ -360,8 +360,8 @@ def pick(*, reaches=np.greater_equal, is_far=np.greater_equal, is_peak=None, ste
     return found
 
 
-wrong("find_calls", "just reaches the threshold", "too few")(pick(reaches=np.greater))
-wrong("find_calls", "just the least distance", "too few")(pick(is_far=np.greater))
+wrong("find_calls", "exactly at the threshold", "too few")(pick(reaches=np.greater))
+wrong("find_calls", "exactly the least distance", "too few")(pick(is_far=np.greater))
 wrong("find_calls", "long slope", "too many")(pick(is_peak=lambda p: p[1:-1] > 0))
 wrong("find_calls", "9 steps", "too many")(pick(steps=int))
 wrong("find_calls", "two highest steps are equal", "too few")(
@@ -409,13 +409,15 @@ def errors_of(key, results):
     return (both["call_count_y"] - both["call_count_x"]).astype(int)
 
 
-wrong("count_errors", "opposite sign")(
+wrong("count_errors", "errors cancel")(
     lambda k, r: ((errors_of(k, r) == 0).sum(), abs(errors_of(k, r).mean()))
 )
 wrong("count_errors", "root mean square")(
     lambda k, r: ((errors_of(k, r) == 0).sum(), np.sqrt((errors_of(k, r) ** 2).mean()))
 )
-wrong("count_errors", "not a share")(lambda k, r: ((errors_of(k, r) == 0).mean(), merged(k, r)[1]))
+wrong("count_errors", "not their share")(
+    lambda k, r: ((errors_of(k, r) == 0).mean(), merged(k, r)[1])
+)
 wrong("count_errors", "comes first")(lambda k, r: merged(k, r)[::-1])
 wrong("count_errors", "another order")(
     lambda k, r: (

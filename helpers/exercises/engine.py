@@ -1,8 +1,8 @@
-"""Exercises: the verdict on an attempt, hints, and progress. What is checked stands in `checks`.
+"""Verdicts on attempts at exercises, hints, and progress.
 
-A check calls the student's function and raises `Wrong` with what is wrong in terms of what came
-back. Everything around that is here: an untouched exercise is no error, a crash is shown at the
-student's own line, and in the solved notebook anything but *correct* is an error.
+A check calls the student's function and raises `Wrong`, which says what is wrong with the answer.
+The engine does the rest: an exercise that nobody has touched is no error, a crash is shown at the
+student's own line, and in the solved notebook every verdict other than *correct* is an error.
 """
 
 import contextlib
@@ -22,20 +22,20 @@ COLOURS = {NOT_ATTEMPTED: "#888888", NOT_YET: "#b5651d", CORRECT: "#2e7d32"}
 
 
 class Wrong(Exception):
-    """What is wrong with an attempt, said in terms of what it returned."""
+    """What is wrong with the answer of an attempt; the message is for the student."""
 
 
 class CheckFailed(AssertionError):
-    """In a solved notebook: an exercise whose solution is not correct."""
+    """A solution is not correct, in a notebook where all must be (`start(…, strict=True)`)."""
 
 
 class _Untouched(Exception):
-    """The function still raises what stands in the place of its solution."""
+    """The function still raises the NotImplementedError that replaces its solution."""
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """number: "5.2". title: in a few words. hints: up to three, each more concrete."""
+    """number: such as "5.2". title: a few words. hints: one to three, each more concrete."""
 
     number: str
     title: str
@@ -44,7 +44,7 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says. A notebook shows it in colour where it ends a cell."""
+    """The result of a check. A notebook shows it in colour when it is the last value of a cell."""
 
     exercise: Exercise
     status: str
@@ -68,7 +68,7 @@ class Verdict:
 
 @dataclass
 class _Session:
-    """What one notebook, in one kernel, knows of its exercises."""
+    """The state of the exercises of one notebook, in one kernel."""
 
     chapter: str = ""
     strict: bool = False
@@ -77,14 +77,15 @@ class _Session:
     hints_given: dict = field(default_factory=dict)
 
 
-EXERCISES = {}  # number → Exercise, in the order of the notebooks
+EXERCISES = {}  # number → Exercise, in the order of their numbers
 _session = _Session()
 
 
 def start(chapter, *, strict=False):
-    """Begin a notebook's exercises. chapter: "5" for 5.1, 5.2, … strict: see `CheckFailed`.
+    """Begin the exercises of a notebook.
 
-    nbgrader gives the points of every check that raises nothing: while it grades, all are strict.
+    chapter: "5" for 5.1, 5.2, … strict: raise CheckFailed for every verdict but *correct*. Always
+    strict while nbgrader grades, because it gives the points of every check that raises nothing.
     """
     global _session
     by_nbgrader = os.environ.get("NBGRADER_EXECUTION") == "autograde"
@@ -92,8 +93,13 @@ def start(chapter, *, strict=False):
 
 
 def check(number, title, *hints):
-    """Make a check of a function that calls an attempt and raises `Wrong`; it returns a Verdict."""
+    """Decorator that makes a check: the function calls an attempt and raises `Wrong`.
+
+    The check takes the attempt and returns a Verdict. number, title, hints: see `Exercise`.
+    """
     exercise = EXERCISES[number] = Exercise(number, title, hints)
+    for key in sorted(EXERCISES, key=lambda key: [int(part) for part in key.split(".")]):
+        EXERCISES[key] = EXERCISES.pop(key)  # whichever topic was imported first
 
     def decorate(body):
         @functools.wraps(body)
@@ -108,7 +114,7 @@ def check(number, title, *hints):
             _session.verdicts[number] = verdict
             if _session.strict and verdict.status != CORRECT:
                 raise CheckFailed(str(verdict))
-            if _session.by_nbgrader:  # for which what a cell returns is a number of points
+            if _session.by_nbgrader:  # which takes the value of a cell for a number of points
                 print(verdict)
                 return None
             return verdict
@@ -120,7 +126,7 @@ def check(number, title, *hints):
 
 
 def call(attempt, *arguments, **options):
-    """What an attempt returns. Raises Wrong where it crashes, or changes what it is given."""
+    """What an attempt returns. Raises Wrong if it crashes or changes its arguments."""
     given = [copy.deepcopy(x) if isinstance(x, CONTAINERS) else x for x in arguments]
     try:
         result = attempt(*given, **options)
@@ -138,7 +144,7 @@ def call(attempt, *arguments, **options):
 
 @contextlib.contextmanager
 def case(name):
-    """Within, what is `Wrong` says for which case."""
+    """Within it, the message of `Wrong` begins with the name of the case."""
     try:
         yield
     except Wrong as wrong:
@@ -146,74 +152,25 @@ def case(name):
 
 
 def _same(a, b):
-    if isinstance(a, list):  # of arrays of different lengths, say
+    if isinstance(a, list):  # for example of arrays of different lengths
         return len(a) == len(b) and all(map(_same, a, b))
     return a.equals(b) if isinstance(a, pd.DataFrame) else np.array_equal(a, b)
 
 
 def _last_frame(error, attempt):
-    """Where in the student's own code it happened, and what."""
+    """The error, and the line of the student's own code that raised it."""
     what = "".join(traceback.format_exception_only(error)).strip()
     own = getattr(getattr(attempt, "__code__", None), "co_filename", None)
     frames = traceback.extract_tb(error.__traceback__)[1:]
     frames = [frame for frame in frames if frame.filename == own] or frames
-    if not frames:  # the call itself: a parameter too many, or another name
-        return f"it cannot be called as the task says: {what}"
+    if not frames:  # the call itself failed: another number or other names of parameters
+        return f"it cannot be called with the arguments of the task: {what}"
     last = frames[-1]
     return f"it stops in line {last.lineno} of {last.name}:\n    {last.line}\n{what}"
 
 
-def need_value(value):
-    """Wrong, where an attempt returns nothing."""
-    if value is None:
-        raise Wrong("it returns None: does it end with `return`?")
-
-
-def need_number(value, *, what):
-    """`value` as a float, or Wrong. what: what it is, for the message."""
-    need_value(value)
-    try:
-        number = np.asarray(value, float)
-    except (TypeError, ValueError):
-        raise Wrong(f"it returns a {type(value).__name__}; a number is needed: {what}") from None
-    if number.ndim:
-        raise Wrong(f"it returns {number.size} values, where one number is needed: {what}")
-    if not np.isfinite(number):
-        raise Wrong(f"it returns {number}; a number is needed: {what}")
-    return float(number)
-
-
-def need_numbers(value, *, axes):
-    """`value` as a float array of any shape, or Wrong. axes: what they are, for the message."""
-    need_value(value)
-    try:
-        return np.asarray(value, float)
-    except (TypeError, ValueError):
-        raise Wrong(
-            f"it returns a {type(value).__name__}; an array ({', '.join(axes)}) is needed"
-        ) from None
-
-
-def need_array(value, *, shape, axes):
-    """`value` as a float array of a shape, or Wrong. axes: what the axes are, for the message."""
-    array = need_numbers(value, axes=axes)
-    wanted = f"({', '.join(axes)}) = {shape}"
-    if array.shape != shape:
-        found = f"it returns shape {array.shape}, where {wanted} is needed"
-        if array.ndim > 1 and array.shape == shape[::-1]:
-            raise Wrong(f"{found}: the axes are the wrong way round")
-        if array.ndim == len(shape):
-            for have, want, axis in zip(array.shape, shape, axes, strict=True):
-                if abs(have - want) == 1:
-                    raise Wrong(f"{found}: {axis} is off by one")
-        raise Wrong(found)
-    if not np.isfinite(array).all():
-        raise Wrong("it returns NaN or infinite values")
-    return array
-
-
 def hint(number):
-    """The next hint to an exercise: each is more concrete than the one before; the last stays."""
+    """Print the next hint to an exercise, such as "5.1"; after the last one, the last again."""
     number = str(number)
     if number not in EXERCISES:
         raise ValueError(f"there is no exercise {number!r}: {', '.join(EXERCISES)}")
@@ -226,7 +183,7 @@ def hint(number):
 
 @dataclass(frozen=True)
 class Progress:
-    """How many of a notebook's exercises are correct; a bar, where a notebook shows it."""
+    """How many exercises of a notebook are correct; a notebook shows it as a bar."""
 
     value: int
     max: int
@@ -243,7 +200,7 @@ class Progress:
 
 
 def progress():
-    """`Progress` of this notebook."""
+    """The `Progress` of this notebook."""
     mine = [n for n in EXERCISES if n.split(".")[0] == _session.chapter]
     done = [n for n in mine if n in _session.verdicts and _session.verdicts[n].status == CORRECT]
     text = f"{len(done)} of {len(mine)} exercises correct"
