@@ -31,7 +31,7 @@ lab: $(STAMP)  ## open JupyterLab on the notebooks
 
 site: $(STAMP)  ## make a website of the executed series: dist/site/index.html
 	$(RUN) tools/run.py --profile smoke --output runs/site
-	$(RUN) tools/website.py --run runs/site
+	$(RUN) tools/website.py
 
 bench: $(STAMP)  ## measure the speed of what has to be fast
 	$(RUN) tools/bench.py
@@ -50,5 +50,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -f $@ && $(RUN) -c "" 2>/dev/null || $(FOUND) -m venv --clear $(VENV)
 	@rm -f $@
 	@echo "Installing into $(VENV): a few minutes, once"
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[series,cluster,dev]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[series,cluster,site,dev]'
 	@touch $@

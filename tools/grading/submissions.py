@@ -21,8 +21,8 @@ NEW_CELLS = {
 SUSPICIOUS = re.compile(
     r"grading_referee|_getframe|currentframe|__closure__|__globals__|__code__|__wrapped__|f_locals"
     r"|\bgc\.|settrace|checks\._|sys\.modules|__builtins__|\bctypes\b"
-    r"|(?:^|;)\s*(?:np|numpy|pd|pandas|json|os|librosa|builtins|helpers|checks|exercises|augment)"
-    r"(?!\.options)"
+    r"|(?:^|;)\s*(?:np|numpy|pd|pandas|json|os|librosa|builtins|helpers|checks|exercises|"
+    r"augmentation)(?!\.options)"
     r"(?:\.\w+)+\s*=[^=]",
     re.MULTILINE,
 )
