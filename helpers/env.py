@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import platform
 import random
@@ -74,11 +75,14 @@ def choose_backend(*, gpu=None):
 
 
 def setup(*, keras=True):
-    """Say what this runs on, and choose the Keras backend: a notebook's set-up cell.
+    """Install what is missing on Kaggle or Colab, say what this runs on, choose the Keras backend.
 
     keras: False where no network is trained; Keras then stays unloaded, which saves seconds. Must
     come before Keras is imported; if it has been, its backend stays. Returns a `Setup`.
+    Raises ImportError if something is missing and cannot be installed.
     """
+    if where() != "local":
+        install_missing()
     gpu = has_gpu()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     versions = {"python": platform.python_version(), "numpy": np.__version__}
@@ -91,6 +95,34 @@ def setup(*, keras=True):
     print(textwrap.fill(f"{text} · {found.where} · {cores}", width=100))
     print("Set-up complete")
     return found
+
+
+def install_missing():
+    """Install whatever this package, itself installed by pip, needs and does not find.
+
+    Each package without what it depends on: TensorFlow and NumPy are never replaced. What was
+    installed from a wheel takes the others from the wheel's folder, without the network. Where pip
+    did not install this package (a clone), nothing is. Raises ImportError, which says what to do.
+    """
+    try:
+        ours = importlib.metadata.distribution("audio-notebooks")
+    except importlib.metadata.PackageNotFoundError:
+        return
+    needed = [text for text in ours.requires or () if "extra ==" not in text]
+    names = [re.match(r"[\w.-]+", text).group() for text in needed]
+    missing = [name for name in names if not any(importlib.metadata.distributions(name=name))]
+    if not missing:
+        return
+    origin = json.loads(ours.read_text("direct_url.json") or "{}").get("url", "")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if origin.startswith("file:") and origin.endswith(".whl"):
+        pip += ["--no-index", "--find-links", origin.rpartition("/")[0]]
+    if subprocess.run([*pip, "--no-deps", *missing]).returncode:
+        raise ImportError(
+            f"{', '.join(missing)} could not be installed. On Kaggle, attach the data set with the "
+            "package (Add Input), or switch the Internet on (Settings). Then run this cell again."
+        )
+    importlib.invalidate_caches()
 
 
 def _load_keras(gpu, versions):

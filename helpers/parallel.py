@@ -1,5 +1,6 @@
 """Work on many files at once, with a progress bar."""
 
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,11 +13,14 @@ from helpers.files import FileError
 def progress_bar(iterable=None, **kwargs):
     """A tqdm bar as the series shows it: text, on the ordinary output, twice a second at most.
 
-    A text survives where a notebook is only read: in HTML, on Kaggle, in a log.
+    A text survives where a notebook is only read: in HTML, on Kaggle, in a log. TQDM_MININTERVAL,
+    the least seconds between two updates, overrules this; tools/run.py sets it.
     """
     from tqdm import tqdm
 
-    return tqdm(iterable, file=sys.stdout, mininterval=0.5, **kwargs)
+    if "TQDM_MININTERVAL" not in os.environ:
+        kwargs.setdefault("mininterval", 0.5)
+    return tqdm(iterable, file=sys.stdout, **kwargs)
 
 
 def map_files(work, paths, *, desc, unit, n_threads=None, progress=True):

@@ -100,6 +100,17 @@ def test_a_release_points_to_its_own_version(root):
     assert "trunk" not in first.source + second.source
 
 
+def test_what_is_not_published_yet_has_no_dead_links(root):
+    project = root / "pyproject.toml"
+    project.write_text(project.read_text().replace("someone", "OWNER"))
+    write_source(root, SOURCE.replace("# {{badges}}", "# {{badges}}\n#\n# What it teaches."))
+    main([], root=root)
+    assert b"OWNER" not in built(root) and b"colab.research" not in built(root)
+    first, second = nbformat.reads(built(root).decode(), as_version=4).cells[:2]
+    assert first.source == "# A lesson\n\nWhat it teaches."
+    assert 'ARCHIVE = ""' in second.source
+
+
 def test_cell_ids_are_unique_and_survive_an_inserted_cell(root):
     def ids():
         cells = nbformat.reads(built(root).decode(), as_version=4).cells

@@ -14,6 +14,7 @@ from tiny_series import (
     COUNT,
     METRICS,
     PARAMETERS,
+    REPOSITORY,
     rows_of,
     started,
     write_helpers,
@@ -132,6 +133,58 @@ def test_page_shows_the_run_and_needs_nothing_else(batch):
     assert page.count("data:image/png;base64,") == 1
     assert "0.988" in page and "0.98765" not in page
     assert "<script" not in page and 'src="http' not in page
+
+
+BAR = """
+import sys, time
+from helpers import env
+for step in range(10_000):
+    sys.stdout.write(f"\\r{step + 1} of 10000")
+    if step % 100 == 0:
+        sys.stdout.flush()
+print()
+for _ in (bar := env.progress_bar(range(3), desc="slow")):
+    time.sleep(0.6)
+"""
+LOOK = """
+import json, pathlib
+cells = json.loads(pathlib.Path(OUTPUT_DIR, ".01_bar.part.ipynb").read_text())["cells"]
+outputs = next(cell["outputs"] for cell in cells if "10_000" in "".join(cell["source"]))
+shown = "".join(text for output in outputs for text in output["text"])
+pathlib.Path(OUTPUT_DIR, "shown.txt").write_text(f"{len(outputs)}\\n{shown}")
+print("before")
+display(1)
+print("after", bar.mininterval)
+"""
+
+
+def test_of_a_progress_bar_the_unfinished_copy_keeps_a_line(tmp_path):
+    (tmp_path / "helpers").symlink_to(REPOSITORY / "helpers")
+    write_notebook(tmp_path, "01_bar", BAR, LOOK, METRICS)
+    assert main(["--output", str(tmp_path / "out")], root=tmp_path) == 0
+    folder = tmp_path / "out" / "01_bar"
+    n_outputs, *lines = (folder / "shown.txt").read_text().strip().splitlines()
+    assert n_outputs == "1" and lines[0] == "10000 of 10000" and len(lines) == 2
+    assert "slow: 100%" in lines[1]
+    executed = nbformat.read(folder / "01_bar.ipynb", as_version=4)
+    texts = [output.get("text", "").strip() for output in executed.cells[-2].outputs]
+    assert texts == ["before", "", "after 10.0"], "other outputs keep their order"
+
+
+def test_the_page_is_written_anew_after_each_notebook(tmp_path):
+    write_helpers(tmp_path)
+    look = "import pathlib, shutil\nrun = pathlib.Path(OUTPUT_DIR).parent\n"
+    look += "for name in ('index.html', 'summary.csv'): shutil.copy(run / name, OUTPUT_DIR)"
+    for name in ("01_first", "02_second", "03_third"):
+        write_notebook(tmp_path, name, look, METRICS)
+    output = tmp_path / "out"
+    assert main(["--output", str(output)], root=tmp_path) == 0
+    states = [row["status"] for row in rows_of(output / "02_second")]
+    assert states == ["ok", "running", "waiting"]
+    page = (output / "02_second" / "index.html").read_text(encoding="utf-8")
+    assert 'href="01_first/01_first.html"' in page and "1 of 3 notebooks ok" in page
+    assert "02_second.html" not in page and "reload" in page
+    assert "reload" not in (output / "index.html").read_text(encoding="utf-8")
 
 
 def test_run_again_skips_what_is_complete(tmp_path, capsys):

@@ -1,5 +1,6 @@
-"""The set-up cell: it finds the package, or installs that and nothing else that is there."""
+"""The set-up cell and `env.setup` install the package where it is missing, and nothing else."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,11 +8,14 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from helpers import env
 from tools.build import read_settings, set_up
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL = set_up(**read_settings(ROOT))
-HOW = "pip install --quiet --disable-pip-version-check --no-deps"
+PUBLISHED = {"repository": "https://github.com/someone/sounds", "ref": "main"}
+ARCHIVE = "https://github.com/someone/sounds/archive/main.zip"
+HOW = "pip install --quiet --disable-pip-version-check"
 SERIES = sorted((ROOT / "notebooks").glob("**/[0-9][0-9]_*.ipynb"))
 
 # Stands for pip: says what it was asked for, and puts the package where Python finds it.
@@ -26,13 +30,13 @@ subprocess.run = run
 """
 
 
-def run_cell(cwd, *, environment=(), before=""):
+def run_cell(cwd, *, environment=(), before="", cell=CELL):
     """What the cell prints without `helpers` at hand, and the last line of its error."""
     code = (
         "import sys\n"
         f"sys.path[:] = [p for p in sys.path if p not in ('', {str(ROOT)!r})]\n"
         "sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f)]\n"
-        f"{before}\n{CELL}\nimport helpers.env\nprint(helpers.env.__file__)\n"
+        f"{before}\n{cell}\nimport helpers.env\nprint(helpers.env.__file__)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -68,7 +72,8 @@ def test_all_notebooks_begin_with_the_same_cell():
             ["from", "helpers", "import", "env", "env.setup()"],
             ["from", "helpers", "import", "env", "env.setup(keras=False)"],
         )
-        assert first.metadata["jupyter"]["source_hidden"]
+        assert first.metadata["jupyter"]["source_hidden"] and first.metadata["cellView"] == "form"
+        assert len(first.source.splitlines()) <= 35
 
 
 @pytest.mark.parametrize("place", [".", "notebooks", "notebooks/exercises"])
@@ -91,14 +96,12 @@ def test_elsewhere_it_says_what_to_do(tmp_path):
 
 
 @pytest.mark.parametrize("variable", ["COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"])
-def test_with_a_network_only_what_is_missing_is_installed(tmp_path, installed, variable):
+def test_with_a_network_the_published_package_is_installed(tmp_path, installed, variable):
     pip = PIP.format(installed=str(installed), returncode=0)
-    said, error = run_cell(tmp_path, environment={variable: "1"}, before=pip)
-    settings = read_settings(ROOT)
-    archive = f"{settings['repository']}/archive/{settings['ref']}.zip"
+    cell = set_up(**PUBLISHED)
+    said, error = run_cell(tmp_path, environment={variable: "1"}, before=pip, cell=cell)
     assert said.splitlines() == [
-        f"{HOW} {archive}",
-        f"{HOW} not-on-this-earth",
+        f"{HOW} --no-deps {ARCHIVE}",
         str(installed / "helpers" / "env.py"),
     ], error
 
@@ -115,13 +118,57 @@ def test_a_wheel_on_kaggle_is_found_however_deep(tmp_path, installed, place):
         before=PIP.format(installed=str(installed), returncode=0),
     )
     assert said.splitlines() == [
-        f"{HOW} --no-index {mount}/audio_notebooks-0.2.0-py3-none-any.whl",
-        f"{HOW} --no-index --find-links {mount} not-on-this-earth",
+        f"{HOW} --no-deps {mount}/audio_notebooks-0.2.0-py3-none-any.whl",
         str(installed / "helpers" / "env.py"),
     ], error
 
 
-def test_what_cannot_be_installed_is_named_with_what_to_do(tmp_path, installed):
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        (PUBLISHED, "(Add Input), or switch the Internet on"),
+        ({**PUBLISHED, "repository": "https://github.com/OWNER/sounds"}, "(Add Input). On Colab"),
+    ],
+)
+def test_what_cannot_be_installed_is_named_with_what_to_do(tmp_path, installed, settings, advice):
     pip = PIP.format(installed=str(installed), returncode=1)
-    _, error = run_cell(tmp_path, environment={"COLAB_RELEASE_TAG": "1"}, before=pip)
-    assert "could not be installed" in error and "switch the Internet on" in error
+    cell = set_up(**settings)
+    said, error = run_cell(tmp_path, environment={"COLAB_RELEASE_TAG": "1"}, before=pip, cell=cell)
+    assert advice in error
+    assert bool(said) == (settings == PUBLISHED), "what has no address is not asked for"
+
+
+@pytest.mark.parametrize(
+    ("origin", "options"),
+    [
+        ("https://github.com/someone/sounds/archive/main.zip", []),
+        (
+            "file:///in/a%20b/audio_notebooks-9.whl",
+            ["--no-index", "--find-links", "file:///in/a%20b"],
+        ),
+        (None, []),
+    ],
+)
+def test_only_what_is_missing_is_installed(installed, monkeypatch, origin, options):
+    if origin:
+        record = installed / "audio_notebooks-9.dist-info" / "direct_url.json"
+        record.write_text(json.dumps({"url": origin}))
+    asked, status = [], [0, 1]
+
+    def run(command, **_):
+        asked.append(command[command.index("install") :])
+        return subprocess.CompletedProcess(command, status.pop(0))
+
+    monkeypatch.syspath_prepend(installed)
+    monkeypatch.setattr(env.subprocess, "run", run)
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
+    env.setup(keras=False)
+    assert ["pip", *asked[-1]] == [*HOW.split(), *options, "--no-deps", "not-on-this-earth"]
+    with pytest.raises(ImportError, match="not-on-this-earth could not be installed. On Kaggle"):
+        env.setup(keras=False)
+
+
+def test_on_a_machine_of_ones_own_nothing_is_installed(installed, monkeypatch):
+    monkeypatch.syspath_prepend(installed)
+    monkeypatch.setattr(env, "install_missing", lambda: pytest.fail("it installs"))
+    env.setup(keras=False)

@@ -29,6 +29,7 @@ from tools.series.parameters import ParameterError, read_parameters
 
 BADGES = "{{badges}}"
 SET_UP = "# {{set-up}}"
+PLACEHOLDER = "https://github.com/OWNER/"  # begins the address of what is not published yet
 SET_UP_CELL = ROOT / "tools" / "series" / "set_up_cell.py"
 # What folds a cell's source away in JupyterLab, on Kaggle and on Colab; it can be opened.
 FOLDED = {"jupyter": {"source_hidden": True}, "_kg_hide-input": True, "cellView": "form"}
@@ -44,10 +45,12 @@ class SourceError(ValueError):
 
 
 def badges(notebook_path, *, repository, ref):
-    """Markdown that opens a published notebook on Kaggle and on Colab.
+    """Markdown that opens a published notebook on Kaggle and on Colab; "" before it is published.
 
     notebook_path: posix path inside the repository. repository: its address on GitHub.
     """
+    if repository.startswith(PLACEHOLDER):
+        return ""
     page = f"{repository}/blob/{ref}/{notebook_path}"
     in_colab = page.removeprefix("https://github.com/")
     return (
@@ -60,7 +63,8 @@ def badges(notebook_path, *, repository, ref):
 
 def set_up(*, repository, ref):
     """The code by which a notebook finds `helpers`, wherever it is opened."""
-    archive = f"{repository}/archive/{ref}.zip"
+    is_published = not repository.startswith(PLACEHOLDER)
+    archive = f"{repository}/archive/{ref}.zip" if is_published else ""
     return SET_UP_CELL.read_text(encoding="utf-8").replace("{{archive}}", archive).rstrip()
 
 
@@ -75,7 +79,7 @@ def products(source, *, settings):
         found = find_exercises(notebook, hints=HINTS)
     except (ParameterError, ExerciseError) as error:
         raise SourceError(f"{source.name}: {error}") from None
-    if BADGES not in notebook.cells[0].source:
+    if f"\n\n{BADGES}" not in notebook.cells[0].source:
         raise SourceError(f"{source.name}: the first cell must hold a line {BADGES}")
     cells = [cell for cell in notebook.cells if SET_UP in cell.source.splitlines()]
     if len(cells) != 1:
@@ -86,8 +90,8 @@ def products(source, *, settings):
     if found:
         made[f"exercises/{source.stem}.ipynb"] = unsolved(notebook, found)
     for path, product in made.items():
-        title = product.cells[0]
-        title.source = title.source.replace(BADGES, badges(f"notebooks/{path}", **settings))
+        title, links = product.cells[0], badges(f"notebooks/{path}", **settings)
+        title.source = title.source.replace(f"\n\n{BADGES}", links and f"\n\n{links}")
     return {path: serialise(product) for path, product in made.items()}
 
 

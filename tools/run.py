@@ -10,8 +10,9 @@
     python tools/run.py --list                       the notebooks and what they can be given
 
 Each notebook gets its own kernel and its own folder runs/<run id>/NN_name/, is looked through for
-errors afterwards, and has a row in runs/<run id>/summary.csv and index.html; a sweep has a folder
-for each combination in it, and comparison.html. Run again with the same --output, a run does what
+errors afterwards, and has a row in runs/<run id>/summary.csv and index.html, which are written anew
+whenever a notebook begins or ends; a sweep has a folder for each combination in it, and
+comparison.html. Run again with the same --output, a run does what
 is not complete yet, also after it was killed. Exit status: 0 all well, 1 a notebook failed,
 2 the command made no sense and nothing ran, 130 stopped by Ctrl-C.
 """
@@ -22,6 +23,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import uuid
 from concurrent.futures import as_completed, wait
 from contextlib import contextmanager
@@ -111,11 +113,26 @@ def _is_sweep(output):
         return False
 
 
-def execute(jobs, *, root, pool):
+class Board:
+    """The Result of every folder so far, shown anew after each change."""
+
+    def __init__(self, results, *, show):
+        """results: {folder: Result}. show: called with a list of all Results."""
+        self.results, self._show, self._lock = dict(results), show, threading.Lock()
+        self.put()
+
+    def put(self, *results):
+        """Take note of some Results, from any thread."""
+        with self._lock:
+            self.results |= {result.folder: result for result in results}
+            self._show(list(self.results.values()))
+
+
+def execute(jobs, *, root, pool, board):
     """Run jobs, some at a time; returns ({folder: Result}, whether it was stopped).
 
-    pool: see `cluster.open_pool`. When it is stopped (Ctrl-C or a termination signal), every job
-    still has a Result.
+    pool: see `cluster.open_pool`. board: a `Board`. When it is stopped (Ctrl-C or a termination
+    signal), every job still has a Result.
     """
     run_id = uuid.uuid4().hex
     quiet = not sys.stderr.isatty()
@@ -124,7 +141,9 @@ def execute(jobs, *, root, pool):
         run_one = partial(attempt_on_worker, root=root, run_id=run_id)
     else:
         threads = max(1, cpu_count() // pool.n_threads) if pool.n_threads > 1 else None
-        run_one = partial(_run_one, root=root, run_id=run_id, threads=threads, quiet=quiet)
+        run_one = partial(
+            _run_one, root=root, run_id=run_id, threads=threads, quiet=quiet, board=board
+        )
     with (
         _termination_as_interrupt(),
         tqdm(total=len(jobs), desc="notebooks", unit="notebook", disable=quiet) as bar,
@@ -134,7 +153,9 @@ def execute(jobs, *, root, pool):
             for job in jobs:
                 futures[pool.submit(run_one, job)] = job
             for future in as_completed(futures):
-                _report(_result_of(futures[future], future, reason=LOST))
+                result = _result_of(futures[future], future, reason=LOST)
+                _report(result)
+                board.put(result)
                 bar.update()
         except KeyboardInterrupt:
             stopped = True
@@ -149,8 +170,9 @@ def execute(jobs, *, root, pool):
     return results, stopped
 
 
-def _run_one(job, *, root, run_id, threads, quiet):
+def _run_one(job, *, root, run_id, threads, quiet, board):
     """`attempt` with a progress bar of the notebook's own."""
+    board.put(job.result("running"))
     cells = len(nbformat.read(job.notebook, as_version=4).cells) + 1  # papermill adds one
     with tqdm(
         total=cells, desc=job.variant or job.name, unit="cell", leave=False, disable=quiet
@@ -253,17 +275,21 @@ def run(arguments, *, root):
     )
     places = {root}.union(*(input_places(job.parameters, root=root).values() for job in jobs))
     n_workers = min(arguments.jobs, len(jobs))
+    swept = [name for name, _ in sweeps]
+
+    def show(results):
+        return write_summary(_ordered(results), output=output, profile=profile, swept=swept)
+
     with open_pool(arguments.scheduler, places=sorted(places), n_workers=n_workers) as pool:
         open_output(output, profile=profile, given=arguments.parameters, sweeps=sweeps)
-        results, stopped = execute(jobs, root=root, pool=pool)
-    # A folder that was used for other notebooks before goes on showing what is complete in it.
-    for name in series:
-        for folder in [output / name, *(output / name).glob("*/")]:
-            if folder not in results and (earlier := earlier_result(folder, name=name)):
-                results[folder] = earlier[0]
-    ordered = sorted(results.values(), key=lambda result: (result.name, order_of(result.variant)))
-    swept = [name for name, _ in sweeps]
-    page = write_summary(ordered, output=output, profile=profile, swept=swept)
+        waiting = {job.folder: job.result("waiting") for job in jobs}
+        earlier = _results_of_before(output, series=series, but=waiting)
+        print(f"Results as they come: {os.path.relpath(output / 'index.html')}", flush=True)
+        results, stopped = execute(
+            jobs, root=root, pool=pool, board=Board(earlier | waiting, show=show)
+        )
+    ordered = _ordered([*(earlier | results).values()])
+    page = show(ordered)
     if sweeps:
         from tools.running.comparison import write_comparison  # what it imports takes a second
 
@@ -274,7 +300,21 @@ def run(arguments, *, root):
     )
     if stopped:
         return 130
-    return 0 if good == len(results) else 1
+    return 0 if good == len(ordered) else 1
+
+
+def _results_of_before(output, *, series, but):
+    """{folder: Result} of what is complete in a run's folder, without some folders.
+
+    A folder that was used for other notebooks before goes on showing them.
+    """
+    places = ((n, f) for n in series for f in (output / n, *(output / n).glob("*/")))
+    found = {f: earlier_result(f, name=name) for name, f in places if f not in but}
+    return {folder: result[0] for folder, result in found.items() if result}
+
+
+def _ordered(results):
+    return sorted(results, key=lambda result: (result.name, order_of(result.variant)))
 
 
 def main(argv=None, *, root=ROOT):

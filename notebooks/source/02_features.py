@@ -878,12 +878,14 @@ display(
 
 # %%
 from sklearn.feature_selection import mutual_info_classif
+from threadpoolctl import threadpool_limits
 
 train, test = sides[0]
 draws = []
-for draw in range(10):
-    rows = ready.iloc[train].groupby("group").sample(1, random_state=SEED + draw).index
-    draws.append(mutual_info_classif(X[rows], y[rows], random_state=SEED) / np.log(2))
+with threadpool_limits(1):  # few clips: several threads would only wait for each other
+    for draw in range(10):
+        rows = ready.iloc[train].groupby("group").sample(1, random_state=SEED + draw).index
+        draws.append(mutual_info_classif(X[rows], y[rows], random_state=SEED) / np.log(2))
 bits = np.mean(draws, axis=0)
 ranking = pd.Series(bits, index=descriptors.COLUMNS).sort_values(ascending=False)
 files.write_table(

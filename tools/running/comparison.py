@@ -14,7 +14,7 @@ from tools.running.summary import human_value, page_of
 SEED = "SEED"
 CONFIDENCE = 0.95
 PICTURES = """img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; }
-h2 { margin: 2.5rem 0 0; } h3 { margin: 2rem 0 .5rem; } .wide { overflow-x: auto; }
+h2 { margin: 2.5rem 0 0; } h3 { margin: 2rem 0 .5rem; }
 """
 
 

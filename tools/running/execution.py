@@ -128,6 +128,7 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
                 unfinished,
                 parameters=job.parameters,
                 progress_bar=False,
+                on_cell_executed=lambda cell, cell_index, **_: _shorten(cell),
                 kernel_manager_class=kernel_manager(
                     cwd=root,
                     environment=kernel_environment(root=root, threads=threads),
@@ -175,11 +176,16 @@ def _keep(notebook, job, *, root):
     notebook.metadata.papermill.update(
         input_path=job.notebook.relative_to(root).as_posix(), output_path=f"{job.name}.ipynb"
     )
-    # Of a progress bar, only what it showed last.
-    notebook, _ = CoalesceStreamsPreprocessor(enabled=True)(notebook, {})
+    for cell in notebook.cells:  # one in which the kernel died is not shortened yet
+        _shorten(cell)
     write_text(job.folder / f"{job.name}.ipynb", nbformat.writes(notebook) + "\n")
     page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": job.name}})
     write_text(job.folder / f"{job.name}.html", page)
+
+
+def _shorten(cell):
+    """Keep of a progress bar in a cell's outputs only what it showed last."""
+    CoalesceStreamsPreprocessor().preprocess_cell(cell, {}, None)
 
 
 def read_metrics(folder):

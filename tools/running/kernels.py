@@ -184,13 +184,15 @@ def kernel_manager(*, cwd, on_start, environment, program=None, is_alone=False):
 
 
 def kernel_environment(*, root, threads=None):
-    """Environment variables for a kernel: where to import from, and how many threads to use.
+    """Environment variables for a kernel: import path, threads, and how often bars are updated.
 
     threads: size of each library's thread pool; None leaves that to the library. A size that the
     caller's own environment sets is kept.
     """
     path = [str(root), os.environ.get("PYTHONPATH", "")]
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, path))}
+    # Nobody watches: every update of a progress bar stays in the copy of a running notebook.
+    environment["TQDM_MININTERVAL"] = os.environ.get("TQDM_MININTERVAL", "10")
     if threads is not None:
         environment |= {name: str(threads) for name in THREADS if name not in os.environ}
     return environment

@@ -4,6 +4,7 @@ import base64
 import csv
 import html
 import io
+from functools import lru_cache
 from urllib.parse import quote
 
 import nbformat
@@ -43,7 +44,10 @@ dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr))
   margin: .5rem 0 0; font-size: .9rem; }
 dl div { display: flex; justify-content: space-between; gap: 1rem; }
 dt { color: var(--soft); }
-dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+dt { min-width: 0; overflow-wrap: anywhere; }
+dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
+dd.number { white-space: nowrap; } dd.text { min-width: 5rem; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; }
 details { margin-top: .4rem; font-size: .9rem; } summary { cursor: pointer; color: var(--soft); }
 @media (max-width: 44rem) {
   thead { display: none; }
@@ -90,16 +94,18 @@ def _page(results, *, output, profile):
     good = sum(result.status == "ok" for result in results)
     seconds = sum(result.seconds or 0 for result in results)
     rows = "\n".join(_row(result, output=output) for result in results)
+    is_open = any(result.status in ("waiting", "running") for result in results)
+    still = '<p class="soft">Not finished: reload this page to see more.</p>\n' if is_open else ""
     body = f"""<p class="soft">Profile {html.escape(profile)} ·
 {good} of {len(results)} notebooks ok · {human_seconds(seconds)} of computing ·
 <a href="summary.csv">summary.csv</a></p>
-<table>
+{still}<div class="wide"><table>
 <thead><tr><th>First figure</th><th>Notebook</th><th>Status</th><th class="number">Time</th>
 <th class="number">Peak memory</th></tr></thead>
 <tbody>
 {rows}
 </tbody>
-</table>"""
+</table></div>"""
     return page_of(output.name, body)
 
 
@@ -149,23 +155,31 @@ def _row(result, *, output):
 
 
 def _pairs(values):
-    items = "".join(
-        f"<div><dt>{html.escape(str(name))}</dt><dd>{html.escape(human_value(value))}</dd></div>"
-        for name, value in values.items()
-    )
+    items = ""
+    for name, value in values.items():
+        kind = "number" if isinstance(value, int | float) else "text"
+        shown = html.escape(human_value(value))
+        items += f'<div><dt>{html.escape(str(name))}</dt><dd class="{kind}">{shown}</dd></div>'
     return f"<dl>{items}</dl>" if items else ""
 
 
 def _first_figure(result):
     """A data URI of the first picture in the executed notebook, else of the first PNG file."""
     executed = result.folder / f"{result.name}.ipynb"
-    if executed.exists():
-        for cell in nbformat.read(executed, as_version=4).cells:
-            for output in cell.get("outputs", ()):
-                if picture := output.get("data", {}).get("image/png"):
-                    return f"data:image/png;base64,{''.join(picture.split())}"
+    if executed.exists() and (picture := _first_picture(executed, executed.stat().st_mtime_ns)):
+        return picture
     for picture in sorted(result.folder.glob("*.png")):
         return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
+    return ""
+
+
+@lru_cache(maxsize=1000)  # the page is written anew after each notebook
+def _first_picture(executed, changed):
+    """A data URI of the first picture in an executed notebook, or "". changed: time of change."""
+    for cell in nbformat.read(executed, as_version=4).cells:
+        for output in cell.get("outputs", ()):
+            if picture := output.get("data", {}).get("image/png"):
+                return f"data:image/png;base64,{''.join(picture.split())}"
     return ""
 
 
