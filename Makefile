@@ -17,9 +17,12 @@ help:  ## show this list
 
 run: $(STAMP)  ## make sample data and run every notebook in the smoke profile
 	$(RUN) -m helpers.synthesis capuchin --size small
-	$(RUN) tools/run.py --profile smoke
+	$(RUN) tools/run.py --profile smoke --jobs 2
 
-# In two processes; the tests of a file stay together, they share what took long to make.
+# In two processes of one thread each: more threads would wait for each other. The tests of a file
+# stay together, they share what took long to make.
+test: export OMP_NUM_THREADS := 1
+test: export NPROC := 1
 test: $(STAMP)  ## check style, notebooks and code
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -30,7 +33,7 @@ lab: $(STAMP)  ## open JupyterLab on the notebooks
 	$(RUN) -m jupyterlab notebooks
 
 site: $(STAMP)  ## make a website of the executed series: dist/site/index.html
-	$(RUN) tools/run.py --profile smoke --output runs/site
+	$(RUN) tools/run.py --profile smoke --jobs 2 --output runs/site
 	$(RUN) tools/website.py
 
 bench: $(STAMP)  ## measure the speed of what has to be fast

@@ -176,9 +176,26 @@ def redone_below():
 
 def with_cell(source, kind="code", **fields):
     notebook = solved()
+    insert(notebook, source, kind, **fields)
+    return notebook
+
+
+def insert(notebook, source, kind="code", **fields):
     new = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
     notebook.cells.insert(1, new(source))
     notebook.cells[1].update(nbformat.from_dict(fields))
+
+
+def odd_cells():
+    """A program called, an attachment that is not there, no mark, half a character, and more."""
+    notebook = solved()
+    insert(notebook, WIDGETS)
+    insert(notebook, "!pip install librosa\nimport numpy as np")
+    insert(notebook, "![x](attachment:x.png)", "markdown")
+    insert(notebook, "1", metadata={"nbgrader": None, "tags": None, "collapsed": "no"})
+    insert(notebook, "x = 'a\udcff'")
+    insert(notebook, "1", metadata={"tags": ["skip-execution"]})
+    insert(notebook, "![a](" * 20000, "markdown")
     return notebook
 
 
@@ -204,14 +221,9 @@ def show(x):
 INNOCENT = {
     "a check merged with its function": merged,
     "an answer given again further down": redone_below,
-    "widgets": lambda: with_cell(WIDGETS),
-    "a program called": lambda: with_cell("!pip install librosa\nimport numpy as np"),
-    "an attachment that is not there": lambda: with_cell("![x](attachment:x.png)", "markdown"),
-    "no mark": lambda: with_cell("1", metadata={"nbgrader": None, "tags": None, "collapsed": "no"}),
-    "half a character": lambda: with_cell("x = 'a\udcff'"),
-    "a skipped cell": lambda: with_cell("1", metadata={"tags": ["skip-execution"]}),
-    "a long text": lambda: with_cell("![a](" * 20000, "markdown"),
+    "odd cells": odd_cells,
 }
+ENDED = "=1+1\n" + 100 * "x"
 
 
 @pytest.fixture(scope="module")
@@ -219,8 +231,7 @@ def pile(tmp_path_factory):
     """A pile of submissions, graded as the command does it: (gradebook, {student: Grade})."""
     folder = tmp_path_factory.mktemp("pile")
     notebooks = {name: make() for name, make in INNOCENT.items()}
-    notebooks["=1+1\n" + 100 * "x"] = solved()
-    notebooks["ended"] = executed_elsewhere()
+    notebooks[ENDED] = executed_elsewhere()
     paths = {}
     for i, (name, notebook) in enumerate(notebooks.items()):
         paths[name] = folder / f"{i}.ipynb"
@@ -242,7 +253,7 @@ def test_one_that_cannot_be_graded_costs_the_others_nothing(pile, tmp_path):
     book, paths, grades = pile
     assert list(grades) == list(paths)
     assert grades["gone"].total == 0 and "cannot be opened" in grades["gone"].remarks[0]
-    assert "ended the interpreter" in grades["ended"].remarks[0] and grades["ended"].total == 3
+    assert "ended the interpreter" in grades[ENDED].remarks[0] and grades[ENDED].total == 3
     write_scores(tmp_path / "scores.csv", grades, ASSIGNMENT)
     rows = (tmp_path / "scores.csv").read_text().splitlines()
     assert len(rows) == len(paths) + 1 and any(row.startswith("'=1+1?xxx") for row in rows)
@@ -251,7 +262,7 @@ def test_one_that_cannot_be_graded_costs_the_others_nothing(pile, tmp_path):
 def test_what_is_graded_is_not_graded_again(pile, monkeypatch):
     book, paths, grades = pile
     monkeypatch.setattr("tools.grade.grade", lambda *_, **__: pytest.fail("it was graded again"))
-    name = "widgets"
+    name = "odd cells"
     assert book.grade(name, paths[name]) == grades[name]
 
 

@@ -1,4 +1,4 @@
-"""Every notebook of the series runs from top to bottom with the sizes of the smoke profile."""
+"""Every notebook of the series runs from top to bottom with the sizes of the test profile."""
 
 import csv
 import json
@@ -24,13 +24,13 @@ SERIES = sorted(path.stem for path in (ROOT / "notebooks" / "source").glob("[0-9
 
 
 @pytest.fixture(scope="session")
-def smoke_run(tmp_path_factory, sample):
+def series_run(tmp_path_factory, sample, sample_dir):
     """The folder of one run over the whole series."""
-    output = tmp_path_factory.mktemp("smoke") / "run"
+    output = tmp_path_factory.mktemp("series") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUDIO_DATA", str(sample.parent))  # what is not there is made
-        patch.setenv("AUDIO_SAMPLE_DIR", str(output.parent))
-        main(["--profile", "smoke", "--output", str(output)])
+        patch.setenv("AUDIO_SAMPLE_DIR", str(sample_dir))
+        main(["--profile", "test", "--output", str(output)])
     return output
 
 
@@ -40,13 +40,13 @@ def rows(run):
 
 
 @pytest.mark.parametrize("name", SERIES)
-def test_notebook_runs(smoke_run, name):
-    row = rows(smoke_run)[name]
+def test_notebook_runs(series_run, name):
+    row = rows(series_run)[name]
     assert row["status"] == "ok", row["reason"]
 
 
-def test_eda_finds_the_faults_of_the_sample_and_writes_them_down(smoke_run):
-    folder = smoke_run / "01_eda"
+def test_eda_finds_the_faults_of_the_sample_and_writes_them_down(series_run):
+    folder = series_run / "01_eda"
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["source"] == "synthetic" and metrics["classes"] == 10
     assert metrics["planted_faults_found"] == metrics["planted_faults"] > 10
@@ -61,8 +61,8 @@ def test_eda_finds_the_faults_of_the_sample_and_writes_them_down(smoke_run):
     assert (folder / "gallery.png").stat().st_size > 10_000
 
 
-def test_features_writes_a_table_that_other_programs_can_read(smoke_run):
-    folder = smoke_run / "02_features"
+def test_features_writes_a_table_that_other_programs_can_read(series_run):
+    folder = series_run / "02_features"
     metrics = json.loads((folder / "metrics.json").read_text())
     table = pd.read_parquet(folder / "features.parquet")
     assert len(table) == metrics["clips"] and metrics["duplicates"] > 0
@@ -76,13 +76,13 @@ def test_features_writes_a_table_that_other_programs_can_read(smoke_run):
     assert len(pd.read_csv(folder / "errors.csv")) == metrics["files_in_error"] > 0
 
 
-def test_speakers_are_named_and_the_networks_compared(smoke_run):
-    folder = smoke_run / SPEAKERS
+def test_speakers_are_named_and_the_networks_compared(series_run):
+    folder = series_run / SPEAKERS
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["source"] == "synthetic" and metrics["n_speakers"] == 24
-    # In sessions that were not heard, by networks that trained for seconds: far above chance, 1/24.
-    assert metrics["crop_accuracy"] > 0.2 and metrics["utterance_accuracy"] > 0.2
-    assert 0 < metrics["eer"] < 0.3
+    assert metrics["source"] == "synthetic" and metrics["n_speakers"] == 10
+    # In sessions that were not heard, by networks that trained for seconds: far above chance, 1/10.
+    assert metrics["crop_accuracy"] > 0.3 and metrics["utterance_accuracy"] > 0.3
+    assert 0 < metrics["eer"] < 0.35
     assert metrics["nearest_neighbour_by_crop"] > metrics["nearest_neighbour_by_session"] + 0.3
     table = pd.read_csv(folder / "models.csv")
     assert set(table["network"]) == {"dense", "conv1d", "conv2d", "conv1d, own mean taken off"}
@@ -97,8 +97,8 @@ def test_speakers_are_named_and_the_networks_compared(smoke_run):
         assert (folder / name).stat().st_size > 10_000, name
 
 
-def test_urban_sounds_are_named_and_reported(smoke_run):
-    folder = smoke_run / URBAN
+def test_urban_sounds_are_named_and_reported(series_run):
+    folder = series_run / URBAN
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["source"] == "synthetic" and metrics["classes"] == 10
     assert metrics["folds_tested"] == 1 and metrics["accuracy_std"] is None
@@ -116,10 +116,10 @@ def test_urban_sounds_are_named_and_reported(smoke_run):
     assert {"mfcc_cnn", "logmel_cnn"} <= set(table.index)
 
 
-def test_the_saved_network_names_recordings_of_any_kind(smoke_run, tmp_path):
+def test_the_saved_network_names_recordings_of_any_kind(series_run, tmp_path):
     from helpers import models  # noqa: F401 (cnn registers its layers)
 
-    model = keras.saving.load_model(smoke_run / URBAN / "report" / "model.keras", compile=False)
+    model = keras.saving.load_model(series_run / URBAN / "report" / "model.keras", compile=False)
     t = np.arange(96000) / 48000
     audio.write(tmp_path / "tone.wav", 0.1 * np.sin(2 * np.pi * 440 * t), sr=48000)
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
@@ -129,8 +129,8 @@ def test_the_saved_network_names_recordings_of_any_kind(smoke_run, tmp_path):
     assert table["label"].isin(model.names).all() and len(table) == len(errors) == 1
 
 
-def test_the_counter_writes_what_it_promises(smoke_run):
-    folder = smoke_run / COUNTER
+def test_the_counter_writes_what_it_promises(series_run):
+    folder = series_run / COUNTER
     tables = ["results.csv", "events.csv", "density.csv", "errors.csv"]
     figures = ["timeline.png", "example_waveforms.png", "example_spectrograms.png"]
     for kind in ("mel", "linear"):
@@ -158,7 +158,7 @@ def test_the_counter_writes_what_it_promises(smoke_run):
     assert metrics["event_f1"] > 0.7 and metrics["clip_f1"] > 0.7
 
 
-def test_counting_with_a_trained_model_in_a_folder_with_bad_files(smoke_run, sample, tmp_path):
+def test_counting_with_a_trained_model_in_a_folder_with_bad_files(series_run, sample, tmp_path):
     recordings = tmp_path / "own recordings, été"
     recordings.mkdir()
     whole = sorted((sample / "Forest Recordings").glob("*.flac"))[2]
@@ -173,12 +173,14 @@ def test_counting_with_a_trained_model_in_a_folder_with_bad_files(smoke_run, sam
         (recordings / "forêt 1.wav").read_bytes()
     )
     model = tmp_path / "a model.keras"
-    shutil.copy(smoke_run / COUNTER / "model.keras", model)
+    shutil.copy(series_run / COUNTER / "model.keras", model)
     output = tmp_path / "counted"
     output.mkdir()
     run_notebook(COUNTER, output, MODEL_PATH=str(model), DATA_DIR=str(recordings))
     results = pd.read_csv(output / "results.csv").set_index("clip_name")["call_count"]
-    expected = pd.read_csv(smoke_run / COUNTER / "results.csv").set_index("clip_name")["call_count"]
+    expected = pd.read_csv(series_run / COUNTER / "results.csv").set_index("clip_name")[
+        "call_count"
+    ]
     assert abs(results["forêt 1.wav"] - expected[whole.name]) <= 1  # 22 kHz against 48 kHz
     assert results["for\\udceat.wav"] == results["forêt 1.wav"]
     assert results["short.wav"] == 0
@@ -189,19 +191,12 @@ def test_counting_with_a_trained_model_in_a_folder_with_bad_files(smoke_run, sam
 
 
 @pytest.fixture(scope="module")
-def quick(smoke_run, sample, tmp_path_factory):
+def quick(series_run, sample, tmp_path_factory):
     """Parameters to count one recording with a model: no exercise depends on the training."""
     recordings = tmp_path_factory.mktemp("recordings")
     shutil.copy(sorted((sample / "Forest Recordings").glob("*.flac"))[2], recordings)
-    model = smoke_run / COUNTER / "model.keras"
+    model = series_run / COUNTER / "model.keras"
     return {"MODEL_PATH": str(model), "DATA_DIR": str(recordings)}
-
-
-def test_the_untouched_exercises_run_to_the_end(quick, tmp_path):
-    notebook = run_notebook(COUNTER, tmp_path, folder="exercises", **quick)
-    shown = json.dumps([cell.get("outputs", []) for cell in notebook.cells])
-    assert shown.count("not attempted") >= 7 and "NotImplementedError" not in shown
-    assert (tmp_path / "results.csv").is_file()
 
 
 def partly_solved(functions):

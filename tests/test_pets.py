@@ -19,10 +19,8 @@ SR = 16_000
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return synthesis.write_sample(
-        synthesis.GENERATORS["catsdogs"], tmp_path_factory.mktemp("pets") / "set", progress=False
-    )
+def root(synthetic):
+    return synthetic("catsdogs")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import audio, data, features, files, synthesis
+from helpers import audio, data, features, files
 from helpers.audio import quality
 from helpers.features import Frontend
 
@@ -332,19 +332,16 @@ KIND = {
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory):
+def sample(tmp_path_factory, synthetic):
     """(folder of the synthetic UrbanSound8K, its faults, its key: fault → files)."""
-    folder = tmp_path_factory.mktemp("sample")
-    root = synthesis.write_sample(
-        synthesis.GENERATORS["urbansound8k"], folder / "set", size="small", progress=False
-    )
+    root = synthetic("urbansound8k")
     dataset = data.Dataset("urbansound8k", root, "synthetic")
     table, errors = data.clip_table(dataset)
     found, undecodable = features.survey_clips(
         table,
         frontend=Frontend(sr=22050, n_fft=1024, hop_length=2048, n_mels=13),
         root=root,
-        cache_dir=folder / "cache",
+        cache_dir=tmp_path_factory.mktemp("cache"),
         progress=False,
     )
     errors = pd.concat([errors, undecodable], ignore_index=True)

@@ -253,7 +253,7 @@ def _parser():
     parser.add_argument("submissions", type=Path, help="folder: a notebook or a folder per student")
     parser.add_argument("--notebook", required=True, metavar="NN", help="number or name")
     parser.add_argument("-o", dest="output", type=Path, default=Path("scores.csv"))
-    parser.add_argument("--profile", default="grade", help="sizes from notebooks/runs.yaml (grade)")
+    parser.add_argument("--profile", default="test", help="sizes from notebooks/runs.yaml (test)")
     add_parameter_option(parser, of="of the notebook")
     limits = Limits()
     for name, meaning in (

@@ -158,8 +158,9 @@ def _pairs(values):
     items = ""
     for name, value in values.items():
         kind = "number" if isinstance(value, int | float) else "text"
+        label = html.escape(str(name)).replace("_", "_<wbr>")
         shown = html.escape(human_value(value))
-        items += f'<div><dt>{html.escape(str(name))}</dt><dd class="{kind}">{shown}</dd></div>'
+        items += f'<div><dt>{label}</dt><dd class="{kind}">{shown}</dd></div>'
     return f"<dl>{items}</dl>" if items else ""
 
 
