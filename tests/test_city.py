@@ -68,7 +68,7 @@ def test_urbansound8k_is_laid_out_like_the_real_one(urban):
     columns = ["slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class"]
     assert list(listed.columns) == columns
     table, _ = table_of("urbansound8k", urban)
-    assert set(table["label"]) == set(environmental.URBAN) and set(table["fold"]) == set(
+    assert set(table["label"]) == set(environmental.URBANSOUND8K) and set(table["fold"]) == set(
         range(1, 11)
     )
     assert (table.groupby("group")["fold"].nunique() == 1).all()
@@ -109,7 +109,7 @@ def test_what_is_wrong_with_urbansound8k_is_in_its_key(urban):
     one, other = sorted(by_defect["duplicate"])
     assert (urban / one).read_bytes() == (urban / other).read_bytes()
     listed = pd.read_csv(urban / "metadata" / "UrbanSound8K.csv")
-    wrong = listed[[environmental.URBAN[i] for i in listed["classID"]] != listed["class"]]
+    wrong = listed[[environmental.URBANSOUND8K[i] for i in listed["classID"]] != listed["class"]]
     assert len(wrong) == len(by_defect["class and number disagree"]) == 1
     assert listed["salience"].isna().sum() == len(by_defect["no salience"]) == 1
 
