@@ -1,4 +1,4 @@
-"""helpers.quality: flat tops, copies and silence are found, and nothing that is not there."""
+"""helpers.audio.quality: clipping, copies and silence are found, and no fault that is not there."""
 
 import itertools
 
@@ -14,7 +14,7 @@ from helpers.audio import quality
 from helpers.features import Frontend
 
 SR = 8000
-# Few levels, and so many runs; a step apart, as whole numbers are.
+# Integer levels, few of them, so that runs of equal samples are common.
 SOUNDS = st.lists(st.integers(-4, 4), min_size=1, max_size=60).map(lambda y: np.array(y) / 8)
 
 

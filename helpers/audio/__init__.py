@@ -9,6 +9,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "formats": ["AudioError", "info", "seconds"],
         "reading": ["fix_length", "load", "load_frames", "mono", "stream", "write"],
-        "conditioning": ["normalise", "same_loudness", "segments", "trim_silence"],
+        "conditioning": ["same_loudness", "segments"],
     },
 )

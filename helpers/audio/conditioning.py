@@ -1,16 +1,10 @@
-"""Make sounds comparable: same level, no silence at the ends, pieces of the same length.
+"""Make sounds comparable: same level, pieces of the same length.
 
 Built in 02_features. y: float32 (n_samples,), full scale ±1.
 """
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-
-
-def normalise(y, *, peak=0.95):
-    """Scale y so that its largest absolute sample is `peak`. Silence stays silence."""
-    loudest = np.abs(y).max(initial=0.0)
-    return y / loudest * np.float32(peak) if loudest > 0 else y
 
 
 def same_loudness(y, *, sr, rms=0.1):
@@ -26,19 +20,6 @@ def same_loudness(y, *, sr, rms=0.1):
         return y
     gain = min(rms / loudest, np.finfo(np.float32).max)  # finite even if y is nearly 0
     return np.clip(y * np.float32(gain), -1, 1)
-
-
-def trim_silence(y, *, top_db=40.0):
-    """Cut off both ends as far as they are more than top_db below the loudest frame.
-
-    Returns (part, start, stop), the positions in samples. Silence is returned whole.
-    """
-    from librosa.effects import trim
-
-    if not np.any(y):
-        return y, 0, len(y)
-    kept, (start, stop) = trim(y, top_db=top_db)
-    return kept, int(start), int(stop)
 
 
 def segments(y, *, length, hop):

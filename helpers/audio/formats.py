@@ -245,17 +245,23 @@ def _mp3_frame(data, at):
     return (version, hz), kbps, n_bytes
 
 
+def _mp3_run(data, at, *, longest=math.inf):
+    """(end, number) of the frames of one kind in a row that begin at position `at`."""
+    n, first = 0, _mp3_frame(data, at)
+    while n < longest and (frame := _mp3_frame(data, at)) and frame[0] == first[0]:
+        at, n = at + frame[2], n + 1
+    return at, n
+
+
 def _mp3_sync(data, kind=None, *, to_end=False):
     """Position of three frames of one kind in a row (to_end: or fewer, up to the end), or -1."""
     at = data.find(b"\xff")
     while at >= 0:
-        place, n, first = at, 0, _mp3_frame(data, at)
-        frame = first if first and kind in (None, first[0]) else None
-        while frame and frame[0] == first[0] and n < 3:
-            place, n = place + frame[2], n + 1
-            frame = _mp3_frame(data, place)
-        if n == 3 or (to_end and n and place >= len(data)):
-            return at
+        first = _mp3_frame(data, at)
+        if first and kind in (None, first[0]):
+            end, n = _mp3_run(data, at, longest=3)
+            if n == 3 or (to_end and end >= len(data)):
+                return at
         at = data.find(b"\xff", at + 1)
     return -1
 
@@ -288,11 +294,9 @@ def _mp3_trouble(handle, size, file):
     tail = read(begin, size - begin)
     at = 0 if begin == start else _mp3_sync(tail, kind)
     is_cut, end = False, size
-    while at >= 0 and (frame := _mp3_frame(tail, at)) and frame[0] == kind and not is_cut:
-        at += frame[2]
-        is_cut = at > len(tail)
     if at >= 0:
-        is_cut = is_cut or (tail[at : at + 1] == b"\xff" and len(tail) - at < 4)
+        at, _ = _mp3_run(tail, at)
+        is_cut = at > len(tail) or (tail[at : at + 1] == b"\xff" and len(tail) - at < 4)
         end = begin + min(at, len(tail))
 
     first = head[: min(n_bytes, 64)]
@@ -300,8 +304,7 @@ def _mp3_trouble(handle, size, file):
     flags = head[mark + 7] if mark > 0 else 0
     if flags & 1:
         promised = int.from_bytes(head[mark + 12 : mark + 16]) if flags & 2 else 0
-        held = size - start
-        reason = None
+        held, reason = size - start, None
         if is_cut or held < promised - _MP3_LONGEST:
             reason = _cut(duration_s, duration_s * min(1, held / promised if promised else 1))
         elif promised and _mp3_sync(read(start + promised, 1 << 16)) >= 0:
@@ -318,9 +321,6 @@ def _mp3_trouble(handle, size, file):
             return f"{reason}: `ffmpeg -i FILE -c copy out.mp3` adds one", n_frames, slack
     n_frames = min(n_frames, round((end - start) * kind[1] / (kbps * 125)))
     return (_cut(math.nan, duration_s) if is_cut else None), n_frames, slack
-
-
-# --- shared functions -----------------------------------------------------------------------------
 
 
 class _Silence:

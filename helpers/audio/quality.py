@@ -8,17 +8,9 @@ import pandas as pd
 from helpers import files
 
 # The results of `measure`. Levels: dB relative to full scale; shares: 0 … 1.
-MEASURES = np.dtype(
-    [
-        ("peak", "f4"),
-        ("rms_db", "f4"),
-        ("clipped_share", "f4"),
-        ("silent_share", "f4"),
-        ("padding_s", "f4"),  # silence at the end
-        ("offset", "f4"),
-        ("content", "S32"),  # hash of the samples, the same in every lossless format
-    ]
-)
+# padding_s: silence at the end; content: hash of the samples, the same in every lossless format.
+LEVELS = ("peak", "rms_db", "clipped_share", "silent_share", "padding_s", "offset")
+MEASURES = np.dtype([*((name, "f4") for name in LEVELS), ("content", "S32")])
 FLOOR = 1e-5  # smaller amplitudes count as zero: -100 dB
 SILENCE = 1e-4  # below this amplitude 16-bit samples are only noise: -80 dB
 WINDOW_S = 0.05  # silence is measured in windows of this length
@@ -48,18 +40,11 @@ def measure(frames, *, sr):
     loudest = np.maximum.reduceat(level, np.arange(0, len(level), n))
     sounding = np.flatnonzero(level >= SILENCE)
     padding = len(level) - 1 - sounding[-1] if sounding.size else len(level)
-    return np.array(
-        (
-            level.max(),
-            20 * np.log10(max(rms, FLOOR)),
-            max(clipped_share(channel) for channel in frames.T),
-            np.mean(loudest < SILENCE),
-            padding / sr,
-            np.abs(frames.mean(axis=0)).max(),
-            content.hexdigest(),
-        ),
-        MEASURES,
-    )
+    clipped = max(clipped_share(channel) for channel in frames.T)
+    silent, offset = np.mean(loudest < SILENCE), np.abs(frames.mean(axis=0)).max()
+    rms_db = 20 * np.log10(max(rms, FLOOR))
+    levels = level.max(), rms_db, clipped, silent, padding / sr, offset
+    return np.array((*levels, content.hexdigest()), MEASURES)
 
 
 def clipped_share(y, *, run=3):
@@ -94,8 +79,8 @@ def duplicates(contents):
     contents: the hash of each sound, see `measure`.
     """
     contents = pd.Series(list(contents))
-    again = contents[contents.duplicated(keep=False)]
-    return [list(rows) for rows in again.groupby(again, sort=False).groups.values()]
+    groups = contents.groupby(contents, sort=False).groups.values()
+    return [list(rows) for rows in groups if len(rows) > 1]
 
 
 def faults(table, *, errors, listed=None, root=None):

@@ -14,15 +14,8 @@ import soundfile as sf
 import soxr
 
 from helpers import files
-from helpers.audio.formats import (
-    AGAIN,
-    AudioError,
-    c_name,
-    call_quietly,
-    open_sound,
-    seconds,
-    words,
-)
+from helpers.audio import formats
+from helpers.audio.formats import AudioError, call_quietly, seconds, words
 
 BLOCK = 1 << 18  # samples decoded at a time, over all channels: fits the processor's cache
 MARGIN = 256  # samples at the lower rate: more than the reach of soxr's HQ filter
@@ -49,7 +42,7 @@ def load_frames(path):
 
     Returns (frames, info); frames: float32 (n_samples, channels), full scale ±1. Raises AudioError.
     """
-    with open_sound(path) as (file, found, slack):
+    with formats.open_sound(path) as (file, found, slack):
         pieces = [f.copy() for f, _ in _frames(file, found, 0, found.n_frames, slack)]
     return np.concatenate(pieces), found
 
@@ -113,11 +106,11 @@ def write(path, y, *, sr, subtype="PCM_16"):
     if kind not in sf.available_formats():
         raise AudioError(path, "not written: choose a name that ends in .wav, .flac, .ogg or .mp3")
     subtype = subtype if sf.check_format(kind, subtype) else sf.default_subtype(kind)
-    channels = 1 if y.ndim == 1 else y.shape[1]
+    header = int(sr), 1 if y.ndim == 1 else y.shape[1], subtype
     try:
         with (
             files.atomic_path(path) as temporary,
-            sf.SoundFile(c_name(temporary), "w", int(sr), channels, subtype, format=kind) as file,
+            sf.SoundFile(formats.c_name(temporary), "w", *header, format=kind) as file,
         ):
             for i in range(0, len(y), 1 << 16):  # libsndfile's Vorbis fails on very long arrays
                 file.write(y[i : i + (1 << 16)])
@@ -131,7 +124,7 @@ def _resampled(path, sr, start_s, duration_s):
         problem = "sr must be positive, times must not be negative"
         raise ValueError(f"{sr=}, {start_s=}, {duration_s=}: {problem}")
     sr = int(sr)
-    with open_sound(path) as (file, found, slack):
+    with formats.open_sound(path) as (file, found, slack):
         native = found.sample_rate
         skip = round(start_s * sr)
         want = math.inf if duration_s is None else round(duration_s * sr)
@@ -184,7 +177,7 @@ def _frames(file, found, first, last, slack):
     """
 
     def damaged(where, trouble):
-        return AudioError(found.path, f"damaged {where}: {AGAIN} ({trouble})")
+        return AudioError(found.path, f"damaged {where}: {formats.AGAIN} ({trouble})")
 
     size, rate = max(1, BLOCK // found.channels), found.sample_rate
     buffer = np.empty((size, found.channels), np.float32)
@@ -203,7 +196,7 @@ def _frames(file, found, first, last, slack):
         if len(got) < n:
             if last - at > slack:
                 decoded = f"only {seconds(at / rate)} of {seconds(found.duration_s)}"
-                raise AudioError(found.path, f"damaged: {decoded} can be decoded; {AGAIN}")
+                raise AudioError(found.path, f"damaged: {decoded} can be decoded; {formats.AGAIN}")
             return
 
 

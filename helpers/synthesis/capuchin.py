@@ -122,12 +122,10 @@ def _positives(folder, seed, i, xc, n_clips):
     rng, source = item_rng(seed, "positive", i), Source.draw(seed, "source", i)
     rate, channels = FORMATS[i % len(FORMATS)]
     voices = [source.voice.vary(rng) for _ in range(n_clips)]
-    onsets, at = [], 2.0
-    for voice in voices:
-        onsets.append(at)
-        at += voice.duration_s + rng.uniform(0.3, 3)
+    lengths = [voice.duration_s + rng.uniform(0.3, 3) for voice in voices]
+    *onsets, end = np.cumsum([2.0, *lengths])
     steps = [onset + voice.growl_s for onset, voice in zip(onsets, voices, strict=True)]
-    y = source.record(rng, voices, steps, round((at + 4) * SR)) * gain(source.level_dbfs)
+    y = source.record(rng, voices, steps, round((end + 4) * SR)) * gain(source.level_dbfs)
     y /= max(1, np.abs(y).max() / 0.98)
     for k, (onset, voice) in enumerate(zip(onsets, voices, strict=True)):
         start = np.round(2 * (onset + rng.uniform(-0.5, 0.7))) / 2

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 
-from helpers.synthesis.wildlife import SR, gain, harmonics, rms, slow
+from helpers.synthesis.wildlife import SR, draw_fields, drawn, gain, harmonics, rms, slow, uniform
 
 STEP_S = 0.008  # time between two positions of the mouth
 
@@ -76,39 +76,29 @@ class Talker:
     """How one person speaks."""
 
     f0_hz: float  # mean pitch
-    spread_st: float  # range of the pitch, semitones
-    jitter: float  # relative variation of the pulses in time
-    shimmer: float  # relative variation of the pulses in strength
-    breath_db: float  # noise of the breath at 4 kHz, relative to the pulses
-    slope_db: float  # loss of the pulses per octave above 500 Hz
+    spread_st: float = uniform(1.2, 3.2)  # range of the pitch, semitones
+    jitter: float = uniform(0.003, 0.02)  # relative variation of the pulses in time
+    shimmer: float = uniform(0.02, 0.12)  # relative variation of the pulses in strength
+    breath_db: float = uniform(-34, -10)  # noise of the breath at 4 kHz, relative to the pulses
+    slope_db: float = uniform(-2, 5)  # loss of the pulses per octave above 500 Hz
     tract_cm: float  # length of the vocal tract, which scales all resonances
-    offsets: tuple  # factor on the frequency of each resonance
-    widths: tuple  # factor on the bandwidth of each resonance
-    sibilance: float  # pitch of the friction, in octaves relative to the mean
-    clarity: float  # distance of vowels from the neutral one; 1 is usual
-    syllables_per_s: float
-    phrase: float  # syllables between two pauses
-    pause_s: float
+    offsets: tuple = drawn(lambda rng: tuple(rng.normal(1, OFFSETS)))  # factors on the resonances
+    widths: tuple = drawn(lambda rng: tuple(2 ** rng.normal(0, 0.4, 5)))  # and their bandwidths
+    sibilance: float = uniform(-0.4, 0.3)  # pitch of the friction, in octaves relative to the mean
+    clarity: float = uniform(0.7, 1.1)  # distance of vowels from the neutral one; 1 is usual
+    syllables_per_s: float = uniform(3.4, 6.2)
+    phrase: float = uniform(5, 12)  # syllables between two pauses
+    pause_s: float = uniform(0.15, 0.45)
 
     @classmethod
     def draw(cls, rng):
         kind = rng.choice(len(KINDS), p=[share for share, *_ in KINDS])
-        _, (f0_hz, f0_st), (tract_cm, tract_spread_cm) = KINDS[kind]
-        return cls(
-            f0_hz=f0_hz * 2 ** (rng.normal(0, f0_st) / 12),
-            spread_st=rng.uniform(1.2, 3.2),
-            jitter=rng.uniform(0.003, 0.02),
-            shimmer=rng.uniform(0.02, 0.12),
-            breath_db=rng.uniform(-34, -10),
-            slope_db=rng.uniform(-2, 5),
-            tract_cm=rng.normal(tract_cm, tract_spread_cm),
-            offsets=tuple(rng.normal(1, OFFSETS)),
-            widths=tuple(2 ** rng.normal(0, 0.4, len(OFFSETS))),
-            sibilance=rng.uniform(-0.4, 0.3),
-            clarity=rng.uniform(0.7, 1.1),
-            syllables_per_s=rng.uniform(3.4, 6.2),
-            phrase=rng.uniform(5, 12),
-            pause_s=rng.uniform(0.15, 0.45),
+        _, (f0_hz, spread_st), (tract_cm, spread_cm) = KINDS[kind]
+        return draw_fields(
+            cls,
+            rng,
+            f0_hz=lambda rng: f0_hz * 2 ** (rng.normal(0, spread_st) / 12),
+            tract_cm=lambda rng: rng.normal(tract_cm, spread_cm),
         )
 
 
@@ -127,15 +117,11 @@ def utterance(rng, talker, *, seconds, sr=SR):
     voice, breath, friction = (np.interp(at, steps, mouth[:, i]) for i in (VOICE, BREATH, FRICTION))
     f0 = talker.f0_hz * 2 ** (np.interp(at, steps, mouth[:, PITCH]) / 12)
 
-    air = np.diff(rng.standard_normal(len(at)), prepend=0) / np.sqrt(
-        2
-    )  # stronger at high frequencies
+    air = np.diff(rng.standard_normal(len(at)), prepend=0) / np.sqrt(2)  # mostly high frequencies
     source = voice * _pulses(rng, talker, f0, sr) + (gain(talker.breath_db) * voice + breath) * air
     spectra = _spectra(source, hop) * _tract(talker, mouth[:, FORMANTS], hop, sr)
     voiced = mouth[:, VOICE] > 0.5 * mouth[:, VOICE].max()
-    spectra /= np.sqrt(
-        np.mean(np.abs(spectra[voiced]) ** 2) / (0.75 * hop)
-    )  # 0.75: power of the window
+    spectra /= np.sqrt(np.mean(np.abs(spectra[voiced]) ** 2) / (0.75 * hop))  # 0.75: the window's
     hissing = mouth[:, FRICTION] > 0
     hiss = _spectra(friction * rng.standard_normal(len(at)), hop)[hissing]
     spectra[hissing] += hiss * _bands(talker, mouth[hissing], hop, sr)
@@ -268,38 +254,27 @@ def _bands(talker, mouth, hop, sr):
 class Channel:
     """How a session is recorded: room, noise, microphone, level."""
 
-    low_hz: float  # the microphone passes low_hz to high_hz
-    high_hz: float
-    tilt_db: float  # gain of the microphone per octave, relative to 1 kHz
-    peaks: tuple  # resonances of the microphone: (Hz, octaves, dB) each
-    room: int  # seed of the echoes
-    room_s: float  # reverberation time
-    direct_db: float  # direct sound relative to the echoes
-    snr_db: float  # speech without pauses, relative to noise and hum
-    noise_db: float  # loss of the noise per octave
-    hum_hz: float  # mains frequency; 0: no hum
-    hum_db: float  # relative to the noise
-    level_db: float  # of the speech, relative to full scale
+    low_hz: float = uniform(50, 150)  # the microphone passes low_hz to high_hz
+    high_hz: float = uniform(5500, 7800)
+    tilt_db: float = drawn(lambda rng: rng.normal(0, 0.5))  # its gain per octave above 1 kHz
+    peaks: tuple = drawn(lambda rng: (_peak(rng), _peak(rng)))  # its resonances
+    room: int = drawn(lambda rng: int(rng.integers(2**31)))  # seed of the echoes
+    room_s: float = uniform(0.1, 0.35)  # reverberation time
+    direct_db: float = uniform(8, 20)  # direct sound relative to the echoes
+    snr_db: float = drawn(lambda rng: rng.triangular(12, 30, 35))  # without the pauses of speech
+    noise_db: float = uniform(1, 6)  # loss of the noise per octave
+    hum_hz: float = drawn(lambda rng: float(rng.choice([0, 0, 50, 60])))  # of the mains; 0: none
+    hum_db: float = uniform(-10, 3)  # relative to the noise
+    level_db: float = uniform(-30, -21)  # of the speech, relative to full scale
 
     @classmethod
     def draw(cls, rng):
-        return cls(
-            low_hz=rng.uniform(50, 150),
-            high_hz=rng.uniform(5500, 7800),
-            tilt_db=rng.normal(0, 0.5),
-            peaks=tuple(
-                (2 ** rng.uniform(8.5, 12.3), rng.uniform(0.3, 1), rng.uniform(-3, 3))
-                for _ in range(2)
-            ),
-            room=int(rng.integers(2**31)),
-            room_s=rng.uniform(0.1, 0.35),
-            direct_db=rng.uniform(8, 20),
-            snr_db=rng.triangular(12, 30, 35),
-            noise_db=rng.uniform(1, 6),
-            hum_hz=float(rng.choice([0, 0, 50, 60])),
-            hum_db=rng.uniform(-10, 3),
-            level_db=rng.uniform(-30, -21),
-        )
+        return draw_fields(cls, rng)
+
+
+def _peak(rng):
+    """A resonance of a microphone: (Hz, width in octaves, dB)."""
+    return 2 ** rng.uniform(8.5, 12.3), rng.uniform(0.3, 1), rng.uniform(-3, 3)
 
 
 def record(rng, y, *, channel, sr=SR):

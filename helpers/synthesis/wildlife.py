@@ -4,7 +4,7 @@ All sounds consist of gliding tones, noise bands and clicks. All random numbers 
 generator `rng` that the caller passes. n: number of samples; sr: sample rate in Hz.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from scipy import signal
@@ -88,39 +88,49 @@ def add(y, start, part):
         y[lo:hi] += part[lo - start : hi - start]
 
 
+def drawn(draw):
+    """A dataclass field for `draw_fields`: draw(rng) returns a random value."""
+    return field(metadata={"draw": draw})
+
+
+def uniform(low, high):
+    """A dataclass field for `draw_fields` with values between low and high."""
+    return drawn(lambda rng: rng.uniform(low, high))
+
+
+def draw_fields(cls, rng, **draws):
+    """A dataclass object with random fields, drawn in order: `drawn`, or by functions in draws."""
+    draws = {f.name: draws.get(f.name) or f.metadata["draw"] for f in fields(cls)}
+    return cls(**{name: draw(rng) for name, draw in draws.items()})
+
+
 @dataclass(frozen=True)
 class Voice:
-    """The properties of one capuchinbird's call: a growl, a stack of harmonics, a noisy tail."""
+    """The properties of one capuchinbird's call: a growl, a stack of harmonics, a noisy tail.
 
-    f0_hz: float
-    growl_s: float  # length of the growl, at whose end the harmonics begin
-    stack_s: float
-    tail_s: float
-    upper_hz: float  # above this frequency the harmonics get weaker
+    Ranges as measured on the 217 real clips: growl relative to stack (median of a source) mostly
+    -5 to 1 dB, harmonics 1.9 to 2.4 s.
+    """
+
+    f0_hz: float = drawn(lambda rng: float(np.clip(rng.normal(132, 6), 112, 160)))
+    growl_s: float = uniform(0.9, 1.45)  # length of the growl, at whose end the harmonics begin
+    stack_s: float = uniform(1.9, 2.4)
+    tail_s: float = uniform(0.25, 0.45)
+    upper_hz: float = uniform(1500, 1800)  # above this frequency the harmonics get weaker
     weights: tuple  # amplitude of each harmonic, relative to the strongest
-    growl: float  # RMS relative to the stack
-    growl_hz: float  # centre of its band
-    upper_growl: float  # amplitude of its band at 1350 Hz, relative to the main band
-    fall: float  # relative fall of the pitch at the end of the stack
+    growl: float = drawn(lambda rng: gain(rng.uniform(-5, 1)))  # RMS relative to the stack
+    growl_hz: float = uniform(650, 780)  # centre of its band
+    # Amplitude of the growl's band at 1350 Hz, relative to the main band.
+    upper_growl: float = drawn(
+        lambda rng: gain(rng.uniform(-16, -8) if rng.random() < 0.25 else -32)
+    )
+    fall: float = uniform(0.03, 0.08)  # relative fall of the pitch at the end of the stack
 
     @classmethod
     def draw(cls, rng):
-        # Ranges measured on the 217 real clips: growl relative to stack (median of a source) mostly
-        # -5 to 1 dB, harmonics 1.9 to 2.4 s.
         envelope = np.array([0.005, 0.03, 0.2, 0.4, 0.6, 1, 0.5, 0.9, 0.45, 0.7, 0.9, 0.4, 0.3])
         weights = np.r_[envelope, 0.1 * 0.75 ** np.arange(6)] * gain(rng.normal(0, 4, 19))
-        return cls(
-            f0_hz=float(np.clip(rng.normal(132, 6), 112, 160)),
-            growl_s=rng.uniform(0.9, 1.45),
-            stack_s=rng.uniform(1.9, 2.4),
-            tail_s=rng.uniform(0.25, 0.45),
-            upper_hz=rng.uniform(1500, 1800),
-            weights=tuple(weights / weights.max()),
-            growl=gain(rng.uniform(-5, 1)),
-            growl_hz=rng.uniform(650, 780),
-            upper_growl=gain(rng.uniform(-16, -8) if rng.random() < 0.25 else -32),
-            fall=rng.uniform(0.03, 0.08),
-        )
+        return draw_fields(cls, rng, weights=lambda rng: tuple(weights / weights.max()))
 
     def vary(self, rng):
         """Another call of the same bird."""
@@ -259,12 +269,11 @@ KINDS = {
     "frogs": _frogs,
     "chatter": _chatter,
     "hiss": lambda rng, n, sr: signal.lfilter([1], [1, -0.6], rng.standard_normal(n)),
-    "silence": lambda rng, n, sr: np.zeros(n),
 }
 
 
 def background(rng, kind, *, n_samples, sr=SR):
-    """One kind of background sound: float64 (n_samples,) with unit RMS; zeros for "silence".
+    """One kind of background sound: float64 (n_samples,) with unit RMS.
 
     kind: key of KINDS (insects, weather, flock) or VOCAL (birds); ValueError for any other.
     """
