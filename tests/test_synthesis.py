@@ -218,9 +218,9 @@ def test_two_processes_at_once(tiny, tmp_path):
 
 def test_call_has_growl_step_and_stack():
     voice = Voice.draw(np.random.default_rng(3))
-    y = call(np.random.default_rng(4), voice=voice)
+    y = call(np.random.default_rng(4), voice)
     assert len(y) == round(voice.duration_s * SR)
-    assert np.array_equal(y, call(np.random.default_rng(4), voice=voice))
+    assert np.array_equal(y, call(np.random.default_rng(4), voice))
     step = round(voice.growl_s * SR)
     flatness = []
     for part in (y[: step - 800], y[step + 800 : step + round(1.2 * SR)]):
@@ -228,9 +228,7 @@ def test_call_has_growl_step_and_stack():
         power = power[(f > 500) & (f < 900)]
         flatness.append(np.exp(np.mean(np.log(power))) / np.mean(power))
     assert flatness[0] > 0.4 > 0.15 > flatness[1]  # noise, then lines
-    assert len(call(np.random.default_rng(4), sr=22050, voice=voice)) == round(
-        voice.duration_s * 22050
-    )
+    assert len(call(np.random.default_rng(4), voice, sr=22050)) == round(voice.duration_s * 22050)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, *VOCAL])

@@ -26,12 +26,9 @@ LOUDEST = np.float32(1e10)  # beyond any integer scale, but its square is still 
 def load(path, *, sr, start_s=0.0, duration_s=None):
     """Mono sound at rate sr, whole or a part: float32 (n_samples,), full scale ±1.
 
-    sr: Hz. start_s, duration_s: seconds; None: to the end of the file, which also ends a part that
-    is too long. Sample i is at start_s + i / sr, with start_s rounded to a sample; a part equals
-    that part of the whole to 1e-4 of full scale. Channels are averaged. Raises AudioError.
-
-    Ogg files are always decoded from the beginning, because libsndfile's seek can be hundreds of
-    samples off.
+    start_s, duration_s: seconds; None: to the end of the file, which also ends a part that is too
+    long. Sample i is at start_s + i / sr, with start_s rounded to a sample; a part equals that part
+    of the whole to 1e-4 of full scale. Channels are averaged. Raises AudioError.
     """
     pieces = list(_resampled(path, sr, start_s, duration_s)) or [np.empty(0, np.float32)]
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
@@ -65,14 +62,12 @@ def stream(path, *, sr, block_s=60.0, start_s=0.0, duration_s=None):
     size = max(1, round(block_s * sr))
     held, n_held = [], 0
     for piece in _resampled(path, sr, start_s, duration_s):
+        while n_held + len(piece) >= size:
+            head, piece = np.split(piece, [size - n_held])
+            yield np.concatenate([*held, head])
+            held, n_held = [], 0
         held.append(piece)
         n_held += len(piece)
-        if n_held >= size:
-            joined = np.concatenate(held)
-            whole = n_held - n_held % size
-            for i in range(0, whole, size):
-                yield joined[i : i + size]
-            held, n_held = [joined[whole:].copy()], n_held - whole
     if n_held:
         yield np.concatenate(held)
 
@@ -181,7 +176,8 @@ def _frames(file, found, first, last, slack):
 
     size, rate = max(1, BLOCK // found.channels), found.sample_rate
     buffer = np.empty((size, found.channels), np.float32)
-    # Vorbis is decoded from the beginning: https://github.com/libsndfile/libsndfile/issues/885
+    # Vorbis is decoded from the beginning: libsndfile's seek can be hundreds of samples off, see
+    # https://github.com/libsndfile/libsndfile/issues/885
     at = 0 if found.format == "OGG" else first
     if at and (trouble := call_quietly(file.seek, at)[1]):
         raise damaged(f"before {seconds(at / rate)}", trouble)

@@ -107,7 +107,7 @@ class Source:
         """Calls whose harmonics begin at steps_s, with background: (n,), unit RMS of the first."""
         dry = np.zeros(n)
         for voice, step_s in zip(voices, steps_s, strict=True):
-            add(dry, round((step_s - voice.growl_s) * SR), call(rng, voice=voice))
+            add(dry, round((step_s - voice.growl_s) * SR), call(rng, voice))
         wet = signal.fftconvolve(dry, self.impulse)[:n]
         first, stack = round(steps_s[0] * SR), round(voices[0].stack_s * 0.8 * SR)
         wet /= _band_rms(wet[first : first + stack])

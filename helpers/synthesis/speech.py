@@ -11,7 +11,7 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 
-from helpers.synthesis.wildlife import SR, draw_fields, drawn, gain, harmonics, rms, slow, uniform
+from helpers.synthesis.wildlife import SR, Drawn, drawn, gain, harmonics, rms, slow, uniform
 
 STEP_S = 0.008  # time between two positions of the mouth
 
@@ -72,7 +72,7 @@ KINDS = (
 
 
 @dataclass(frozen=True)
-class Talker:
+class Talker(Drawn):
     """How one person speaks."""
 
     f0_hz: float  # mean pitch
@@ -94,8 +94,7 @@ class Talker:
     def draw(cls, rng):
         kind = rng.choice(len(KINDS), p=[share for share, *_ in KINDS])
         _, (f0_hz, spread_st), (tract_cm, spread_cm) = KINDS[kind]
-        return draw_fields(
-            cls,
+        return super().draw(
             rng,
             f0_hz=lambda rng: f0_hz * 2 ** (rng.normal(0, spread_st) / 12),
             tract_cm=lambda rng: rng.normal(tract_cm, spread_cm),
@@ -251,7 +250,7 @@ def _bands(talker, mouth, hop, sr):
 
 
 @dataclass(frozen=True)
-class Channel:
+class Channel(Drawn):
     """How a session is recorded: room, noise, microphone, level."""
 
     low_hz: float = uniform(50, 150)  # the microphone passes low_hz to high_hz
@@ -266,10 +265,6 @@ class Channel:
     hum_hz: float = drawn(lambda rng: float(rng.choice([0, 0, 50, 60])))  # of the mains; 0: none
     hum_db: float = uniform(-10, 3)  # relative to the noise
     level_db: float = uniform(-30, -21)  # of the speech, relative to full scale
-
-    @classmethod
-    def draw(cls, rng):
-        return draw_fields(cls, rng)
 
 
 def _peak(rng):

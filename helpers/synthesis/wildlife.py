@@ -89,23 +89,27 @@ def add(y, start, part):
 
 
 def drawn(draw):
-    """A dataclass field for `draw_fields`: draw(rng) returns a random value."""
+    """A dataclass field of a `Drawn`: draw(rng) returns a random value."""
     return field(metadata={"draw": draw})
 
 
 def uniform(low, high):
-    """A dataclass field for `draw_fields` with values between low and high."""
+    """A dataclass field of a `Drawn` with values between low and high."""
     return drawn(lambda rng: rng.uniform(low, high))
 
 
-def draw_fields(cls, rng, **draws):
-    """A dataclass object with random fields, drawn in order: `drawn`, or by functions in draws."""
-    draws = {f.name: draws.get(f.name) or f.metadata["draw"] for f in fields(cls)}
-    return cls(**{name: draw(rng) for name, draw in draws.items()})
+class Drawn:
+    """A dataclass with random fields."""
+
+    @classmethod
+    def draw(cls, rng, **draws):
+        """Draw the fields in order, by `drawn`, or by the functions of rng in `draws`."""
+        draws = {f.name: draws.get(f.name) or f.metadata["draw"] for f in fields(cls)}
+        return cls(**{name: draw(rng) for name, draw in draws.items()})
 
 
 @dataclass(frozen=True)
-class Voice:
+class Voice(Drawn):
     """The properties of one capuchinbird's call: a growl, a stack of harmonics, a noisy tail.
 
     Ranges as measured on the 217 real clips: growl relative to stack (median of a source) mostly
@@ -130,7 +134,7 @@ class Voice:
     def draw(cls, rng):
         envelope = np.array([0.005, 0.03, 0.2, 0.4, 0.6, 1, 0.5, 0.9, 0.45, 0.7, 0.9, 0.4, 0.3])
         weights = np.r_[envelope, 0.1 * 0.75 ** np.arange(6)] * gain(rng.normal(0, 4, 19))
-        return draw_fields(cls, rng, weights=lambda rng: tuple(weights / weights.max()))
+        return super().draw(rng, weights=lambda rng: tuple(weights / weights.max()))
 
     def vary(self, rng):
         """Another call of the same bird."""
@@ -148,13 +152,12 @@ class Voice:
         return self.growl_s + self.stack_s + self.tail_s
 
 
-def call(rng, *, sr=SR, voice=None):
+def call(rng, voice, *, sr=SR):
     """One capuchinbird call without echoes: growl, stack of harmonics, burst of noise.
 
-    voice: `Voice`; None draws a new bird. Returns float64 (round(voice.duration_s * sr),) with
-    unit RMS in the stack, which begins at voice.growl_s.
+    Returns float64 (round(voice.duration_s * sr),) with unit RMS in the stack, which begins at
+    voice.growl_s.
     """
-    voice = voice or Voice.draw(rng)
     y = np.zeros(round(voice.duration_s * sr))
     step = round(voice.growl_s * sr)
 
