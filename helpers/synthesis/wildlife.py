@@ -99,11 +99,11 @@ def uniform(low, high):
 
 
 class Drawn:
-    """A dataclass with random fields."""
+    """A dataclass whose fields can be drawn at random."""
 
     @classmethod
     def draw(cls, rng, **draws):
-        """Draw the fields in order, by `drawn`, or by the functions of rng in `draws`."""
+        """An object with fields drawn in order. draws: functions of rng for some of the fields."""
         draws = {f.name: draws.get(f.name) or f.metadata["draw"] for f in fields(cls)}
         return cls(**{name: draw(rng) for name, draw in draws.items()})
 
@@ -124,7 +124,7 @@ class Voice(Drawn):
     weights: tuple  # amplitude of each harmonic, relative to the strongest
     growl: float = drawn(lambda rng: gain(rng.uniform(-5, 1)))  # RMS relative to the stack
     growl_hz: float = uniform(650, 780)  # centre of its band
-    # Amplitude of the growl's band at 1350 Hz, relative to the main band.
+    # Amplitude of a higher band of the growl, relative to the main band.
     upper_growl: float = drawn(
         lambda rng: gain(rng.uniform(-16, -8) if rng.random() < 0.25 else -32)
     )
