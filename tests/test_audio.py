@@ -1,4 +1,4 @@
-"""audio and containers: against soundfile, soxr and librosa, and everything a file can be."""
+"""helpers.audio: reading against soundfile, soxr and librosa; damaged and unusual files."""
 
 import os
 import re
@@ -120,7 +120,7 @@ def test_names(tmp_path, name):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are Unicode there")
-def test_a_name_that_is_no_unicode(tmp_path):
+def test_a_name_that_is_not_unicode(tmp_path):
     try:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")).touch()
     except OSError:
@@ -215,11 +215,11 @@ def test_threads_do_not_disturb_each_other(folder):
 
 
 def fails(path, match, *, also_info=True):
-    """Every way in gives an AudioError with path, reason and one line of text."""
-    ways = [lambda: audio.load(path, sr=8000), lambda: list(audio.stream(path, sr=8000))]
-    for way in ways + [lambda: audio.info(path)] * also_info:
+    """load, stream and info raise an AudioError with the path, a reason and one line of text."""
+    calls = [lambda: audio.load(path, sr=8000), lambda: list(audio.stream(path, sr=8000))]
+    for call in calls + [lambda: audio.info(path)] * also_info:
         with pytest.raises(audio.AudioError, match=match) as caught:
-            way()
+            call()
         error = caught.value
         assert error.path == Path(path) and error.reason and "\n" not in str(error)
         assert str(error).endswith(f": {error.reason}")
@@ -397,7 +397,7 @@ def test_not_finite(tmp_path, value, match, subtype):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), name=st.sampled_from(NAMES))
-def test_whatever_is_wrong_it_is_an_audio_error(folder, tmp_path_factory, data, name):
+def test_any_damage_raises_an_audio_error(folder, tmp_path_factory, data, name):
     content = bytearray((folder / name).read_bytes()[:20000])
     for _ in range(data.draw(st.integers(1, 8))):
         content[data.draw(st.integers(0, 300))] = data.draw(st.integers(0, 255))
@@ -482,4 +482,4 @@ def test_errors_are_named_from_the_root_of_their_data_set(tmp_path):
     assert table["file"].iloc[[0, 2]].tolist() == ["forest/a.wav", "caf\\udce9.wav"]
     assert table["file"][1].endswith("elsewhere.wav")
     assert table["reason"].tolist() == ["why", "what", "name"]
-    table.to_csv(tmp_path / "errors.csv")  # a name that is no Unicode would end here
+    table.to_csv(tmp_path / "errors.csv")  # raises if a name is not valid Unicode

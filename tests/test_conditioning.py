@@ -1,14 +1,13 @@
-"""helpers.conditioning: sounds of one level, without silence at the ends, in pieces of a length."""
+"""helpers.audio.conditioning: sounds at the same level, in pieces of the same length."""
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from helpers import audio
 
-FRAME = 2048  # samples of librosa's frames, to which silence is found
 SOUNDS = arrays_of.arrays(
     np.float32,
     st.integers(0, 20),
@@ -57,20 +56,6 @@ def test_a_hop_that_loses_samples_is_refused(length, hop):
 # --- level ----------------------------------------------------------------------------------------
 
 
-@given(y=SOUNDS, peak=st.sampled_from([0.1, 0.95, 1.0]))
-def test_the_largest_sample_is_at_the_peak_and_the_shape_stays(y, peak):
-    before = y.copy()
-    found = audio.normalise(y, peak=peak)
-    np.testing.assert_array_equal(y, before)
-    assert found.dtype == np.float32 and found.shape == y.shape
-    loudest = np.abs(y.astype(float)).max(initial=0)
-    if loudest:
-        assert np.abs(found).max() == np.float32(peak)
-        np.testing.assert_allclose(found, peak * (y / loudest), rtol=1e-6, atol=1e-37)
-    else:
-        assert not found.any()
-
-
 def tone(n, *, sr=8000):
     return np.sin(2 * np.pi * 440 * np.arange(n) / sr).astype(np.float32)
 
@@ -93,7 +78,7 @@ def test_neither_pauses_nor_a_click_make_a_sound_louder_or_softer():
     clicked = 0.02 * tone(8000)
     clicked[4000] = 0.5
     found = audio.same_loudness(clicked, sr=8000)
-    by_peak = audio.normalise(clicked)
+    by_peak = 0.95 * clicked / np.abs(clicked).max()
     assert np.abs(found[:2000]).max() > 2 * np.abs(by_peak[:2000]).max()
 
 
@@ -104,37 +89,3 @@ def test_silence_stays_silence_and_nothing_passes_full_scale(y):
     assert found.shape == y.shape and (np.abs(found) <= 1).all()
     if not y.any():
         assert not found.any()
-
-
-# --- silence at the ends --------------------------------------------------------------------------
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    before=st.integers(0, 9000),
-    n=st.integers(1, 9000),
-    after=st.integers(0, 9000),
-    noise=st.sampled_from([0, 1e-5]),
-)
-def test_a_burst_is_found_within_a_frame(before, n, after, noise):
-    y = np.random.default_rng(n).uniform(-noise, noise, before + n + after).astype(np.float32)
-    end = before + n
-    y[before:end] = 0.5 * (-1) ** np.arange(n)
-    kept, start, stop = audio.trim_silence(y)
-    assert 0 <= before - start <= FRAME and 0 <= stop - end <= FRAME
-    np.testing.assert_array_equal(kept, y[start:stop])
-
-
-def test_the_larger_the_range_the_more_of_a_fading_sound_is_kept():
-    y = (0.9 * np.exp(-np.arange(40000) / 4000) * (-1) ** np.arange(40000)).astype(np.float32)
-    stops = [audio.trim_silence(y, top_db=top_db)[2] for top_db in (10, 20, 40, 200)]
-    assert stops == sorted(set(stops)) and stops[-1] == len(y)
-    # It falls by 20 dB in 4000 ln 10 samples.
-    np.testing.assert_allclose(stops[:3], np.array([0.5, 1, 2]) * 4000 * np.log(10), atol=FRAME)
-
-
-@pytest.mark.parametrize("n", [0, 1, 5000])
-def test_of_silence_nothing_is_cut(n):
-    y = np.zeros(n, np.float32)
-    kept, start, stop = audio.trim_silence(y)
-    assert (start, stop) == (0, n) and len(kept) == n

@@ -1,4 +1,4 @@
-"""helpers.quality: flat tops, copies and silence are found, and nothing that is not there."""
+"""helpers.audio.quality: clipping, copies and silence are found, and no fault that is not there."""
 
 import itertools
 
@@ -14,7 +14,7 @@ from helpers.audio import quality
 from helpers.features import Frontend
 
 SR = 8000
-# Few levels, and so many runs; a step apart, as whole numbers are.
+# Integer levels, few of them, so that runs of equal samples are common.
 SOUNDS = st.lists(st.integers(-4, 4), min_size=1, max_size=60).map(lambda y: np.array(y) / 8)
 
 
@@ -126,7 +126,7 @@ def test_copies_are_those_with_the_same_content(contents):
     padding=st.integers(0, 2000),
     seed=st.integers(0, 99),
 )
-def test_levels_are_numpys(n, channels, sr, padding, seed):
+def test_levels_agree_with_numpy(n, channels, sr, padding, seed):
     rng = np.random.default_rng(seed)
     frames = rng.normal(0.02, 0.1, (n, channels)).astype(np.float32)
     frames[rng.integers(n) : rng.integers(n)] = 0
@@ -188,7 +188,7 @@ NO_ERRORS = files.error_table([])
 
 
 def clips(**columns):
-    """A table of four clips without a fault, but for what `columns` say, and in a mixed order."""
+    """A table of four clips without faults, changed by `columns`; its index is not in order."""
     table = pd.DataFrame(
         {
             "path": [f"/set/fold{1 + i // 2}/{name}.wav" for i, name in enumerate("abcd")],
@@ -209,7 +209,7 @@ def clips(**columns):
     return table.assign(**columns)
 
 
-def told(table, **kwargs):
+def found_faults(table, **kwargs):
     found = quality.faults(table, errors=NO_ERRORS, root="/set", **kwargs)
     assert list(found.columns) == quality.FAULTS
     return [tuple(row) for row in found.itertuples(index=False)]
@@ -226,44 +226,51 @@ def told(table, **kwargs):
         ("offset", 0.05, "offset", "mean of its samples 0.050"),
     ],
 )
-def test_each_fault_is_told_once_and_alone(column, value, fault, detail):
+def test_each_fault_is_reported_once_and_alone(column, value, fault, detail):
     table = clips()
     table.loc[5, column] = value
-    assert told(table) == [("fold2/c.wav", fault, detail)]
+    assert found_faults(table) == [("fold2/c.wav", fault, detail)]
 
 
-def test_where_nothing_is_wrong_nothing_is_told():
+def test_a_data_set_without_faults_has_no_rows():
     table = clips(silent_share=0.5, clipped_share=0.002, peak=0.01)
     listed = pd.DataFrame({"listed_s": [4.0, 4.05, 3.95, np.nan], "problem": ""}, index=table.index)
-    assert told(table, listed=listed) == told(table) == told(table.iloc[:0]) == []
+    assert (
+        found_faults(table, listed=listed)
+        == found_faults(table)
+        == found_faults(table.iloc[:0])
+        == []
+    )
 
 
 def test_a_silent_file_is_not_called_mostly_silent():
-    assert [fault for _, fault, _ in told(clips(peak=0.0, silent_share=1.0))] == ["silent"] * 4
+    assert [fault for _, fault, _ in found_faults(clips(peak=0.0, silent_share=1.0))] == [
+        "silent"
+    ] * 4
 
 
-def test_copies_are_told_with_what_they_contradict():
-    assert told(clips(content=list("xxyz"))) == [
+def test_copies_are_reported_with_other_labels_and_folds():
+    assert found_faults(clips(content=list("xxyz"))) == [
         ("fold1/b.wav", "duplicate", "the same sound as fold1/a.wav")
     ]
-    assert told(clips(content=list("xyyx"))) == [
+    assert found_faults(clips(content=list("xyyx"))) == [
         ("fold2/c.wav", "duplicate", "the same sound as fold1/b.wav, which is dog, another fold"),
         ("fold2/d.wav", "duplicate", "the same sound as fold1/a.wav, which is dog, another fold"),
     ]
-    assert told(clips(content=list("xyyz"), label="dog")) == [
+    assert found_faults(clips(content=list("xyyz"), label="dog")) == [
         ("fold2/c.wav", "duplicate", "the same sound as fold1/b.wav, another fold")
     ]
-    assert told(clips(content=list("xyyz"), fold=-1)) == [
+    assert found_faults(clips(content=list("xyyz"), fold=-1)) == [
         ("fold2/c.wav", "duplicate", "the same sound as fold1/b.wav, which is dog")
     ]
-    assert [file for file, _, _ in told(clips(content="x"))] == [
+    assert [file for file, _, _ in found_faults(clips(content="x"))] == [
         *("fold1/b.wav", "fold2/c.wav", "fold2/d.wav")
     ]
 
 
 def test_zeros_are_silent_and_no_copies_of_each_other():
     table = clips(content=list("xyxy"), peak=[0.0, 0.5, 0.0, 0.5])
-    assert [(file, fault) for file, fault, _ in told(table)] == [
+    assert [(file, fault) for file, fault, _ in found_faults(table)] == [
         ("fold2/d.wav", "duplicate"),
         ("fold1/a.wav", "silent"),
         ("fold2/c.wav", "silent"),
@@ -274,15 +281,15 @@ def test_lengths_and_entries_are_those_of_the_same_clip():
     table = clips(duration_s=[4.0, 1.5, 4.0, 4.2])
     problems = ["", "", "salience is 3", ""]
     listed = pd.DataFrame({"listed_s": 4.0, "problem": problems}, index=table.index)
-    assert told(table, listed=listed) == [
+    assert found_faults(table, listed=listed) == [
         ("fold2/c.wav", "metadata", "salience is 3"),
         ("fold1/b.wav", "wrong length", "1.50 s, listed 4.00 s"),
         ("fold2/d.wav", "wrong length", "4.20 s, listed 4.00 s"),
     ]
 
 
-def test_what_could_not_be_read_is_told_by_its_kind():
-    told = [
+def test_errors_keep_their_kind():
+    faults = [
         files.Fault("missing", "x.wav", "a {0}.csv"),
         files.Fault("not listed", "y.wav", "a {0}.csv"),
         files.Fault("damaged", "z.wav", "not listed in {}, but not there"),
@@ -292,11 +299,11 @@ def test_what_could_not_be_read_is_told_by_its_kind():
     reasons = {
         "x.wav": "listed in a {0}.csv, but not there",
         "y.wav": "not listed in a {0}.csv",
-        "z.wav": "not listed in {}, but not there",  # words decide nothing
+        "z.wav": "not listed in {}, but not there",  # the kind decides, not the words
         "v.wav": "listed more than once in a.csv",
         "w.wav": "its name is not cat_<n> or dog_barking_<n>",
     }
-    errors = files.error_table(told)
+    errors = files.error_table(faults)
     assert dict(zip(errors["file"], errors["reason"], strict=True)) == reasons
     found = quality.faults(clips(peak=[0, 1, 1, 1]), errors=errors, root="/set")
     kinds = dict(zip(found["fault"], found["file"], strict=True))
@@ -360,12 +367,12 @@ def test_every_planted_fault_is_found_and_no_other_of_its_kind(sample):
         detail.removeprefix("the same sound as ").split(",")[0] for detail in original
     }
     assert planted["clipped"] <= found["clipped"]
-    exact = planted.index.drop("clipped")  # others are too loud as well, by chance
+    exact = planted.index.drop("clipped")  # by chance others are too loud as well
     assert found[exact].to_dict() == planted[exact].to_dict()
     assert set(found.index) - set(planted.index) <= {"faint", "offset", "mostly silence"}
 
 
-def test_no_fault_is_told_that_the_samples_do_not_have(sample):
+def test_every_reported_fault_is_in_the_samples(sample):
     root, faults, _ = sample
     is_so = {
         "clipped": lambda y: (np.abs(y) > 0.99).mean(axis=0).max() > 0.002,

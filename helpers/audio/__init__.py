@@ -1,14 +1,14 @@
-"""Sound files: reading, what is wrong with them, conditioning, quality."""
+"""Sound files: read and write them, find their faults, make sounds comparable."""
 
 import lazy_loader
 
-# Loaded at first use, so that importing this face costs nothing.
+# Modules are loaded at first use, so that importing this package is quick.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["quality"],
     submod_attrs={
         "formats": ["AudioError", "info", "seconds"],
         "reading": ["fix_length", "load", "load_frames", "mono", "stream", "write"],
-        "conditioning": ["normalise", "same_loudness", "segments", "trim_silence"],
+        "conditioning": ["same_loudness", "segments"],
     },
 )

@@ -1,8 +1,8 @@
-"""Opening a sound file, and telling what is wrong with it.
+"""Open sound files, and find out what is wrong with them.
 
-libsndfile, and libmpg123 inside it, believe the header of a file and stop without a word where its
-sound stops. Here header and end are looked at first: a file that is cut off, damaged or no sound at
-all raises `AudioError`, which says so in one line.
+libsndfile (with libmpg123 for MP3) trusts the header of a file, and reads a file that is cut off
+without an error. So header and end are checked first: a file that is cut off, damaged or not audio
+raises `AudioError` with the reason in one line.
 """
 
 import codecs
@@ -22,7 +22,7 @@ import soundfile as sf
 
 from helpers.files import FileError
 
-# Lengths that programs write into a wav header when they cannot go back to correct it.
+# Lengths in the wav headers of programs that write a stream and cannot correct the header later.
 STREAMED = {0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFF000}
 AGAIN = "copy or download it again"
 CONVERT = "convert it with `ffmpeg -i FILE out.wav`"
@@ -34,24 +34,24 @@ class AudioError(FileError):
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """The header of a sound file. n_frames: samples per channel; duration_s: seconds.
-
-    Both are estimates for an MP3 file without a length header.
-    """
+    """The header of a sound file."""
 
     path: Path
     format: str
     subtype: str
     sample_rate: int
     channels: int
-    n_frames: int
-    duration_s: float
+    n_frames: int  # samples per channel; an estimate for an MP3 file without a length header
+
+    @property
+    def duration_s(self):
+        return self.n_frames / self.sample_rate
 
 
 def info(path):
     """`AudioInfo` of a file, from its header and its end, without decoding it.
 
-    Raises AudioError: missing, no permission, empty, not audio, no samples, cut off.
+    Raises AudioError if the file is missing, not permitted, empty, not audio or cut off.
     """
     with open_sound(path) as (_, found, _):
         return found
@@ -59,11 +59,11 @@ def info(path):
 
 @contextmanager
 def open_sound(path):
-    """Yield (SoundFile, AudioInfo, by how much n_frames may be too large) of a whole file."""
+    """Yield (SoundFile, AudioInfo, slack: how many frames may be missing) of a whole file."""
     path = Path(path)
     file = patched = None
     try:
-        with _plain_file(path) as handle:
+        with _ordinary_file(path) as handle:
             size = os.fstat(handle.fileno()).st_size
             head = handle.read(512)
             data_at, promised = _wav_data(handle, head, size)
@@ -72,24 +72,23 @@ def open_sound(path):
             file, trouble = call_quietly(sf.SoundFile, patched or c_name(path))
             if trouble:
                 raise AudioError(path, _not_audio(head, trouble))
-            found, slack = _header(path, file, file.frames), 0
+            reason, n_frames, slack = None, file.frames, 0
+            duration_s = n_frames / file.samplerate
             if promised and promised not in STREAMED and promised - (size - data_at) > 64:
                 held = max(0, size - data_at) / promised
-                reason = _cut(found.duration_s / held if held else math.nan, found.duration_s)
+                reason = _cut(duration_s / held if held else math.nan, duration_s)
             elif file.format == "OGG":
-                reason = _ogg_trouble(handle, head, size, found.duration_s)
+                reason = _ogg_trouble(handle, head, size, duration_s)
             elif file.format == "FLAC":
-                reason = _flac_trouble(file, found.duration_s)
+                reason = _flac_trouble(file, duration_s)
             elif file.format == "MP3":
                 reason, n_frames, slack = _mp3_trouble(handle, size, file)
-                found = _header(path, file, n_frames)
-            else:
-                reason = None
-            if reason is None and found.n_frames == 0:
+            if reason is None and n_frames == 0:
                 reason = "no samples: it is a header without sound"
             if reason:
                 raise AudioError(path, reason)
-        yield file, found, slack
+        header = file.format, file.subtype, file.samplerate, file.channels
+        yield file, AudioInfo(path, *header, n_frames), slack
     except OSError as error:
         raise AudioError(path, words(error)) from None
     finally:
@@ -98,25 +97,16 @@ def open_sound(path):
                 opened.close()
 
 
-def _header(path, file, n):
-    rate = file.samplerate
-    return AudioInfo(path, file.format, file.subtype, rate, file.channels, n, n / rate)
-
-
-def _plain_file(path):
-    """Open an ordinary file that is not empty for reading bytes, or say why not."""
-    reasons = {
-        FileNotFoundError: "no such file",
-        PermissionError: "no permission to read it",
-        IsADirectoryError: "this is a folder, not a file",
-    }
+def _ordinary_file(path):
+    """Open an ordinary file that is not empty to read its bytes; AudioError for anything else."""
+    reasons = {FileNotFoundError: "no such file", PermissionError: "no permission to read it"}
     try:
-        kind = path.stat()
-        if stat.S_ISDIR(kind.st_mode):
-            raise IsADirectoryError
-        if not stat.S_ISREG(kind.st_mode):
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise AudioError(path, "this is a folder, not a file")
+        if not stat.S_ISREG(status.st_mode):
             raise AudioError(path, "not an ordinary file")
-        if kind.st_size == 0:
+        if status.st_size == 0:
             raise AudioError(path, f"empty file (0 bytes): {AGAIN}")
         return open(path, "rb")
     except (OSError, ValueError) as error:
@@ -124,7 +114,7 @@ def _plain_file(path):
 
 
 def call_quietly(function, *args, **kwargs):
-    """(result, None), or (None, what was wrong), of a call into libsndfile, which stays silent."""
+    """Call libsndfile without its notes on stderr: (result, None), or (None, error message)."""
     try:
         with _SILENT:
             return function(*args, **kwargs), None
@@ -133,35 +123,35 @@ def call_quietly(function, *args, **kwargs):
 
 
 def _not_audio(head, trouble):
-    """Why libsndfile refused a file that begins with the bytes `head`."""
+    """The reason why libsndfile cannot open a file that begins with the bytes `head`."""
     if head.startswith(b"version https://git-lfs"):
         return "a Git LFS pointer instead of the sound: run `git lfs pull`"
     if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
         return f"a web page instead of the sound: {AGAIN}"
     known = (b"fLaC", b"OggS", b"RIFF", b"RIFX", b"RF64", b"ID3")
     if head[8:12] != b"AVI " and (head.startswith(known) or _mp3_frame(head, 0)):
-        # For MP3 libsndfile's own words are about a file that does not exist.
+        # For MP3 libsndfile's message is about a file that does not exist.
         detail = "" if "pipe" in trouble else f" ({trouble})"
         return f"damaged, or cut off in its header: {AGAIN}{detail}"
     if not set(head) - set(range(32, 256)) - set(b"\t\n\r\f"):
         with suppress(UnicodeDecodeError):
-            # Not the whole of it: its last character may be cut in two.
+            # Incremental, because the last character of `head` may be incomplete.
             codecs.getincrementaldecoder("utf-8")().decode(head)
             return "text, not audio"
-    return f"not sound in a known format; if it is sound, {CONVERT} ({trouble})"
+    return f"not sound in a known format; if it is, {CONVERT} ({trouble})"
 
 
 def _cut(promised_s, held_s):
-    """The reason of a file that ends before its end; NaN: not known."""
+    """The reason for a file whose end is missing. promised_s: NaN if not known."""
     if promised_s - held_s > 0.02:
-        ends = f"the header promises {seconds(promised_s)}, the file holds {seconds(held_s)}"
+        detail = f"the header promises {seconds(promised_s)}, the file holds {seconds(held_s)}"
     else:
-        ends = f"its end is missing, after {seconds(held_s)}"
-    return f"cut off or damaged: {ends}; {AGAIN}"
+        detail = f"its end is missing, after {seconds(held_s)}"
+    return f"cut off or damaged: {detail}; {AGAIN}"
 
 
 def _wav_data(handle, head, size):
-    """(position, promised bytes) of a wav file's data; (0, None) where there are none."""
+    """(position, promised bytes) of the data chunk of a wav file; (0, None) if there is none."""
     if head[:4] not in (b"RIFF", b"RIFX", b"RF64") or head[8:12] != b"WAVE":
         return 0, None
     order, at, long = ">" if head[:4] == b"RIFX" else "<", 12, None
@@ -177,7 +167,7 @@ def _wav_data(handle, head, size):
 
 
 def _is_unfinished(handle, at, size):
-    """True if sound follows a data chunk of length 0: the recorder was never stopped properly."""
+    """True if sound follows a data chunk of length 0: the recorder was not stopped properly."""
     handle.seek(at)
     follows = handle.read(8)
     if len(follows) < 8:
@@ -187,7 +177,7 @@ def _is_unfinished(handle, at, size):
 
 
 class _Endless(io.FileIO):
-    """A wav file with its length of 0 read as "to the end of the file"."""
+    """A wav file whose data length, at byte `at`, reads as "to the end of the file"."""
 
     def __init__(self, path, at):
         super().__init__(path, "rb")
@@ -202,7 +192,7 @@ class _Endless(io.FileIO):
 
 
 def _ogg_trouble(handle, head, size, duration_s):
-    """None if the file's last page is whole and marked as the end of its stream."""
+    """None if the last page is complete and marked as the end of the only stream."""
     handle.seek(max(0, size - (1 << 17)))  # a page has at most 65,307 bytes
     tail = handle.read()
     page = tail[max(0, tail.rfind(b"OggS")) :]
@@ -211,7 +201,7 @@ def _ogg_trouble(handle, head, size, duration_s):
     if len(page) >= max(28, n_bytes) and page[5] & 4:
         if page[14:18] == head[14:18]:
             return None
-        return f"several streams in a row: {CONVERT}, which reads all of them"
+        return f"several streams one after another: {CONVERT}, which reads all of them"
     return _cut(math.nan, duration_s)
 
 
@@ -219,27 +209,31 @@ def _flac_trouble(file, duration_s):
     """None if the last frame that the header promises can be read."""
     if file.frames > 1 << 60:
         return f"its header does not say how long it is: {CONVERT}"
-    if file.frames:
-        _, trouble = call_quietly(file.seek, file.frames - 1)
-        last, more = (None, trouble) if trouble else call_quietly(file.read, 1)
-        if more or not len(last) or call_quietly(file.seek, 0)[1]:
-            promise = f"the header promises {seconds(duration_s)}"
-            return f"cut off or damaged: {promise}, but the end cannot be read; {AGAIN}"
+
+    def read_last():
+        file.seek(file.frames - 1)
+        is_there = len(file.read(1))
+        file.seek(0)
+        return is_there
+
+    if file.frames and not call_quietly(read_last)[0]:
+        promise = f"the header promises {seconds(duration_s)}"
+        return f"cut off or damaged: {promise}, but the end cannot be read; {AGAIN}"
     return None
 
 
-# --- MP3: libsndfile believes its length header, or guesses from the first frame ---------------
+# --- MP3: libsndfile trusts the length header, or estimates the length from the first frame -------
 
 _MP3_KBPS = (
     (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # MPEG 2 and 2.5
     (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG 1
 )
 _MP3_HZ = (44100, 48000, 32000)
-_MP3_LONGEST = 1441  # bytes a frame
+_MP3_LONGEST = 1441  # bytes per frame
 
 
 def _mp3_frame(data, at):
-    """((version, Hz), kbit/s, bytes) of the layer III frame whose header lies there, or None."""
+    """((version, Hz), kbit/s, bytes) of the layer III frame at position `at`, or None."""
     if len(data) < at + 4 or data[at] != 0xFF or data[at + 1] & 0xE6 != 0xE2:
         return None
     version, rate, kbps = data[at + 1] >> 3 & 3, data[at + 2] >> 2 & 3, data[at + 2] >> 4
@@ -251,26 +245,32 @@ def _mp3_frame(data, at):
     return (version, hz), kbps, n_bytes
 
 
+def _mp3_run(data, at, *, longest=math.inf):
+    """(end, number) of the frames of one kind in a row that begin at position `at`."""
+    n, first = 0, _mp3_frame(data, at)
+    while n < longest and (frame := _mp3_frame(data, at)) and frame[0] == first[0]:
+        at, n = at + frame[2], n + 1
+    return at, n
+
+
 def _mp3_sync(data, kind=None, *, to_end=False):
-    """Where three frames of one kind follow each other (to_end: or fewer, up to the end), or -1."""
+    """Position of three frames of one kind in a row (to_end: or fewer, up to the end), or -1."""
     at = data.find(b"\xff")
     while at >= 0:
-        place, n, first = at, 0, _mp3_frame(data, at)
-        frame = first if first and kind in (None, first[0]) else None
-        while frame and frame[0] == first[0] and n < 3:
-            place, n = place + frame[2], n + 1
-            frame = _mp3_frame(data, place)
-        if n == 3 or (to_end and n and place >= len(data)):
-            return at
+        first = _mp3_frame(data, at)
+        if first and kind in (None, first[0]):
+            end, n = _mp3_run(data, at, longest=3)
+            if n == 3 or (to_end and end >= len(data)):
+                return at
         at = data.find(b"\xff", at + 1)
     return -1
 
 
 def _mp3_trouble(handle, size, file):
-    """(reason or None, frames, slack), from the first and the last few MP3 frames.
+    """(reason or None, n_frames, slack), from the first and the last few MP3 frames.
 
-    frames: how many there are to decode; slack: how many of those need not come, because some
-    encoders count a frame too many, and because a length guessed from the size is a guess.
+    slack: how many of the n_frames may be missing, because some encoders count one MP3 frame too
+    many, and because a length estimated from the size is not exact.
     """
     n_frames, duration_s, slack = file.frames, file.frames / file.samplerate, 2 * 1152
 
@@ -289,16 +289,14 @@ def _mp3_trouble(handle, size, file):
     start, head = start + at, head[at:]
     kind, kbps, n_bytes = _mp3_frame(head, 0)
 
-    # The end: a chain of whole frames, then nothing or a tag.
+    # The file must end with complete frames, and then nothing or a tag.
     begin = max(start, size - 12 * _MP3_LONGEST)
     tail = read(begin, size - begin)
     at = 0 if begin == start else _mp3_sync(tail, kind)
     is_cut, end = False, size
-    while at >= 0 and (frame := _mp3_frame(tail, at)) and frame[0] == kind and not is_cut:
-        at += frame[2]
-        is_cut = at > len(tail)
     if at >= 0:
-        is_cut = is_cut or (tail[at : at + 1] == b"\xff" and len(tail) - at < 4)
+        at, _ = _mp3_run(tail, at)
+        is_cut = at > len(tail) or (tail[at : at + 1] == b"\xff" and len(tail) - at < 4)
         end = begin + min(at, len(tail))
 
     first = head[: min(n_bytes, 64)]
@@ -306,12 +304,11 @@ def _mp3_trouble(handle, size, file):
     flags = head[mark + 7] if mark > 0 else 0
     if flags & 1:
         promised = int.from_bytes(head[mark + 12 : mark + 16]) if flags & 2 else 0
-        held = size - start
-        reason = None
+        held, reason = size - start, None
         if is_cut or held < promised - _MP3_LONGEST:
             reason = _cut(duration_s, duration_s * min(1, held / promised if promised else 1))
         elif promised and _mp3_sync(read(start + promised, 1 << 16)) >= 0:
-            reason = f"there is more sound than the {seconds(duration_s)} its header speaks of"
+            reason = f"there is more sound than the {seconds(duration_s)} that its header promises"
             reason += f": {CONVERT}, which reads all of it"
         return reason, n_frames, slack
     if head[36:40] == b"VBRI":
@@ -320,27 +317,24 @@ def _mp3_trouble(handle, size, file):
         middle = read(start + (size - start) * i // 16, 6 * _MP3_LONGEST)
         at = _mp3_sync(middle, kind)
         if at >= 0 and _mp3_frame(middle, at)[1] != kbps:
-            reason = "variable bit rate without a length header, so its end would be lost"
+            reason = "variable bit rate without a length header, so its end would be missing"
             return f"{reason}: `ffmpeg -i FILE -c copy out.mp3` adds one", n_frames, slack
     n_frames = min(n_frames, round((end - start) * kind[1] / (kbps * 125)))
     return (_cut(math.nan, duration_s) if is_cut else None), n_frames, slack
 
 
-# --- small things -----------------------------------------------------------------------------
-
-
 class _Silence:
-    """Keeps C libraries from writing to the terminal while one of the calls inside runs.
+    """Discards what C libraries write to stderr, in all threads, until the last one leaves.
 
-    libmpg123, inside libsndfile, prints notes on damaged frames and cannot be told not to. Only
-    C's own `stderr` is replaced, not the file descriptor, so that Python's progress bars and
-    messages from other threads come through.
+    libmpg123 prints notes on damaged frames, and libsndfile cannot switch them off. Only the
+    variable `stderr` of C is replaced, not the file descriptor: Python's messages and progress bars
+    still appear.
     """
 
     def __init__(self):
         self.lock, self.depth, self.stderr, self.saved = threading.Lock(), 0, None, None
         with suppress(OSError, ValueError, AttributeError, TypeError):
-            # Elsewhere than in these two C libraries that variable is constant, or is none.
+            # In other C libraries `stderr` is a constant or a macro.
             is_glibc = sys.platform == "linux" and os.confstr("CS_GNU_LIBC_VERSION")
             name = "stderr" if is_glibc else "__stderrp" if sys.platform == "darwin" else None
             libc = ctypes.CDLL(None)
@@ -366,17 +360,17 @@ _SILENT = _Silence()
 
 
 def c_name(path):
-    """A path as libsndfile takes it: on Linux names need not be valid Unicode."""
+    """A path for libsndfile: as bytes on Linux, where names need not be valid Unicode."""
     return os.fsencode(path) if os.name == "posix" else str(path)
 
 
 def words(error):
-    """An exception's message without the path, which AudioError adds."""
+    """The message of an exception without the path, which AudioError adds."""
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
     text = text.strip().rstrip(".") or type(error).__name__
     return text[0].lower() + text[1:]
 
 
 def seconds(s):
-    """A time as messages give it."""
+    """A time in seconds as text for messages."""
     return f"{s:.2f} s" if s < 100 else f"{s:.0f} s"

@@ -1,7 +1,4 @@
-"""The quality of recordings: what each file's samples tell, and what is wrong with a data set.
-
-Built in 01_eda.
-"""
+"""Measure the quality of recordings, and list the faults of a data set. Built in 01_eda."""
 
 import hashlib
 
@@ -10,40 +7,30 @@ import pandas as pd
 
 from helpers import files
 
-# What `measure` finds in one file. Levels: dB re full scale; shares: 0 … 1.
-MEASURES = np.dtype(
-    [
-        ("peak", "f4"),
-        ("rms_db", "f4"),
-        ("clipped_share", "f4"),
-        ("silent_share", "f4"),
-        ("padding_s", "f4"),
-        ("offset", "f4"),
-        ("content", "S32"),  # the same for the same samples, whatever the format
-    ]
-)
-FLOOR = 1e-5  # amplitude that stands for nothing: -100 dB
-SILENCE = 1e-4  # amplitude below which 16 bits have only noise: -80 dB
-WINDOW_S = 0.05  # in which silence is looked for
+# The results of `measure`. Levels: dB relative to full scale; shares: 0 … 1.
+# padding_s: silence at the end; content: hash of the samples, the same in every lossless format.
+LEVELS = ("peak", "rms_db", "clipped_share", "silent_share", "padding_s", "offset")
+MEASURES = np.dtype([*((name, "f4") for name in LEVELS), ("content", "S32")])
+FLOOR = 1e-5  # smaller amplitudes count as zero: -100 dB
+SILENCE = 1e-4  # below this amplitude 16-bit samples are only noise: -80 dB
+WINDOW_S = 0.05  # silence is measured in windows of this length
+FINE_STEP = 0.05  # of the peak: levels closer together than this can form the crest of a tone
 
-FINE_STEP = 0.05  # of the peak: what is rounded more finely than that draws a crest
-
-# When a measure is a fault.
+# From these values on a measure is a fault.
 CLIPPED = 0.002
 SILENT = 0.001  # peak: -60 dB
 FAINT = 0.01  # peak: -40 dB
 MOSTLY_SILENT = 0.5
 OFFSET = 0.02
-TOLERANCE_S = 0.1  # of the length that the data set's table gives
+TOLERANCE_S = 0.1  # difference from the length that the data set's table gives
 
 FAULTS = ["file", "fault", "detail"]
 
 
 def measure(frames, *, sr):
-    """Level, clipping, silence and content of a sound.
+    """Level, clipping, silence and content of a sound: array of shape () and dtype MEASURES.
 
-    frames: float32 (n_samples, channels), full scale ±1. sr: Hz. Returns an array of shape () and
-    dtype MEASURES.
+    frames: float32 (n_samples, channels), full scale ±1.
     """
     level = np.abs(frames).max(axis=1)
     content = hashlib.blake2b(f"{sr} {frames.shape}".encode(), digest_size=16)
@@ -53,27 +40,20 @@ def measure(frames, *, sr):
     loudest = np.maximum.reduceat(level, np.arange(0, len(level), n))
     sounding = np.flatnonzero(level >= SILENCE)
     padding = len(level) - 1 - sounding[-1] if sounding.size else len(level)
-    return np.array(
-        (
-            level.max(),
-            20 * np.log10(max(rms, FLOOR)),
-            max(clipped_share(channel) for channel in frames.T),
-            np.mean(loudest < SILENCE),
-            padding / sr,
-            np.abs(frames.mean(axis=0)).max(),
-            content.hexdigest(),
-        ),
-        MEASURES,
-    )
+    clipped = max(clipped_share(channel) for channel in frames.T)
+    silent, offset = np.mean(loudest < SILENCE), np.abs(frames.mean(axis=0)).max()
+    rms_db = 20 * np.log10(max(rms, FLOOR))
+    levels = level.max(), rms_db, clipped, silent, padding / sr, offset
+    return np.array((*levels, content.hexdigest()), MEASURES)
 
 
 def clipped_share(y, *, run=3):
-    """Share of samples in flat tops: runs of at least `run` samples at the sound's own maximum.
+    """Share of clipped samples: those in runs of at least `run` samples at the maximum of y.
 
-    y: float (n_samples,). A sound that was clipped and turned down afterwards is clipped too, so
-    full scale does not matter. The crest of a low tone is flat as well, in whole numbers; but then
-    the next step down is about as full as the top. Copies in a lossy format lose their flat tops;
-    there, samples at or beyond full scale count. Returns float; 0 in silence.
+    y: float (n_samples,). Returns float; 0 in silence. Full scale does not matter, because a sound
+    may have been turned down after it was clipped. Rounding makes the crests of low tones flat as
+    well, but then almost as many samples are on the next lower step: these do not count. Lossy
+    formats change flat tops: if a sound passes full scale, all samples there count.
     """
     level = np.abs(y)
     peak = level.max(initial=0.0)
@@ -94,75 +74,62 @@ def clipped_share(y, *, run=3):
 
 
 def duplicates(contents):
-    """Which of some sounds are the same.
+    """Groups of identical sounds: a list of positions for each content that occurs more than once.
 
-    contents: a hash per sound, as `measure` gives it. Returns a list of lists of positions, one for
-    each content that is there more than once.
+    contents: the hash of each sound, see `measure`.
     """
     contents = pd.Series(list(contents))
-    again = contents[contents.duplicated(keep=False)]
-    return [list(rows) for rows in again.groupby(again, sort=False).groups.values()]
+    groups = contents.groupby(contents, sort=False).groups.values()
+    return [list(rows) for rows in groups if len(rows) > 1]
 
 
 def faults(table, *, errors, listed=None, root=None):
-    """Everything that is wrong with a data set: a row per file and fault.
+    """All faults of a data set: DataFrame with the columns FAULTS, sorted, a row for each fault.
 
-    table: DataFrame, the clip table with the columns of MEASURES. errors: the table `files.ERRORS`
-    of what is not in it, as `data.clip_table` gives it. listed: DataFrame with the index of `table`
-    and the columns `listed_s` (length according to the data set, s, or NaN) and `problem` (what is
-    wrong with its entry, or ""); None: there is no such table. root: folder that files are named
-    from. Returns a DataFrame FAULTS, sorted.
-    """
-    names = [files.short_path(path, root=root) for path in table["path"]]
-    found = []
-
-    def add(fault, rows, detail):
-        found.extend((names[i], fault, detail(table.iloc[i])) for i in np.flatnonzero(rows))
-
-    silent, faint = table["peak"] < SILENT, table["peak"] < FAINT
-    add("silent", silent, lambda row: f"its loudest sample is {_db(row.peak)}")
-    add("faint", faint & ~silent, lambda row: f"its loudest sample is {_db(row.peak)}")
-    add(
-        "mostly silence",
-        ~silent & (table["silent_share"] > MOSTLY_SILENT),
-        lambda row: f"{row.silent_share:.0%} of {row.duration_s:.2f} s",
-    )
-    add(
-        "clipped",
-        table["clipped_share"] > CLIPPED,
-        lambda row: f"{row.clipped_share:.2%} of its samples",
-    )
-    add("offset", table["offset"] > OFFSET, lambda row: f"mean of its samples {row.offset:.3f}")
-    for same in duplicates(table["content"]):
-        first = table.iloc[same[0]]
-        if first.peak == 0:  # zeros are like any others: these files are silent, not copied
-            continue
-        for i in same[1:]:
-            again, notes = table.iloc[i], [f"the same sound as {names[same[0]]}"]
-            notes += [f"which is {first.label}"] if again.label != first.label else []
-            notes += ["another fold"] if again.fold != first.fold else []
-            found.append((names[i], "duplicate", ", ".join(notes)))
-    found = pd.DataFrame(found, columns=FAULTS)
-    found = pd.concat([found, contradictions(table, errors=errors, listed=listed, root=root)])
-    return found.sort_values(FAULTS[1::-1], ignore_index=True)
-
-
-def contradictions(table, *, errors, listed=None, root=None):
-    """What is wrong with a data set before anything is decoded: files that cannot be read, and
-    what its table and its files do not agree on.
-
-    As `faults`, but table needs no columns of MEASURES.
+    table: clip table. If it has the columns of MEASURES, these are judged as well. errors: table
+    `files.ERRORS` of the files that cannot be used. listed: DataFrame with the index of `table`;
+    columns `listed_s` (length that the data set's own table gives, s, or NaN) and `problem` (what
+    is wrong with its row there, or ""). root: folder that files are named from.
     """
     names = [files.short_path(path, root=root) for path in table["path"]]
     found = list(errors[["file", "fault", "reason"]].itertuples(index=False, name=None))
+    if "peak" in table:
+        found += _sound_faults(table, names)
     if listed is not None:
         off = table["duration_s"] - listed["listed_s"]
         for i in np.flatnonzero(off.abs() > TOLERANCE_S):
-            told = f"{table['duration_s'].iloc[i]:.2f} s, listed {listed['listed_s'].iloc[i]:.2f} s"
-            found.append((names[i], "wrong length", told))
+            lengths = table["duration_s"].iloc[i], listed["listed_s"].iloc[i]
+            found.append((names[i], "wrong length", "{:.2f} s, listed {:.2f} s".format(*lengths)))
         for i in np.flatnonzero(listed["problem"] != ""):
             found.append((names[i], "metadata", listed["problem"].iloc[i]))
     return pd.DataFrame(found, columns=FAULTS).sort_values(FAULTS[1::-1], ignore_index=True)
+
+
+def _sound_faults(table, names):
+    """What the MEASURES of a table show: [(file, fault, detail)]."""
+    silent, found = table["peak"] < SILENT, []
+    mostly_silent = ~silent & (table["silent_share"] > MOSTLY_SILENT)
+    for fault, is_faulty, detail in (
+        ("silent", silent, "its loudest sample is {0.peak_db}"),
+        ("faint", ~silent & (table["peak"] < FAINT), "its loudest sample is {0.peak_db}"),
+        ("mostly silence", mostly_silent, "{0.silent_share:.0%} of {0.duration_s:.2f} s"),
+        ("clipped", table["clipped_share"] > CLIPPED, "{0.clipped_share:.2%} of its samples"),
+        ("offset", table["offset"] > OFFSET, "mean of its samples {0.offset:.3f}"),
+    ):
+        rows = np.flatnonzero(is_faulty)
+        shown = table.iloc[rows].assign(peak_db=table["peak"].iloc[rows].map(_db))
+        details = map(detail.format, shown.itertuples())
+        found += [(names[i], fault, text) for i, text in zip(rows, details, strict=True)]
+    for same in duplicates(table["content"]):
+        first = table.iloc[same[0]]
+        if first.peak == 0:  # empty sounds are silent, not copies
+            continue
+        for i in same[1:]:
+            copy, notes = table.iloc[i], [f"the same sound as {names[same[0]]}"]
+            notes += [f"which is {first.label}"] if copy.label != first.label else []
+            notes += ["another fold"] if copy.fold != first.fold else []
+            found.append((names[i], "duplicate", ", ".join(notes)))
+    return found
 
 
 def _db(amplitude):

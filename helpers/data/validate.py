@@ -119,9 +119,8 @@ def _clips(dataset, decode):
     if decode:
         table, undecoded = _measured(table, root)
         errors = pd.concat([errors, undecoded], ignore_index=True)
-    judge = quality.faults if decode else quality.contradictions
     errors = pd.concat([told, errors], ignore_index=True)
-    faults = [judge(table, errors=errors, listed=clips.listed(dataset, table), root=root)]
+    faults = [quality.faults(table, errors=errors, listed=clips.listed(dataset, table), root=root)]
     # What is wrong with the rows of clips that are not here, or cannot be read.
     bad = rows[(rows["problem"] != "") & ~_keys(rows).isin(_keys_of(table, root))]
     faults += [

@@ -1,8 +1,8 @@
-"""Synthetic sounds and data sets, in the layouts of the real ones, with an exact answer key."""
+"""Synthetic sounds, and data sets in the layouts of the real ones with an exact answer key."""
 
 import lazy_loader
 
-# Loaded at first use, so that importing this face costs nothing.
+# Modules are loaded at first use, so that importing this package is quick.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["environmental", "speech", "wildlife"],

@@ -1,4 +1,4 @@
-"""Command line: python -m helpers.synthesis capuchin --size small"""
+"""Command line to write a synthetic data set: python -m helpers.synthesis capuchin"""
 
 import argparse
 import os

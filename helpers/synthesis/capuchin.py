@@ -1,8 +1,8 @@
-"""The synthetic capuchin data set: clips and forest recordings in the real layout, with their key.
+"""Synthetic capuchin data set: clips and forest recordings in the real layout, and answer key.
 
-Sound is computed at 16 kHz, from calls, backgrounds and reverberation, then resampled to the rates
-of the real files. Every item draws from a generator of its own, so that no item depends on the
-order of the work.
+Calls, background sounds and reverberation are computed at 16 kHz and then resampled to the rates
+of the real files. Each source and recording has its own random generator, so that none depends on
+the order in which they are made.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,12 @@ from functools import lru_cache
 import numpy as np
 from scipy import signal
 
-from helpers import parallel
 from helpers.env import item_rng
-from helpers.synthesis.wildlife import SR, Voice, add, call, fade, gain, mixture, rms
+from helpers.synthesis.wildlife import SR, Voice, add, call, fade, filtered, gain, mixture, rms
 from helpers.synthesis.write import shares_of, write_clip, write_csv
 
-VERSION = 2  # of the generator: data sets of another version are rebuilt
-STEP_AFTER_CENTRE_S = 0.22  # the real key marks a call this long before its step into the harmonics
+VERSION = 2  # raise it when the files change: older samples are then built again
+STEP_AFTER_CENTRE_S = 0.22  # the real key gives a time this long before the harmonics begin
 CALL_BAND_HZ = (500, 1700)
 
 SIZES = {
@@ -25,12 +24,12 @@ SIZES = {
     "full": dict(sources=44, positives=217, sounds=33, negatives=593, recordings=24, seconds=180),
 }
 
-# Sample rate, channels: one line per source, in turn, with the shares of the real clips.
-CONTAINERS = ((44100, 1), (48000, 2), (44100, 2), (48000, 2), (44100, 1), (11025, 1), (48000, 1))
-CONTAINERS += ((48000, 2), (44100, 2), (44100, 1), (48000, 1))
+# (sample rate, channels) of the files of each source, in turn. The shares are those of real clips.
+FORMATS = ((44100, 1), (48000, 2), (44100, 2), (48000, 2), (44100, 1), (11025, 1), (48000, 1))
+FORMATS += ((48000, 2), (44100, 2), (44100, 1), (48000, 1))
 
-# Negative sounds: name, number of clips relative to the others, layers.
-SOUNDS = """
+# Sounds without calls: name, number of clips relative to the others, kinds of background.
+NEGATIVES = """
 crickets-chirping-noise 22 crickets hiss|birds-singing-in-forest-sounds 57 songbird hiss
 crow-cawing-sound-effect 16 crow|rain-thunder-and-crickets-sound-effect 48 rain crickets wind
 tawny-owl-sounds 10 owl hiss|cicadas-noise-sound-effect 4 cicadas|dove-bird-sounds 10 dove hiss
@@ -47,16 +46,17 @@ dove-sound-effect 3 dove|forest-birds-and-insects-sound-effect 5 songbird cicada
 killdeer-sound 10 gull songbird|magpie-call-sound-effect 2 magpie hiss|pheasant-sound 4 crow hiss
 rooster-call-sound 1 gull crow|spooky-owl-sound-effect 1 owl wind
 """
-SOUNDS = [entry.split() for entry in SOUNDS.strip().replace("\n", "|").split("|")]
+NEGATIVES = [entry.split() for entry in NEGATIVES.strip().replace("\n", "|").split("|")]
 
-# Each bed carries two neighbouring recordings: how the calls come in the one and in the other.
-BEDS = (
+# Two neighbouring recordings have the same background: one of BACKGROUNDS. SCENES gives the
+# schedules of calls in the one and in the other.
+BACKGROUNDS = (
     *(("crickets", "hiss"), ("hiss", "songbird"), ("chatter", "hiss"), ("rain", "crickets")),
     *(("wind", "owl"), ("hiss",), ("chatter", "cicadas"), ("frogs", "wind")),
     *(("cicadas", "songbird"), ("wind", "hiss"), ("chatter", "wind"), ("dove", "crow", "hiss")),
 )
-PAIRS = (("none", "sparse"), ("chorus", "loud"), ("none", "few"), ("none", "bouts"))
-# Calls in a bout, seconds from one call's end to the next one's start, seconds between bouts.
+SCENES = (("none", "sparse"), ("chorus", "loud"), ("none", "few"), ("none", "bouts"))
+# Calls in a group, seconds between calls in a group, seconds between groups: (least, most) each.
 SCHEDULES = {
     "sparse": ((1, 1), (0, 0), (5, 40)),
     "few": ((1, 1), (0, 0), (5, 25)),
@@ -65,25 +65,24 @@ SCHEDULES = {
     "chorus": ((12, 25), (0, 2), (6, 12)),
 }
 MAX_CALLS = 25
-# Least level of a call over the bed around it, in the band of the call. Measured in the real
-# recordings 00 to 19, in the same way: 20 to 37 dB.
+# Least level of a call above the background, both in CALL_BAND_HZ. In the real recordings 00 to 19,
+# measured in the same way, it is 20 to 37 dB.
 MARGIN_DB = (14, 24)
 
 
-def _band_rms(y, sr):
-    sos = signal.butter(3, CALL_BAND_HZ, "bandpass", fs=sr, output="sos")
-    return rms(signal.sosfilt(sos, y))
+def _band_rms(y):
+    return rms(filtered(y, CALL_BAND_HZ, SR, order=3, kind="bandpass"))
 
 
 @dataclass(frozen=True)
 class Source:
-    """One field recording: a bird, its distance, its surroundings and the recorder."""
+    """How one bird is recorded: its voice, the echoes, the background and the recorder."""
 
     voice: Voice
     impulse: np.ndarray  # (n_taps,), from the bird to the microphone
-    layers: tuple
+    kinds: tuple  # of background
     snr_db: float
-    level_dbfs: float  # of the call, RMS in its band
+    level_dbfs: float  # RMS of the call in CALL_BAND_HZ
     highpass_hz: float
 
     @classmethod
@@ -94,42 +93,39 @@ class Source:
         wet = 0.06 * distance**2 * rng.standard_normal(len(tap))
         impulse = (tap == 0) + wet * np.exp(-tap / SR / rng.uniform(0.05, 0.05 + 0.15 * distance))
         lowpass = signal.butter(1, 7000 - 5000 * distance, fs=SR)
-        layers = rng.permutation(["hiss", "wind", "songbird", "crickets", "rain", "cicadas"])
+        kinds = rng.permutation(["hiss", "wind", "songbird", "crickets", "rain", "cicadas"])
         return cls(
             voice=Voice.draw(rng),
             impulse=signal.lfilter(*lowpass, impulse),
-            layers=("hiss", *layers[: rng.integers(0, 3)].tolist()),
+            kinds=("hiss", *kinds[: rng.integers(0, 3)].tolist()),
             snr_db=rng.uniform(4, 36) - 4 * distance,
             level_dbfs=rng.uniform(-40, -12) - 6 * distance,
             highpass_hz=float(rng.choice([20, 40, 200, 350])),
         )
 
     def record(self, rng, voices, steps_s, n, *, snr_db=None):
-        """Calls with their steps at steps_s, in the background: (n,), the first at unit RMS."""
+        """Calls whose harmonics begin at steps_s, with background: (n,), unit RMS of the first."""
         dry = np.zeros(n)
         for voice, step_s in zip(voices, steps_s, strict=True):
-            add(dry, round((step_s - voice.growl_s) * SR), call(rng, voice=voice))
+            add(dry, round((step_s - voice.growl_s) * SR), call(rng, voice))
         wet = signal.fftconvolve(dry, self.impulse)[:n]
         first, stack = round(steps_s[0] * SR), round(voices[0].stack_s * 0.8 * SR)
-        wet /= _band_rms(wet[first : first + stack], SR)
-        noise = mixture(rng, self.layers, n, SR)
-        noise /= max(_band_rms(noise, SR), 0.3)
+        wet /= _band_rms(wet[first : first + stack])
+        noise = mixture(rng, self.kinds, n, SR)
+        noise /= max(_band_rms(noise), 0.3)
         y = wet + noise / gain(self.snr_db if snr_db is None else snr_db)
-        sos = signal.butter(4, self.highpass_hz, "highpass", fs=SR, output="sos")
-        return signal.sosfilt(sos, y)
+        return filtered(y, self.highpass_hz, SR, order=4, kind="highpass")
 
 
 def _positives(folder, seed, i, xc, n_clips):
-    """Record a source and cut its clips on a grid of half a second, not always whole."""
+    """Write the clips of a source. They begin and end at half seconds; some calls are cut."""
     rng, source = item_rng(seed, "positive", i), Source.draw(seed, "source", i)
-    rate, channels = CONTAINERS[i % len(CONTAINERS)]
+    rate, channels = FORMATS[i % len(FORMATS)]
     voices = [source.voice.vary(rng) for _ in range(n_clips)]
-    onsets, at = [], 2.0
-    for voice in voices:
-        onsets.append(at)
-        at += voice.duration_s + rng.uniform(0.3, 3)
+    lengths = [voice.duration_s + rng.uniform(0.3, 3) for voice in voices]
+    *onsets, end = np.cumsum([2.0, *lengths])
     steps = [onset + voice.growl_s for onset, voice in zip(onsets, voices, strict=True)]
-    y = source.record(rng, voices, steps, round((at + 4) * SR)) * gain(source.level_dbfs)
+    y = source.record(rng, voices, steps, round((end + 4) * SR)) * gain(source.level_dbfs)
     y /= max(1, np.abs(y).max() / 0.98)
     for k, (onset, voice) in enumerate(zip(onsets, voices, strict=True)):
         start = np.round(2 * (onset + rng.uniform(-0.5, 0.7))) / 2
@@ -139,10 +135,11 @@ def _positives(folder, seed, i, xc, n_clips):
         write_clip(folder / f"XC{xc}-{k}.wav", part, rate, channels, spread=i % 3)
 
 
-def _negatives(folder, seed, i, name, layers, n_clips):
+def _negatives(folder, seed, i, name, kinds, n_clips):
+    """Write the clips of a sound without calls."""
     rng = item_rng(seed, "negative", i)
     seconds = np.round(3 + np.minimum(rng.exponential(0.08, n_clips), 0.9), 1)
-    y = mixture(rng, layers, round(seconds.sum() * SR) + SR, SR)
+    y = mixture(rng, kinds, round(seconds.sum() * SR) + SR, SR)
     y *= gain(rng.uniform(-42, -14))
     y /= max(1, np.abs(y).max() / 0.98)
     ends = np.round(np.cumsum(seconds) * SR).astype(int)
@@ -151,11 +148,11 @@ def _negatives(folder, seed, i, name, layers, n_clips):
 
 
 @lru_cache(maxsize=2)
-def _bed(seed, i, n):
-    """A loop repeated to n samples: fades at its seams, stretches of digital silence."""
-    rng = item_rng(seed, "bed", i)
-    loop = mixture(rng, BEDS[i % len(BEDS)], min(round(rng.uniform(25, 50) * SR), n), SR)
-    loop *= gain(rng.uniform(-52, -30) + 14 * (BEDS[i % len(BEDS)][0] == "chatter"))
+def _background(seed, i, n):
+    """A repeated loop (n,) that fades in and out; every second one has some digital silence."""
+    rng, kinds = item_rng(seed, "bed", i), BACKGROUNDS[i % len(BACKGROUNDS)]
+    loop = mixture(rng, kinds, min(round(rng.uniform(25, 50) * SR), n), SR)
+    loop *= gain(rng.uniform(-52, -30) + 14 * (kinds[0] == "chatter"))
     fade(loop, SR, rng.choice([0.01, 0.5, 3]))
     if i % 2:
         cut = rng.uniform(0, 0.7) * len(loop)
@@ -164,7 +161,7 @@ def _bed(seed, i, n):
 
 
 def _schedule(rng, scene, birds, seconds):
-    """Calls of a scene: list of (bird, voice, onset in seconds), in order."""
+    """The calls of a recording, in order: [(bird, voice, start in seconds)]."""
     calls, (size, gap, pause) = [], SCHEDULES[scene]
     at = rng.uniform(0.5, min(pause[1], 0.2 * seconds))
     while len(calls) < MAX_CALLS:
@@ -180,55 +177,46 @@ def _schedule(rng, scene, birds, seconds):
 
 
 def _recording(path, seed, i, seconds, n_sources):
-    """Lay calls over a bed. Returns the calls' centres, seconds."""
-    rng, scene = item_rng(seed, "recording", i), PAIRS[i // 2 % len(PAIRS)][i % 2]
-    y = np.roll(_bed(seed, i // 2, round(seconds * SR)), rng.integers(seconds * SR))
-    bed, centres = y.copy(), []
+    """Write a recording. Returns the times that the key gives for its calls, in seconds."""
+    rng, scene = item_rng(seed, "recording", i), SCENES[i // 2 % len(SCENES)][i % 2]
+    y = np.roll(_background(seed, i // 2, round(seconds * SR)), rng.integers(seconds * SR))
+    background, centres = y.copy(), []
     known = [Source.draw(seed, "source", int(rng.integers(n_sources)))]
     birds = [Source.draw(seed, "new source", 10 * i + k) for k in range(2)] + known
     for bird, voice, onset in _schedule(rng, scene, birds, seconds) if scene != "none" else ():
         lead, end = rng.uniform(0.1, 1.2, 2)
         n = round((lead + voice.duration_s + end) * SR)
-        box = bird.record(rng, [voice], [lead + voice.growl_s], n, snr_db=rng.uniform(15, 38))
+        part = bird.record(rng, [voice], [lead + voice.growl_s], n, snr_db=rng.uniform(15, 38))
         start = round((onset - lead) * SR)
-        around = bed[max(start, 0) : start + n]
-        floor = 20 * np.log10(_band_rms(around, SR) + 1e-4) + rng.uniform(*MARGIN_DB)
+        around = background[max(start, 0) : start + n]
+        floor = 20 * np.log10(_band_rms(around) + 1e-4) + rng.uniform(*MARGIN_DB)
         loud = scene == "loud" and rng.random() < 0.5
         level = rng.uniform(0, 8) if loud else rng.uniform(-45, -14)
-        add(y, start, fade(box, SR, 0.1) * gain(max(level, floor)))
+        add(y, start, fade(part, SR, 0.1) * gain(max(level, floor)))
         centres.append(onset + voice.growl_s - STEP_AFTER_CENTRE_S)
     write_clip(path, y, 48000, 2, spread=i // 2 % 5)
     return centres
 
 
 def build_capuchin(folder, *, size, seed, progress):
-    """Fill an empty folder with the data set. size: key of SIZES. seed: int. progress: a bar."""
+    """Fill an empty folder in the layout of the real data set; see `Generator`."""
     plan = SIZES[size]
-    positive, negative, forest = (
-        folder / name
-        for name in (
-            "Parsed_Capuchinbird_Clips",
-            "Parsed_Not_Capuchinbird_Clips",
-            "Forest Recordings",
-        )
-    )
+    names = ("Parsed_Capuchinbird_Clips", "Parsed_Not_Capuchinbird_Clips", "Forest Recordings")
+    positive, negative, forest = (folder / name for name in names)
     for part in (positive, negative, forest):
         part.mkdir(parents=True)
     rng = item_rng(seed, "plan")
     xc = np.sort(rng.choice(np.arange(3000, 600_000), plan["sources"], replace=False))
     clips = shares_of(rng.exponential(1, plan["sources"]), plan["positives"])
-    sounds = SOUNDS[: plan["sounds"]]
+    sounds = NEGATIVES[: plan["sounds"]]
     shares = shares_of([float(sound[1]) for sound in sounds], plan["negatives"])
     counts, calls = [], []
-    total = plan["sources"] + plan["sounds"] + plan["recordings"]
-    with parallel.progress_bar(
-        total=total, desc=f"Synthesising capuchin ({size})", disable=not progress
-    ) as bar:
+    with progress(total=plan["sources"] + plan["sounds"] + plan["recordings"]) as bar:
         for i, n_clips in enumerate(clips):
             _positives(positive, seed, i, xc[i], n_clips)
             bar.update()
-        for i, (name, _, *layers) in enumerate(sounds):
-            _negatives(negative, seed, i, name, layers, shares[i])
+        for i, (name, _, *kinds) in enumerate(sounds):
+            _negatives(negative, seed, i, name, kinds, shares[i])
             bar.update()
         for i in range(plan["recordings"]):
             path = forest / f"recording_{i:02d}.flac"
@@ -236,8 +224,5 @@ def build_capuchin(folder, *, size, seed, progress):
             counts.append((path.name, len(centres)))
             calls += [(path.name, f"{centre:.2f}") for centre in centres]
             bar.update()
-    for name, header, rows in (
-        ("counts.csv", ("clip_name", "call_count"), counts),
-        ("calls.csv", ("clip_name", "centre_s"), calls),
-    ):
-        write_csv(folder / name, header, rows)
+    write_csv(folder / "counts.csv", ("clip_name", "call_count"), counts)
+    write_csv(folder / "calls.csv", ("clip_name", "centre_s"), calls)

@@ -7,8 +7,10 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from helpers import parallel
 from helpers.synthesis import capuchin, catsdogs, speakers, urbansound8k
 
 MANIFEST = "synthetic.json"
@@ -17,11 +19,11 @@ SIZES = ("small", "full")
 
 @dataclass(frozen=True)
 class Generator:
-    """How samples of a data set are made.
+    """How the sample of a data set is made.
 
-    name: of the data set. build: (folder, *, size, seed, progress), fills an empty folder in the
-    layout of the real one. version: data sets of another version are rebuilt. sizes: name → plan,
-    among them SIZES.
+    name: of the data set. build: function (folder, *, size, seed, progress) that fills an empty
+    folder; progress(total=n) gives a progress bar. version: samples of another version are built
+    again. sizes: dict with all keys of SIZES; the values are for `build`.
     """
 
     name: str
@@ -31,36 +33,29 @@ class Generator:
 
     def __post_init__(self):
         if missing := set(SIZES) - set(self.sizes):
-            raise ValueError(f"the generator of {self.name!r} lacks the sizes {sorted(missing)}")
+            raise ValueError(f"the generator of {self.name!r} needs the sizes {sorted(missing)}")
 
 
 GENERATORS = {
-    generator.name: generator
-    for generator in (
-        Generator("capuchin", capuchin.build_capuchin, capuchin.VERSION, capuchin.SIZES),
-        Generator(
-            "urbansound8k",
-            urbansound8k.build_urbansound8k,
-            urbansound8k.VERSION,
-            urbansound8k.SIZES,
-        ),
-        Generator("esc50", urbansound8k.build_esc50, urbansound8k.VERSION, urbansound8k.SIZES),
-        # The same files: the layout picks out its ten classes.
-        Generator("esc10", urbansound8k.build_esc50, urbansound8k.VERSION, urbansound8k.SIZES),
-        Generator("catsdogs", catsdogs.build_catsdogs, catsdogs.VERSION, catsdogs.SIZES),
-        Generator("speakers", speakers.build_speakers, speakers.VERSION, speakers.SIZES),
+    name: Generator(name, build, module.VERSION, module.SIZES)
+    for name, module, build in (
+        ("capuchin", capuchin, capuchin.build_capuchin),
+        ("urbansound8k", urbansound8k, urbansound8k.build_urbansound8k),
+        ("esc50", urbansound8k, urbansound8k.build_esc50),
+        ("esc10", urbansound8k, urbansound8k.build_esc50),  # the layout selects its ten classes
+        ("catsdogs", catsdogs, catsdogs.build_catsdogs),
+        ("speakers", speakers, speakers.build_speakers),
     )
 }
 
 
 def default_root(name, size):
-    """Where a sample belongs: data/synthetic/<name>-<size> under AUDIO_SAMPLE_DIR, else under the
-    nearest parent folder that holds notebooks/ and helpers/, else under the current folder."""
+    """Folder of a sample: data/synthetic/<name>-<size> in the environment's AUDIO_SAMPLE_DIR, else
+    in the nearest parent folder with notebooks/ and helpers/, else in the working folder."""
     here = Path.cwd()
-    repository = (
-        p for p in (here, *here.parents) if (p / "notebooks").is_dir() and (p / "helpers").is_dir()
-    )
-    base = os.environ.get("AUDIO_SAMPLE_DIR") or next(repository, here)
+    parents = (here, *here.parents)
+    found = (p for p in parents if (p / "notebooks").is_dir() and (p / "helpers").is_dir())
+    base = os.environ.get("AUDIO_SAMPLE_DIR") or next(found, here)
     return Path(base) / "data" / "synthetic" / f"{name}-{size}"
 
 
@@ -72,7 +67,7 @@ def _manifest(root):
 
 
 def _publish(folder, root, manifest):
-    """Rename folder to root, whatever other processes do meanwhile."""
+    """Rename folder to root; other processes may do the same at the same time."""
     for _ in range(10):
         if _manifest(root) == manifest:
             return
@@ -83,7 +78,7 @@ def _publish(folder, root, manifest):
             if not root.exists():
                 raise
         if _manifest(root) is None and any(root.iterdir()):
-            raise FileExistsError(f"{root} holds something else; give another folder")
+            raise FileExistsError(f"{root} is not a sample: give another folder")
         old = folder.with_name(folder.name + "-old")
         try:
             root.rename(old)
@@ -93,29 +88,30 @@ def _publish(folder, root, manifest):
 
 
 def write_sample(generator, root, *, size="small", seed=0, progress=True):
-    """Write a data set in the layout of the real one, with its answer key.
+    """Write a synthetic data set with its answer key. Returns its folder as a Path.
 
-    generator: `Generator`. root: folder; kept if it holds this version, size and seed, replaced if
-    it holds another sample. size: key of the generator's sizes. seed: int, the same
-    seed gives the same bytes. progress: show a bar. Returns root as a Path; the folder appears
-    complete or not at all. Raises ValueError for an unknown size, FileExistsError if root holds
-    anything but a sample.
+    generator: `Generator`. root: folder to write. It stays as it is if it holds the same version,
+    size and seed; any other sample in it is replaced as a whole. size: key of the generator's
+    sizes. seed: int; the same seed gives the same bytes. progress: show a progress bar. Raises
+    ValueError for an unknown size, FileExistsError if root holds anything but a sample.
     """
     if size not in generator.sizes:
-        raise ValueError(f"no size {size!r}; known: {', '.join(generator.sizes)}")
+        raise ValueError(f"unknown size {size!r}: choose one of {', '.join(generator.sizes)}")
     root = Path(root)
     manifest = {"generator": generator.version, "name": generator.name, "size": size, "seed": seed}
     if _manifest(root) == manifest:
         return root
     if root.exists() and _manifest(root) is None and any(root.iterdir()):
-        raise FileExistsError(f"{root} is not a sample; give another folder, or empty it")
+        raise FileExistsError(f"{root} is not a sample: give another folder, or empty it")
     root.parent.mkdir(parents=True, exist_ok=True)
-    for stale in root.parent.glob(f".{root.name}-partial-*"):  # of runs that were killed
+    for stale in root.parent.glob(f".{root.name}-partial-*"):  # left by killed processes
         if time.time() - stale.stat().st_mtime > 3600:
             shutil.rmtree(stale, ignore_errors=True)
     folder = root.parent / f".{root.name}-partial-{uuid.uuid4().hex}"
     try:
-        generator.build(folder, size=size, seed=seed, progress=progress)
+        description = f"Synthesising {generator.name} ({size})"
+        bar = partial(parallel.progress_bar, desc=description, disable=not progress)
+        generator.build(folder, size=size, seed=seed, progress=bar)
         (folder / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")
         _publish(folder, root, manifest)
     finally:

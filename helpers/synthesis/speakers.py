@@ -1,41 +1,37 @@
-"""Synthetic speakers: people who babble, in the layout of LibriSpeech.
+"""Synthetic speakers who babble, in the layout of LibriSpeech.
 
-Each is recorded in two sessions, and each session has a channel of its own, drawn whoever speaks:
-room, noise and microphone tell the sessions apart, and within one session the speakers as well.
+Each speaker is recorded in two sessions. Each session has its own room, noise and microphone, drawn
+independently of the speaker: a network that learns these fails on the other session.
 """
 
 from dataclasses import fields
 
 import numpy as np
 
-from helpers import parallel
 from helpers.env import item_rng
 from helpers.synthesis import speech
 from helpers.synthesis.wildlife import SR, gain
 from helpers.synthesis.write import write_clip, write_csv
 
-VERSION = 1  # of the generator: data sets of another version are rebuilt
-SIZES = {  # utterances: of each session
+VERSION = 1  # raise it when the files change: older samples are then built again
+SIZES = {  # utterances: in each of the two sessions
     "small": dict(speakers=24, utterances=(8, 4)),
     "full": dict(speakers=40, utterances=(14, 6)),
 }
-MEDIAN_S, SHORTEST_S, LONGEST_S = 3.4, 1.6, 7.0  # of the utterances' lengths
+MEDIAN_S, SHORTEST_S, LONGEST_S = 3.4, 1.6, 7.0  # length of an utterance
 
 
 def build_speakers(folder, *, size, seed, progress):
-    """Fill an empty folder with speakers, sessions, utterances. size: key of SIZES. seed: int.
+    """Fill an empty folder in the layout of LibriSpeech; see `Generator`.
 
-    With them go the answer key, speakers.csv and sessions.csv, and one file that is cut off, as by
-    a download that stopped.
+    Adds the answer key (speakers.csv, sessions.csv) and one file whose second half is missing.
     """
     n_speakers, plan = SIZES[size]["speakers"], SIZES[size]["utterances"]
     rng = item_rng(seed, "speakers")
     speakers = np.sort(rng.choice(np.arange(19, 9000), n_speakers, replace=False)).tolist()
     numbers = rng.choice(np.arange(100, 300_000), (n_speakers, len(plan)), replace=False)
     speaker_rows, session_rows = [], []
-    with parallel.progress_bar(
-        total=n_speakers * sum(plan), desc=f"Synthesising speakers ({size})", disable=not progress
-    ) as bar:
+    with progress(total=n_speakers * sum(plan)) as bar:
         for speaker, sessions in zip(speakers, np.sort(numbers).tolist(), strict=True):
             talker = speech.Talker.draw(item_rng(seed, "talker", speaker))
             speaker_rows.append([speaker, *_key(talker).values()])
@@ -54,20 +50,20 @@ def build_speakers(folder, *, size, seed, progress):
 
 
 def _utterance(rng, talker, channel):
-    """An utterance as it is recorded: (n_samples,)."""
+    """A recorded utterance (n_samples,)."""
     seconds = MEDIAN_S * np.exp(rng.normal(0, 0.4))
     y = speech.utterance(rng, talker, seconds=np.clip(seconds, SHORTEST_S, LONGEST_S))
-    return speech.record(rng, y, channel=channel) * gain(rng.normal(0, 1.5))  # nearer, or farther
+    return speech.record(rng, y, channel=channel) * gain(rng.normal(0, 1.5))  # distance
 
 
 def _key(drawn):
-    """What the answer key tells of a talker or a channel: {name: number}."""
+    """The numbers of a `Talker` or `Channel` that the answer key gives: {name: number}."""
     numbers = {f.name: getattr(drawn, f.name) for f in fields(drawn) if f.type is float}
     return {name: float(f"{number:.4g}") for name, number in numbers.items()}
 
 
 def _add_cut_off(path):
-    """Add a file to a session whose second half is missing."""
+    """Add a copy of a file without its second half to the same session."""
     content = path.read_bytes()
     number = len(list(path.parent.iterdir()))
     cut_off = path.with_name(f"{path.stem.rpartition('-')[0]}-{number:04}.flac")

@@ -1,18 +1,18 @@
-"""Pure sound synthesis: the call of the capuchinbird, and what may be heard around it.
+"""Synthesis of the capuchinbird's call and of background sounds, and the functions they share.
 
-A few mechanisms make all of it (gliding tones, noise bands, clicks), at any rate. What is random
-comes from the generator that the caller gives.
+All sounds consist of gliding tones, noise bands and clicks. All random numbers come from the
+generator `rng` that the caller passes. n: number of samples; sr: sample rate in Hz.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from scipy import signal
 
 SR = 16_000
 
-# Vocal backgrounds: pitch Hz, relative glide, harmonics, formant Hz, length s, notes in a phrase,
-# phrases a second, roughness 0..1.
+# Animal voices: pitch in Hz, relative glide, number of harmonics, formant in Hz, length of a note
+# in s, notes in a phrase, phrases per second, roughness 0 … 1.
 VOCAL = {
     "songbird": ((2000, 5500), 0.5, 2, 3000, (0.05, 0.25), (3, 9), 0.6, 0.0),
     "quail": ((1100, 1900), 0.4, 2, 1500, (0.2, 0.9), (1, 3), 0.35, 0.0),
@@ -27,23 +27,23 @@ VOCAL = {
 
 
 def gain(db):
-    """Decibels → the factor on the amplitude."""
+    """Amplitude factor of a level in dB."""
     return np.exp(db * np.log(10) / 20)
 
 
 def rms(y):
-    """Root-mean-square level of y; 0 where it is empty."""
+    """Root-mean-square level of y; 0 if y is empty."""
     return float(np.sqrt(np.mean(np.square(y)))) if len(y) else 0.0
 
 
 def slow(rng, n, sr, rate_hz):
-    """Smooth random curve (n,), standard deviation about 1, that moves rate_hz times a second."""
+    """Smooth random curve (n,), standard deviation about 1. rate_hz: random values per second."""
     points = rng.standard_normal(int(n / sr * rate_hz) + 3)
     return np.interp(np.arange(n) * rate_hz / sr, np.arange(len(points)), points)
 
 
 def fade(y, sr, seconds):
-    """Fade y in and out, in place, over as many seconds at either end; returns it."""
+    """Fade y in and out in place, `seconds` at each end. Returns y."""
     k = min(int(seconds * sr), len(y) // 2)
     if k:
         ramp = np.sin(np.linspace(0, np.pi / 2, k)) ** 2
@@ -52,16 +52,26 @@ def fade(y, sr, seconds):
     return y
 
 
+def filtered(y, hz, sr, *, order=1, kind="lowpass"):
+    """y through a Butterworth filter. hz: cut-off frequency, or (low, high) of a band."""
+    return signal.sosfilt(signal.butter(order, hz, kind, fs=sr, output="sos"), y)
+
+
+def smooth(y, weight):
+    """Exponential moving average of y. weight: of the newest sample, 0 … 1."""
+    return signal.lfilter([weight], [1, weight - 1], y)
+
+
 def noise_band(rng, centre_hz, width_hz, n, sr):
-    """Noise (n,), unit RMS, of a width around a centre that may move: centre_hz scalar or (n,)."""
-    sos = signal.butter(3, width_hz / 2, fs=sr, output="sos")
-    noise = signal.sosfilt(sos, rng.standard_normal(n) + 1j * rng.standard_normal(n))
+    """Band of noise (n,) with unit RMS. centre_hz: number, or (n,) for a centre that moves."""
+    noise = rng.standard_normal(n) + 1j * rng.standard_normal(n)
+    noise = filtered(noise, width_hz / 2, sr, order=3)
     y = (noise * np.exp(2j * np.pi * np.cumsum(np.broadcast_to(centre_hz, n)) / sr)).real
     return y / (rms(y) + 1e-12)
 
 
 def harmonics(f0_hz, weights, sr):
-    """Sum of harmonics. f0_hz: (n,). weights: one per harmonic, scalar or (n,). Returns (n,)."""
+    """Sum (n,) of the harmonics of f0_hz (n,). weights: a number or (n,) for each harmonic."""
     turn = np.exp(2j * np.pi * np.cumsum(f0_hz) / sr)
     partial, y = np.ones_like(turn), np.zeros(len(turn))
     for k, weight in enumerate(weights, 1):
@@ -72,45 +82,59 @@ def harmonics(f0_hz, weights, sr):
 
 
 def add(y, start, part):
-    """Add part to y in place, from sample start on; what sticks out is dropped."""
+    """Add `part` to y in place, from sample `start` on. Samples outside y are dropped."""
     lo, hi = max(start, 0), min(start + len(part), len(y))
     if lo < hi:
         y[lo:hi] += part[lo - start : hi - start]
 
 
-@dataclass(frozen=True)
-class Voice:
-    """How one bird calls. Frequencies in Hz, times in seconds, weights to the strongest."""
+def drawn(draw):
+    """A dataclass field of a `Drawn`: draw(rng) returns a random value."""
+    return field(metadata={"draw": draw})
 
-    f0_hz: float
-    growl_s: float  # the step into the harmonics comes this long after the start
-    stack_s: float
-    tail_s: float
-    upper_hz: float
-    weights: tuple
-    growl: float
-    growl_hz: float
-    upper_growl: float
-    fall: float
+
+def uniform(low, high):
+    """A dataclass field of a `Drawn` with values between low and high."""
+    return drawn(lambda rng: rng.uniform(low, high))
+
+
+class Drawn:
+    """A dataclass whose fields can be drawn at random."""
+
+    @classmethod
+    def draw(cls, rng, **draws):
+        """An object with fields drawn in order. draws: functions of rng for some of the fields."""
+        draws = {f.name: draws.get(f.name) or f.metadata["draw"] for f in fields(cls)}
+        return cls(**{name: draw(rng) for name, draw in draws.items()})
+
+
+@dataclass(frozen=True)
+class Voice(Drawn):
+    """The properties of one capuchinbird's call: a growl, a stack of harmonics, a noisy tail.
+
+    Ranges as measured on the 217 real clips: growl relative to stack (median of a source) mostly
+    -5 to 1 dB, harmonics 1.9 to 2.4 s.
+    """
+
+    f0_hz: float = drawn(lambda rng: float(np.clip(rng.normal(132, 6), 112, 160)))
+    growl_s: float = uniform(0.9, 1.45)  # length of the growl, at whose end the harmonics begin
+    stack_s: float = uniform(1.9, 2.4)
+    tail_s: float = uniform(0.25, 0.45)
+    upper_hz: float = uniform(1500, 1800)  # above this frequency the harmonics get weaker
+    weights: tuple  # amplitude of each harmonic, relative to the strongest
+    growl: float = drawn(lambda rng: gain(rng.uniform(-5, 1)))  # RMS relative to the stack
+    growl_hz: float = uniform(650, 780)  # centre of its band
+    # Amplitude of a higher band of the growl, relative to the main band.
+    upper_growl: float = drawn(
+        lambda rng: gain(rng.uniform(-16, -8) if rng.random() < 0.25 else -32)
+    )
+    fall: float = uniform(0.03, 0.08)  # relative fall of the pitch at the end of the stack
 
     @classmethod
     def draw(cls, rng):
-        # Ranges as measured on the 217 real clips: growl re stack (median of a source) mostly
-        # -5 to 1 dB, harmonics 1.9 to 2.4 s.
         envelope = np.array([0.005, 0.03, 0.2, 0.4, 0.6, 1, 0.5, 0.9, 0.45, 0.7, 0.9, 0.4, 0.3])
         weights = np.r_[envelope, 0.1 * 0.75 ** np.arange(6)] * gain(rng.normal(0, 4, 19))
-        return cls(
-            f0_hz=float(np.clip(rng.normal(132, 6), 112, 160)),
-            growl_s=rng.uniform(0.9, 1.45),
-            stack_s=rng.uniform(1.9, 2.4),
-            tail_s=rng.uniform(0.25, 0.45),
-            upper_hz=rng.uniform(1500, 1800),
-            weights=tuple(weights / weights.max()),
-            growl=gain(rng.uniform(-5, 1)),
-            growl_hz=rng.uniform(650, 780),
-            upper_growl=gain(rng.uniform(-16, -8) if rng.random() < 0.25 else -32),
-            fall=rng.uniform(0.03, 0.08),
-        )
+        return super().draw(rng, weights=lambda rng: tuple(weights / weights.max()))
 
     def vary(self, rng):
         """Another call of the same bird."""
@@ -128,14 +152,12 @@ class Voice:
         return self.growl_s + self.stack_s + self.tail_s
 
 
-def call(rng, *, sr=SR, voice=None):
-    """One dry capuchinbird call: growl, step to a harmonic stack, burst of noise at the tail.
+def call(rng, voice, *, sr=SR):
+    """One capuchinbird call without echoes: growl, stack of harmonics, burst of noise.
 
-    rng: numpy Generator. sr: Hz. voice: Voice, or None for a new bird.
-    Returns float64 (round(voice.duration_s * sr),), unit RMS in the stack, whose step is at
+    Returns float64 (round(voice.duration_s * sr),) with unit RMS in the stack, which begins at
     voice.growl_s.
     """
-    voice = voice or Voice.draw(rng)
     y = np.zeros(round(voice.duration_s * sr))
     step = round(voice.growl_s * sr)
 
@@ -154,7 +176,7 @@ def call(rng, *, sr=SR, voice=None):
     frame = x[::hop]
     weights = []
     for k, weight in enumerate(voice.weights, 1):
-        end = 1 - 0.07 * np.clip((k * voice.f0_hz - 900) / 800, 0, 1)  # high harmonics end first
+        end = 1 - 0.07 * np.clip((k * voice.f0_hz - 900) / 800, 0, 1)  # high harmonics end earlier
         cut = min(1, gain(-0.08 * (k * voice.f0_hz - voice.upper_hz)))
         shimmer = gain(1.5 * slow(rng, len(frame), 200, 4))
         curve = weight * cut * shimmer / (1 + np.exp((frame - end) / 0.015))
@@ -172,7 +194,7 @@ def call(rng, *, sr=SR, voice=None):
 
 
 def _vocal(rng, kind, n, sr):
-    """Phrases of alike notes, each a harmonic tone with a gliding pitch and a rough amplitude."""
+    """Phrases of similar notes: harmonic tones with gliding pitch and rough amplitude."""
     pitch, glide, n_harmonics, formant, length, notes, rate, rough = VOCAL[kind]
     y = np.zeros(n)
     k = np.arange(1, n_harmonics + 1)
@@ -193,14 +215,14 @@ def _vocal(rng, kind, n, sr):
 
 
 def _crickets(rng, n, sr):
-    """A few narrow tones, each switched by the wing beat and by the chirp."""
+    """One to three tones with the slow rhythm of chirps and the fast one of wing beats."""
     t, y = np.arange(n) / sr, np.zeros(n)
     for _ in range(rng.integers(1, 4)):
         beat, chirp = rng.uniform(20, 45), rng.uniform(0.6, 3)
         gate = np.sin(2 * np.pi * chirp * t + rng.uniform(0, 6)) > rng.uniform(-0.9, 0.5)
         pulses = 0.5 + 0.5 * np.sin(2 * np.pi * beat * t)
         tone = np.sin(2 * np.pi * rng.uniform(2400, 5200) * t + 0.5 * slow(rng, n, sr, 60))
-        y += rng.uniform(0.3, 1) * tone * pulses * signal.lfilter([0.02], [1, -0.98], gate)
+        y += rng.uniform(0.3, 1) * tone * pulses * smooth(gate, 0.02)
     return y
 
 
@@ -211,22 +233,21 @@ def _cicadas(rng, n, sr):
 
 
 def _rain(rng, n, sr):
-    """Dense clicks of exponentially distributed strength, each ringing in a drop's resonance."""
+    """Dense clicks with squared exponential strength, through a band-pass filter."""
     clicks = rng.exponential(1, n) ** 2 * (rng.random(n) < rng.uniform(500, 4000) / sr)
     clicks *= rng.choice([-1, 1], n)
-    sos = signal.butter(
-        1, [rng.uniform(400, 1200), rng.uniform(3000, 7000)], "bandpass", fs=sr, output="sos"
-    )
-    return signal.sosfilt(sos, clicks) * (1 + 0.2 * slow(rng, n, sr, 0.5))
+    band_hz = rng.uniform(400, 1200), rng.uniform(3000, 7000)
+    return filtered(clicks, band_hz, sr, kind="bandpass") * (1 + 0.2 * slow(rng, n, sr, 0.5))
 
 
 def _wind(rng, n, sr):
-    sos = signal.butter(1, rng.uniform(120, 450), fs=sr, output="sos")
-    return signal.sosfilt(sos, rng.standard_normal(n)) * np.exp(0.5 * slow(rng, n, sr, 0.6))
+    cutoff_hz = rng.uniform(120, 450)
+    air = filtered(rng.standard_normal(n), cutoff_hz, sr)
+    return air * np.exp(0.5 * slow(rng, n, sr, 0.6))
 
 
 def _frogs(rng, n, sr):
-    """Croaks: uneven trains of damped ringing."""
+    """Croaks: irregular series of decaying tones."""
     y = np.zeros(n)
     decay = np.arange(round(0.03 * sr)) / sr
     for _ in range(max(1, rng.poisson(1.2 * n / sr))):
@@ -238,7 +259,7 @@ def _frogs(rng, n, sr):
 
 
 def _chatter(rng, n, sr):
-    """A noisy flock: quick chirps and harmonic squawks in the band of the call, in waves."""
+    """A noisy flock: quick chirps and squawks in the frequency band of the capuchinbird's call."""
     flock = sum(_vocal(rng, kind, n, sr) for kind in ("chirp", "squawk", "chirp", "magpie"))
     return flock * np.exp(0.5 * slow(rng, n, sr, 0.3)) + 0.03 * rng.standard_normal(n)
 
@@ -251,27 +272,26 @@ KINDS = {
     "frogs": _frogs,
     "chatter": _chatter,
     "hiss": lambda rng, n, sr: signal.lfilter([1], [1, -0.6], rng.standard_normal(n)),
-    "silence": lambda rng, n, sr: np.zeros(n),
 }
 
 
 def background(rng, kind, *, n_samples, sr=SR):
-    """One kind of background sound.
+    """One kind of background sound: float64 (n_samples,) with unit RMS.
 
-    rng: numpy Generator. kind: key of KINDS (insects, weather, flock) or VOCAL (birds). sr: Hz.
-    Returns float64 (n_samples,), unit RMS; zeros for "silence". Raises ValueError for another kind.
+    kind: key of KINDS (insects, weather, flock) or VOCAL (birds); ValueError for any other.
     """
     if kind in KINDS:
         y = KINDS[kind](rng, n_samples, sr)
     elif kind in VOCAL:
         y = _vocal(rng, kind, n_samples, sr)
     else:
-        raise ValueError(f"no background {kind!r}; known: {', '.join([*KINDS, *VOCAL])}")
+        known = ", ".join([*KINDS, *VOCAL])
+        raise ValueError(f"unknown background {kind!r}: choose one of {known}")
     return y / (rms(y) or 1)
 
 
 def mixture(rng, kinds, n, sr):
-    """Backgrounds on top of each other, the first one strongest; unit RMS."""
+    """Sum (n,) of several kinds of background, the first one loudest. Unit RMS."""
     y = sum(
         gain(-rng.uniform(4, 14) * (i > 0)) * background(rng, kind, n_samples=n, sr=sr)
         for i, kind in enumerate(kinds)

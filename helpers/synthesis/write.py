@@ -1,4 +1,4 @@
-"""Files of synthetic data sets, the same bytes on every machine."""
+"""Write the files of synthetic data sets: the same bytes on every machine."""
 
 import csv
 import math
@@ -11,7 +11,7 @@ from helpers.synthesis.wildlife import SR
 
 
 def shares_of(weights, total):
-    """Whole numbers, at least 1 each, about proportional to weights, that add up to total."""
+    """Divide `total` into a list of integers, at least 1 each, about proportional to weights."""
     shares = np.ones(len(weights), int)
     weights = np.asarray(weights, float)
     for _ in range(total - len(weights)):
@@ -20,14 +20,14 @@ def shares_of(weights, total):
 
 
 def write_clip(path, y, rate, channels, spread=0, *, bits=16):
-    """Write a sound at SR as PCM.
+    """Write y (n_samples,), at rate SR, as a PCM file.
 
-    y: (n_samples,). rate: Hz, of the file. The right one of two channels lags by spread samples.
-    bits: 8, 16, 24 or 32.
+    rate: Hz, of the file. channels: 1 or 2; the right one is `spread` samples later. bits: 8, 16,
+    24 or 32.
     """
-    common = math.gcd(rate, SR)  # in double precision and plain C: the same bytes on any processor
-    y = signal.resample_poly(y, rate // common, SR // common)
-    # soundfile scales down from 32 bits: what is rounded here stays as it is.
+    common = math.gcd(rate, SR)
+    y = signal.resample_poly(y, rate // common, SR // common)  # the same on any processor
+    # Rounded here and left-aligned in 32 bits, because soundfile only drops the lower bits.
     y = np.rint(np.clip(y, -1, 1) * (2 ** (bits - 1) - 1)).astype(np.int64) << (32 - bits)
     y = y.astype(np.int32) if bits > 16 else (y >> 16).astype(np.int16)
     if channels == 2:
@@ -36,6 +36,6 @@ def write_clip(path, y, rate, channels, spread=0, *, bits=16):
 
 
 def write_csv(path, header, rows):
-    """Write a table, with the same line ends on every machine."""
+    """Write a CSV table with the line ends of Unix."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])

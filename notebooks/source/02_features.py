@@ -191,7 +191,7 @@ def quantise(y, *, bits):
 checks.quantise(quantise)
 
 # %%
-loud = audio.normalise(example)
+loud = 0.95 * librosa.util.normalize(example)
 depths = np.arange(2, 17)
 rounded, ratios = {}, []
 for bits in depths:
@@ -610,7 +610,7 @@ if noisereduce := env.optional("noisereduce"):
     stages["noise reduced"] = noisereduce.reduce_noise(
         y=noisy, sr=SR, y_noise=quietest, stationary=True
     )
-kept, start, stop = audio.trim_silence(list(stages.values())[-1], top_db=30)
+kept, (start, stop) = librosa.effects.trim(list(stages.values())[-1], top_db=30)
 stages[f"trimmed to {start / SR:.2f} … {stop / SR:.2f} s"] = kept
 stages["cut or padded to 3 s"] = audio.fix_length(kept, n_samples=3 * SR)
 figure = plots.gallery(

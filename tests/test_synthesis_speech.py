@@ -1,4 +1,4 @@
-"""helpers.voices: that people who babble sound like themselves, and sessions like sessions."""
+"""helpers.synthesis.speech: traits of talkers and properties of channels can be measured."""
 
 from dataclasses import replace
 
@@ -163,7 +163,7 @@ def test_channels_are_drawn_within_their_ranges():
 
 
 def plain(**changes):
-    """A channel that changes nothing but what is said, and the mean, which no microphone passes."""
+    """A channel that changes only what `changes` say, and removes the mean."""
     nothing = dict(low_hz=1, high_hz=1e5, tilt_db=0, peaks=(), room=0, room_s=0.1, direct_db=200)
     nothing |= dict(snr_db=300, noise_db=0, hum_hz=0, hum_db=0, level_db=0)
     return Channel(**(nothing | changes))
