@@ -290,7 +290,7 @@ def test_what_could_not_be_read_is_told_by_its_kind():
         files.Fault("misnamed", "w.wav", "cat_<n> or dog_barking_<n>"),
     ]
     reasons = {
-        "x.wav": "listed in a {0}.csv, but not there",
+        "x.wav": "listed in a {0}.csv, but the file does not exist",
         "y.wav": "not listed in a {0}.csv",
         "z.wav": "not listed in {}, but not there",  # words decide nothing
         "v.wav": "listed more than once in a.csv",
