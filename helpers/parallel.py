@@ -37,9 +37,6 @@ def map_files(work, paths, *, desc, unit, n_threads=None, progress=True):
         except FileError as error:
             return error
 
+    options = dict(total=len(paths), desc=desc, unit=unit, disable=not progress)
     with ThreadPoolExecutor(n_threads or env.cpu_count()) as pool, threadpool_limits(1):
-        return list(
-            progress_bar(
-                pool.map(one, paths), total=len(paths), desc=desc, unit=unit, disable=not progress
-            )
-        )
+        return list(progress_bar(pool.map(one, paths), **options))

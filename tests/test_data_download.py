@@ -151,7 +151,7 @@ def test_what_came_damaged_is_told_and_not_fetched_over(places, run):
     with serving(esc50(**{broken: b"no sound"})) as server:
         status, out, err = run("get", "esc50", "--url", server.url)
         assert status == 1 and "esc50: 1 problem\n" in out and broken in out
-        assert err == "To get it anew, move data/esc50 away first."
+        assert err == "To download it again, move data/esc50 away first."
         status, out, err = run("get", "esc50", "--url", server.url)
         assert status == 1 and "already" in out and len(server.asked) == 1
 
@@ -175,9 +175,9 @@ def test_what_is_there_is_never_overwritten(places, server, run, content, name):
 
 def test_a_wrong_archive_leaves_nothing(places, run):
     for content, told in (
-        (b"<html>", "damaged, or no zip file"),
+        (b"<html>", "damaged or not a zip file"),
         (esc50(**{"../../evil": b"1"}), "'ESC-50-33c8ce9/../../evil' lies outside of its folder"),
-        (ARCHIVE[:-9], "damaged, or no zip file"),
+        (ARCHIVE[:-9], "damaged or not a zip file"),
     ):
         with serving(content) as server:
             status, out, err = run("get", "esc50", "--url", server.url)
@@ -221,11 +221,11 @@ def test_bad_requests_get_one_line_each(places, run, monkeypatch):
         ),
         (
             (*archive, gone.url),
-            f"connection to {gone.url[7:-8]} failed (ConnectionError): is ",
+            f"connection to {gone.url[7:-8]} failed (ConnectionError): check",
         ),
         ((*archive, "http://nowhere.invalid/a.zip"), "connection to nowhere.invalid failed (Conn"),
         *(
-            (((*archive, url), "no address"))
+            (((*archive, url), "is not a web address"))
             for url in ("x", "ftp://host/a", "http://", "file:///x")
         ),
         ((*archive, "http://["), "failed"),
@@ -236,9 +236,9 @@ def test_bad_requests_get_one_line_each(places, run, monkeypatch):
         ),
         ((*archive, gone.url, "--to", "file/esc50"), "cannot be written: "),
         ((*archive, gone.url, "--to", "file"), "file exists and holds something"),
-        (("check", "esc50"), "not here, give its folder or get it (python -m helpers.data get e"),
+        (("check", "esc50"), "give its folder, or get it with `python -m helpers.data get esc50`"),
         (("check", "esc50", "nowhere"), "which does not exist"),
-        (("check", "folders"), "give its folder or get it (by hand"),
+        (("check", "folders"), "give its folder, or download it by hand"),
     ):
         status, out, err = run(*arguments)
         assert status == 1 and told in err and not out.strip(), (arguments, err)
@@ -319,9 +319,10 @@ def test_stopped_by_hand(run, monkeypatch):
 CODE = """
 import sys
 from pathlib import Path
-from helpers import commands, env
+from helpers import env
+from helpers.data import __main__
 env.repository_root = Path.cwd
-raise SystemExit(commands.main(sys.argv[1:]))
+raise SystemExit(__main__.main(sys.argv[1:]))
 """
 
 
@@ -600,7 +601,7 @@ def test_two_members_in_one_place(refused, monkeypatch):
     # As A and a where case does not count: simulated, since here it does.
     joined = Path.joinpath
     monkeypatch.setattr(Path, "joinpath", lambda path, *names: joined(path, *map(str.lower, names)))
-    assert "damaged, or no zip file (File exists)" in refused(packed([("A", b"1"), ("a", b"2")]))
+    assert "damaged or not a zip file (File exists)" in refused(packed([("A", b"1"), ("a", b"2")]))
 
 
 def test_an_encrypted_archive(refused):
@@ -666,12 +667,12 @@ def test_a_disk_without_room(refused, monkeypatch):
         assert "No space left" in refused(content, error=OSError)
     usage = SimpleNamespace(free=1000)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: usage)
-    assert "1 kB are needed, 1 kB are free" in refused(content, error=OSError)
+    assert "1,001 bytes are needed, 1,000 are free" in refused(content, error=OSError)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", NOISE, packed([("x", NOISE)])[:-30]])
 def test_what_is_no_archive(refused, content):
-    assert "damaged, or no zip file" in refused(content)
+    assert "damaged or not a zip file" in refused(content)
 
 
 def test_a_damaged_member(refused):
@@ -848,7 +849,7 @@ def test_a_record_that_lacks_something_cannot_be_made(name):
         ({"parts": {"songs": []}}, "parts has other names"),
         ({"parts": {"clips": [], "recordings": []}}, "recordings names no folder"),
         ({"kaggle": "bells"}, "kaggle is not owner/slug"),
-        ({"labels": {"bell": "Bells"}}, "published has not the labels"),
+        ({"labels": {"bell": "Bells"}}, "published does not have the labels"),
     ],
 )
 def test_a_record_that_contradicts_itself_cannot_be_made(changes, told):

@@ -72,7 +72,7 @@ def get(entry, folder, *, require=None, url="", sha256=""):
     except Exception as error:
         message = f"{entry.title}: {_describe(error, source, folder)}"
         if entry.url and not url and not isinstance(error, DownloadError):
-            message += f"; or take the copy from elsewhere with --url {entry.url}"
+            message += f"; or take it from elsewhere with --url {entry.url}"
         raise DownloadError(message) from error
     return folder
 
@@ -212,7 +212,7 @@ def unpack(archive, folder, *, max_files=MAX_FILES, max_bytes=MAX_BYTES):
             n_bytes = sum(info.file_size for info in members.values())
             _need_safe(n_bytes <= max_bytes, too_large)
             if (free := shutil.disk_usage(folder).free) < n_bytes:
-                sizes = f"{n_bytes / 1e6:.3g} MB are needed, {free / 1e6:.3g} MB are free"
+                sizes = f"{n_bytes:,} bytes are needed, {free:,} are free"
                 raise OSError(errno.ENOSPC, sizes)
             n_bytes = 0
             bar = parallel.progress_bar(members.items(), desc="Unpacking", unit="file")
