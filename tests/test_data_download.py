@@ -1,6 +1,6 @@
-"""python -m helpers.data list | get: a data set comes whole or not at all, and is told in words.
+"""helpers.data.download and the command `get`: complete or nothing, with one line for each error.
 
-Whatever an archive says, nothing lands outside of the folder, or in excess.
+Whatever an archive claims, nothing is written outside of the folder or beyond the limits.
 """
 
 import errno

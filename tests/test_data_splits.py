@@ -1,4 +1,4 @@
-"""helpers.folds: every round tests what it never heard, and all clips are in one part."""
+"""helpers.data.splits: rounds test unheard clips, and every clip is in exactly one part."""
 
 import numpy as np
 import pandas as pd
