@@ -72,7 +72,7 @@ def test_what_cannot_be_tested_is_said():
         data.rounds(clips(np.full(8, 4)))
     with pytest.raises(DataError, match=r"FOLDS names \[7\].*choose from \[1, 2, 3\]"):
         data.rounds(clips(np.repeat([1, 2, 3], 4)), test_folds=[2, 7])
-    with pytest.raises(DataError, match="no three folds.*1 sources of 'class 0'"):
+    with pytest.raises(DataError, match="need three folds.*only 1 sources of 'class 0'"):
         data.rounds(clips(np.full(4, -1)))
 
 
