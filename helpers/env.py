@@ -1,4 +1,4 @@
-"""Where a notebook runs, on what, and with which seed; paths fit to be shown and written to."""
+"""Where a notebook runs, on which hardware and backend, and with which seeds."""
 
 import hashlib
 import importlib
@@ -9,7 +9,6 @@ import os
 import platform
 import random
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -20,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-NVIDIA = Path("/proc/driver/nvidia/gpus")  # one entry a GPU on Linux
-CPU_INFO = Path("/proc/cpuinfo")  # what the processor can do, on Linux
+NVIDIA = Path("/proc/driver/nvidia/gpus")  # on Linux: one entry for each GPU
+CPU_INFO = Path("/proc/cpuinfo")  # on Linux: what the processor can do
 
 
 @dataclass(frozen=True)
@@ -44,17 +43,13 @@ def where():
 
 
 def has_gpu():
-    """True if an NVIDIA GPU answers, found without loading a deep learning framework."""
+    """True if an NVIDIA GPU answers. Loads no deep learning framework."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
     if NVIDIA.is_dir() and any(NVIDIA.iterdir()):
         return True
-    # A machine without a GPU can have the program: what it answers counts.
-    program = shutil.which("nvidia-smi")
-    if not program:
-        return False
-    try:
-        answer = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=10)
+    try:  # a machine without a GPU may have this program as well
+        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return answer.returncode == 0 and "GPU 0" in answer.stdout
@@ -63,9 +58,9 @@ def has_gpu():
 def choose_backend(*, gpu=None):
     """Name of the Keras backend for this machine: "tensorflow", "jax" or "torch".
 
-    What KERAS_BACKEND says; else TensorFlow where there is a GPU; else JAX where it is installed,
-    which trains small networks on a few CPU cores more than twice as fast; else what there is.
-    gpu: bool, or None to look.
+    The environment variable KERAS_BACKEND decides. Otherwise it is TensorFlow with a GPU, and JAX
+    without one, because it trains small networks on a few CPU cores more than twice as fast; or
+    whichever is installed. gpu: bool, or None to look for one.
     """
     if os.environ.get("KERAS_BACKEND"):
         return os.environ["KERAS_BACKEND"]
@@ -75,11 +70,11 @@ def choose_backend(*, gpu=None):
 
 
 def setup(*, keras=True):
-    """Install what is missing on Kaggle or Colab, say what this runs on, choose the Keras backend.
+    """Install what is missing on Kaggle or Colab, choose the Keras backend, and print the versions.
 
-    keras: False where no network is trained; Keras then stays unloaded, which saves seconds. Must
-    come before Keras is imported; if it has been, its backend stays. Returns a `Setup`.
-    Raises ImportError if something is missing and cannot be installed.
+    Call it before Keras is imported, or its backend stays. keras: False if no network is trained;
+    Keras is then not imported, which saves seconds. Returns a `Setup`. Raises ImportError if
+    something is missing and cannot be installed.
     """
     if where() != "local":
         install_missing()
@@ -98,11 +93,11 @@ def setup(*, keras=True):
 
 
 def install_missing():
-    """Install whatever this package, itself installed by pip, needs and does not find.
+    """Install the missing requirements of this package, if pip installed it.
 
-    Each package without what it depends on: TensorFlow and NumPy are never replaced. What was
-    installed from a wheel takes the others from the wheel's folder, without the network. Where pip
-    did not install this package (a clone), nothing is. Raises ImportError, which says what to do.
+    Each is installed without its own dependencies, so that TensorFlow and NumPy are never replaced.
+    If this package came from a wheel, they are taken from the wheel's folder, without the network.
+    Raises ImportError, which says what to do.
     """
     try:
         ours = importlib.metadata.distribution("audio-notebooks")
@@ -126,11 +121,11 @@ def install_missing():
 
 
 def _load_keras(gpu, versions):
-    """Import Keras with the backend for this machine; adds their versions. Returns its name."""
+    """Import Keras with the backend for this machine. Adds to `versions`, returns the backend."""
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = choose_backend(gpu=gpu)
         if not gpu:
-            os.environ.setdefault("JAX_PLATFORMS", "cpu")  # or JAX looks for a TPU, and warns
+            os.environ.setdefault("JAX_PLATFORMS", "cpu")  # otherwise JAX looks for a TPU and warns
             _keep_compiled()
     with silent_stderr():
         import keras
@@ -141,10 +136,10 @@ def _load_keras(gpu, versions):
 
 
 def _keep_compiled():
-    """Let JAX keep what it compiles: seconds for every network of a shape that was there before.
+    """Let JAX keep compiled code on disk, which saves seconds for each network.
 
-    In `cache/jax` of the repository, in a folder of this processor's own: what is compiled for one
-    may end a program on another. Where nothing can be written, nothing is kept.
+    The folder is `cache/jax/<processor>` in the repository, because code compiled for one processor
+    may crash on another. Nothing is kept if the folder cannot be made.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
@@ -163,42 +158,41 @@ def _keep_compiled():
 
 
 def optional(name, *, package=""):
-    """A module that a part of a notebook can do without, or None and a line on how to get it.
+    """Import an optional module. If it is missing, prints how to install it and returns None.
 
-    package: what it is installed by, where that is not its name.
+    package: the name that pip knows, if it is another.
     """
     try:
         return importlib.import_module(name)
     except ImportError:
-        print(f"{name} is not installed: this part is left out (`pip install {package or name}`).")
+        print(f"{name} is not installed, so this part is skipped: `pip install {package or name}`")
         return None
 
 
 def seed_everything(seed):
-    """Seed `random`, NumPy and Keras. seed: int ≥ 0. Comes before the first model is made."""
+    """Seed `random`, NumPy and Keras, before the first model is made. seed: int ≥ 0."""
     import keras
 
     if keras.config.backend() == "jax" and "tensorflow" not in sys.modules:
-        # set_random_seed would import TensorFlow only to seed it: seconds, and 400 MB. Without
-        # TensorFlow all of Keras' seeds come from `random`, once those drawn before are forgotten.
+        # set_random_seed would import TensorFlow, which takes seconds and 400 MB. Without it all
+        # seeds of Keras come from `random`, after clear_session has removed the earlier ones.
         keras.utils.clear_session(free_memory=False)
         random.seed(seed)
         np.random.seed(seed)
     else:
-        with silent_stderr():  # this may be what imports TensorFlow
+        with silent_stderr():  # may import TensorFlow
             keras.utils.set_random_seed(seed)
 
 
 @contextmanager
 def silent_stderr():
-    """Drops what is written to the error output below Python.
+    """Drop the standard error output, including that of C++ code.
 
-    No variable stops all of TensorFlow's notices at its import, and the one that stops most of
-    them makes it slower.
+    No environment variable silences all of TensorFlow's messages at import.
     """
     try:
         kept = os.dup(2)
-    except OSError:  # there is none
+    except OSError:  # no standard error output
         yield
         return
     with open(os.devnull, "wb") as nothing:
@@ -211,7 +205,7 @@ def silent_stderr():
 
 
 def _version(package):
-    """Version of an installed package without importing it (tensorflow-cpu is TensorFlow too)."""
+    """Version of an installed package, without importing it. tensorflow-cpu is TensorFlow too."""
     for name in (package, f"{package}-cpu"):
         try:
             return importlib.metadata.version(name)
@@ -221,14 +215,14 @@ def _version(package):
 
 
 def cpu_count():
-    """The processors that this process may use, which in a container are fewer than there are."""
+    """Number of CPU cores that this process may use, which a container may limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def repository_root():
-    """Folder of the repository; the working folder where `helpers` is installed as a package."""
+    """Folder of the repository, or the working folder if `helpers` is an installed package."""
     here = Path(__file__).resolve().parents[1]
     for folder in (here, Path.cwd(), *Path.cwd().parents):
         if os.path.isdir(folder / "helpers") and os.path.isdir(folder / "notebooks"):
@@ -236,11 +230,11 @@ def repository_root():
     return here if os.path.isfile(here / "pyproject.toml") else Path.cwd()
 
 
-# Where Kaggle mounts the data sets attached to a notebook; a rehearsal has it elsewhere.
+# Where Kaggle mounts the data sets of a notebook. Rehearsals of Kaggle set another folder.
 KAGGLE_INPUT = Path(os.environ.get("KAGGLE_INPUT", "/kaggle/input"))
 
 
 def item_rng(seed, item, *ids):
-    """The generator of one item of a data set, whatever else is made before or after it."""
+    """A random generator for one item of a data set, independent of all other items."""
     key = (zlib.crc32(item.encode()), *ids)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

@@ -1,4 +1,4 @@
-"""Files of a run, each written whole or not at all, and paths as people should read them."""
+"""Write files completely or not at all, and show paths and errors of files in a readable way."""
 
 import json
 import math
@@ -17,35 +17,46 @@ from helpers import env
 
 
 def printable(text):
-    """A file's name as text that can be printed and written: what is no Unicode becomes \\udcXX."""
+    """A file's name as valid text: bytes that are not UTF-8 appear as \\udcXX."""
     return text.encode(errors="backslashreplace").decode()
 
 
 def short_path(path, *, root=None):
-    """A path as people should read it: relative to root, the repository or the working folder.
+    """A path for people: relative to `root`, the repository or the working folder.
 
-    The first of these that it lies in counts; root None: only the others. Any other path becomes
-    "…/" and its last three parts, so that no output shows where a home folder lies. Returns str
-    with forward slashes, see `printable`.
+    The first of these that contains it is used. Any other path becomes "…/" and its last three
+    parts, so that no output shows a home folder. Returns str with forward slashes, see `printable`.
     """
     path = Path(os.path.abspath(path))
-    bases = [env.repository_root(), Path.cwd()]
-    if root is not None:
-        bases.insert(0, Path(os.path.abspath(root)))
-    for base in bases:
-        if path.is_relative_to(base) and base != Path(base.anchor):
-            short = path.relative_to(base).as_posix()
-            break
-    else:
-        short = path.as_posix() if len(path.parts) <= 4 else "/".join(("…", *path.parts[-3:]))
-    return printable(short)
+    for base in (root, env.repository_root(), Path.cwd()):
+        base = base and Path(os.path.abspath(base))
+        if base and path.is_relative_to(base) and base != Path(base.anchor):
+            return printable(path.relative_to(base).as_posix())
+    return printable(path.as_posix() if len(path.parts) <= 4 else "/".join(("…", *path.parts[-3:])))
 
 
-ERRORS = ["file", "reason", "fault"]  # of what could not be used: `reason` is for people
+def identity(path):
+    """Text that changes when a file changes: its size and its time of change.
 
-# How the detail of a fault reads; that of any other kind is a sentence already.
-WORDS = {
-    "missing": "listed in {}, but not there",
+    Returns "" if there is no such file.
+    """
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return ""
+    return f"{stat.st_size}|{stat.st_mtime_ns}"
+
+
+def os_reason(error):
+    """The reason of an OSError, to be used inside a sentence."""
+    return (error.strerror or str(error)).lower()
+
+
+ERRORS = ["file", "reason", "fault"]  # columns of a table of files that cannot be used
+
+# The reason of a fault by its kind. For any other kind it is the detail itself.
+REASONS = {
+    "missing": "listed in {}, but the file does not exist",
     "not listed": "not listed in {}",
     "misnamed": "its name is not {}",
 }
@@ -56,8 +67,8 @@ class Fault:
     """What is wrong with a file of a data set.
 
     kind: "damaged", "missing", "not listed", "misnamed", "metadata" or "single source". file: its
-    name, as people should read it. detail: for "missing" and "not listed" the name of the table,
-    for "misnamed" what it should be called, for any other kind what is wrong, in words.
+    name, see `short_path`. detail: for "missing" and "not listed" the name of the table, for
+    "misnamed" the right name, for any other kind the reason in words.
     """
 
     kind: str
@@ -66,12 +77,12 @@ class Fault:
 
     @property
     def reason(self):
-        """What is wrong, in words."""
-        return WORDS.get(self.kind, "{}").format(self.detail)
+        """The reason, in words."""
+        return REASONS.get(self.kind, "{}").format(self.detail)
 
 
 class FileError(Exception):
-    """A file that cannot be read or written: `path`, and `reason`, which says what to do."""
+    """A file that cannot be read or written. `reason` says why and what to do."""
 
     def __init__(self, path, reason):
         super().__init__(path, reason)
@@ -83,10 +94,10 @@ class FileError(Exception):
 
 
 def error_table(errors, *, root=None):
-    """Faults, and errors of files, as a table with the columns ERRORS.
+    """A table with the columns ERRORS.
 
-    errors: iterable of `Fault` and `FileError`. root: folder that the files of errors are named
-    from, see `short_path`.
+    errors: iterable of `Fault` and `FileError`. root: the paths of a `FileError` are shown relative
+    to this folder, see `short_path`.
     """
     faults = [
         Fault("damaged", short_path(error.path, root=root), error.reason)
@@ -97,22 +108,13 @@ def error_table(errors, *, root=None):
     return pd.DataFrame([(f.file, f.reason, f.kind) for f in faults], columns=ERRORS)
 
 
-def human_size(n_bytes):
-    """A number of bytes as text: 1234 → "1.23 kB", 2500000 → "2.5 MB"."""
-    for unit in ("B", "kB", "MB"):
-        if n_bytes < 999.5:  # what is more would be rounded to 1e+03
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} GB"
-
-
 @contextmanager
 def atomic_path(path):
-    """Write a file whole or not at all: yields a temporary Path, renamed to `path` on success.
+    """Write a file completely or not at all: yields a temporary Path, renamed to `path` on success.
 
-    The temporary file is hidden, lies in the same folder (which is made if need be) and has the
-    same suffix, because writers choose the format by it. On an error it is removed, and what was
-    there before stays.
+    The temporary file is hidden and in the same folder, which is made if it does not exist. It has
+    the same suffix, because writers choose the format by it. On an error it is removed, and an
+    older file at `path` stays.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +128,7 @@ def atomic_path(path):
 
 
 def write_text(path, text):
-    """Write a text file (UTF-8) whole or not at all."""
+    """Write a text file (UTF-8) completely or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -144,16 +146,16 @@ def write_figure(figure, path, *, dpi=120):
 
 
 def write_arrays(path, **arrays):
-    """Write arrays as one compressed .npz file. arrays: of numbers or text, no objects."""
+    """Write arrays of numbers or text as one compressed .npz file."""
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **arrays)
 
 
 def write_metrics(output_dir, *, dataset, seed, **metrics):
-    """Write metrics.json: flat, with the data set's name and source, the seed, and the numbers.
+    """Write metrics.json: flat, with the data set's name and source, the seed, and the metrics.
 
-    dataset: `data.Dataset`. metrics: numbers; what could not be measured is None. Returns the dict.
-    Raises ValueError for anything else, NaN included.
+    dataset: `data.Dataset`. metrics: finite numbers, or None if not measured. Returns the dict.
+    Raises ValueError for any other value, also for NaN.
     """
     content = {"dataset": dataset.name, "source": dataset.source, "seed": seed}
     for name, value in metrics.items():
@@ -164,17 +166,17 @@ def write_metrics(output_dir, *, dataset, seed, **metrics):
         elif value is None:
             content[name] = None
         else:
-            raise ValueError(f"metric {name!r} is {value!r}: a finite number or None is needed")
+            raise ValueError(f"metric {name!r} is {value!r}: use a finite number or None")
     write_text(Path(output_dir) / "metrics.json", json.dumps(content, indent=2) + "\n")
     return content
 
 
 @contextmanager
 def replaced_folder(folder):
-    """Yield a new folder that takes the place of `folder` if nothing is raised within.
+    """Yield a new folder, which replaces `folder` if the block raises nothing.
 
-    Whatever happens, `folder` is afterwards the new one or what it was before, and nothing else is
-    left. The caller decides whether it may be replaced. Raises OSError.
+    Otherwise `folder` stays as it was. No other folder is left over. The caller must know that
+    `folder` may be replaced. Raises OSError.
     """
     new = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
@@ -185,7 +187,7 @@ def replaced_folder(folder):
             folder.rename(old)
         new.rename(folder)
     finally:
-        if old.exists() and not folder.exists():  # stopped between the two
+        if old.exists() and not folder.exists():  # interrupted between the two renames
             old.rename(folder)
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

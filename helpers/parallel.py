@@ -11,10 +11,10 @@ from helpers.files import FileError
 
 
 def progress_bar(iterable=None, **kwargs):
-    """A tqdm bar as the series shows it: text, on the ordinary output, twice a second at most.
+    """A tqdm bar as text on the standard output, updated at most twice a second.
 
-    A text survives where a notebook is only read: in HTML, on Kaggle, in a log. TQDM_MININTERVAL,
-    the least seconds between two updates, overrules this; tools/run.py sets it.
+    Text also shows in HTML, on Kaggle and in a log. The environment variable TQDM_MININTERVAL sets
+    another minimum time between updates, in seconds; tools/run.py uses it.
     """
     from tqdm import tqdm
 
@@ -26,9 +26,9 @@ def progress_bar(iterable=None, **kwargs):
 def map_files(work, paths, *, desc, unit, n_threads=None, progress=True):
     """Do `work(path)` for every file, with a progress bar. n_threads: None: one per core.
 
-    Returns a list with what it returned, or the `FileError` that it raised: one bad file ends
-    nothing. soundfile, soxr and scipy.fft let go of the interpreter lock, so threads use all cores;
-    matrix products must not start threads of their own within each.
+    Returns a list with each result, or the `FileError` that was raised: a bad file does not stop
+    the others. soundfile, soxr and scipy.fft release the interpreter lock, so that threads use all
+    cores; matrix products may then not start more threads of their own.
     """
 
     def one(path):
@@ -37,9 +37,6 @@ def map_files(work, paths, *, desc, unit, n_threads=None, progress=True):
         except FileError as error:
             return error
 
+    options = dict(total=len(paths), desc=desc, unit=unit, disable=not progress)
     with ThreadPoolExecutor(n_threads or env.cpu_count()) as pool, threadpool_limits(1):
-        return list(
-            progress_bar(
-                pool.map(one, paths), total=len(paths), desc=desc, unit=unit, disable=not progress
-            )
-        )
+        return list(progress_bar(pool.map(one, paths), **options))

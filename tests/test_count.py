@@ -410,7 +410,7 @@ def test_a_ledger_that_is_none_or_in_use(tmp_path):
 def test_a_folder_or_model_that_is_not_there(run, folder, model, tmp_path, capsys):
     base = ["--output", str(tmp_path / "out")]
     assert count.main([str(tmp_path / "no"), "--model", str(model), *base]) == 2
-    assert "is no folder: give one with recordings" in said(capsys)
+    assert "is not a folder: give one with recordings" in said(capsys)
     assert count.main([str(folder), "--model", str(tmp_path / "no.keras"), *base]) == 2
     assert "no.keras cannot be read" in said(capsys)
     assert count.main([str(folder), "--model", str(folder / "no sound.wav"), *base]) == 2

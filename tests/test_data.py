@@ -115,7 +115,7 @@ def test_a_given_folder_without_the_data_set(places, parts):
     for word in (CAPUCHIN, OTHER, FOREST, "in the given folder given", "kaggle datasets download",
                  data.DATASETS["capuchin"].kaggle, "data_README.md"):  # fmt: skip
         assert word in text
-    assert (parts[-1] if parts else "nothing in it") in text
+    assert (parts[-1] if parts else "which contains nothing") in text
     assert str(places) not in text
 
 
@@ -123,7 +123,7 @@ def test_other_wrong_folders(places, monkeypatch):
     with pytest.raises(data.DataNotFoundError, match="does not exist"):
         data.resolve("capuchin", "nowhere")
     (places / "archive.zip").touch()
-    with pytest.raises(data.DataNotFoundError, match="is a file.*unzipped"):
+    with pytest.raises(data.DataNotFoundError, match="is a file; unzip it"):
         data.resolve("capuchin", "archive.zip")
     with pytest.raises(data.DataNotFoundError, match="there are capuchin, catsdogs, esc10"):
         data.resolve("Capuchin")
@@ -161,7 +161,7 @@ def test_what_is_needed_depends_on_the_use(places, capsys):
     capuchin(places / "repository" / "data" / "capuchin", parts=(FOREST,))
     capsys.readouterr()
     assert data.resolve("capuchin").source == "synthetic"
-    assert "passed over data/capuchin" in capsys.readouterr().out
+    assert "(data/capuchin is not complete, so not used)" in capsys.readouterr().out
     assert data.resolve("capuchin", require=("recordings",)).source == "local"
 
 
@@ -220,7 +220,7 @@ def test_a_download_that_fails(places, monkeypatch):
         sys.modules, "kagglehub", types.SimpleNamespace(dataset_download=dataset_download)
     )
     with pytest.raises(
-        data.DataNotFoundError, match="connection to www.kaggle.com failed .*is there a network"
+        data.DataNotFoundError, match="connection to www.kaggle.com failed .*check the network"
     ):
         data.resolve("capuchin", download=True)
 
@@ -233,7 +233,7 @@ def test_a_folder_without_permission(dataset, monkeypatch):
     for use in (data.clip_table, data.recordings):
         with pytest.raises(layouts.DataError, match="cannot be read: permission denied"):
             use(dataset)
-    with pytest.raises(data.DataNotFoundError, match="nothing that can be read"):
+    with pytest.raises(data.DataNotFoundError, match="which cannot be read .permission denied"):
         data.resolve("capuchin", dataset.root.parent)
 
 
@@ -488,7 +488,7 @@ def test_no_source_is_in_two_folds_and_every_fold_has_both_labels(a, b, n_folds,
 def test_folds_that_cannot_be():
     table = table_of({"capuchin": [3, 3, 3], "other": [5] * 9})
     with pytest.raises(
-        layouts.DataError, match="3 sources of 'capuchin', 9 .*: use n_folds of 2–3"
+        layouts.DataError, match="3 sources of 'capuchin', 9 .*: use n_folds of 2, 3"
     ):
         data.group_folds(table, n_folds=5, seed=0)
     with pytest.raises(layouts.DataError, match="add sources"):
@@ -621,7 +621,7 @@ def test_a_folder_without_sounds_is_told(places):
         data.sounds_below(places / "empty")
     sound_file(places / "a.wav")
     for wrong in ("nowhere", "a.wav"):
-        with pytest.raises(data.DataNotFoundError, match=f"^{wrong} is no folder"):
+        with pytest.raises(data.DataNotFoundError, match=f"^{wrong} is not a folder"):
             data.sounds_below(places / wrong)
 
 

@@ -1,4 +1,4 @@
-"""helpers.env: where, backend, seeds, paths."""
+"""helpers.env: where, backend, seeds."""
 
 import importlib
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import env, files
+from helpers import env
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,18 +24,6 @@ def python(code, **variables):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def test_importing_the_helpers_loads_nothing_heavy():
-    code = """
-import sys, helpers
-assert not {"numpy", "pandas", "soundfile"} & set(sys.modules), "package"
-import helpers.env, helpers.audio, helpers.data
-heavy = {"tensorflow", "keras", "jax", "torch", "librosa", "matplotlib", "sklearn"}
-heavy |= {"requests", "urllib3", "kagglehub"}
-print(heavy & set(sys.modules))
-"""
-    assert python(code) == "set()\n"
 
 
 def test_setup_chooses_before_keras_is_there_and_seeds(tmp_path):
@@ -162,9 +150,8 @@ def test_choose_backend(monkeypatch, said, gpu, installed, expected):
 def test_a_gpu_is_one_that_answers(monkeypatch, tmp_path):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(env, "NVIDIA", tmp_path / "gpus")
-    monkeypatch.setattr(env.shutil, "which", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert not env.has_gpu()
-    monkeypatch.setattr(env.shutil, "which", lambda name: name)
     for code, text, expected in ((9, "failed", False), (0, "GPU 0: H200", True)):
         answer = subprocess.CompletedProcess([], code, text, "")
         monkeypatch.setattr(env.subprocess, "run", lambda *a, answer=answer, **k: answer)
@@ -174,31 +161,3 @@ def test_a_gpu_is_one_that_answers(monkeypatch, tmp_path):
     assert env.has_gpu()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert not env.has_gpu()
-
-
-def test_short_path(monkeypatch, tmp_path):
-    root = env.repository_root()
-    assert (root / "helpers").is_dir()
-    assert files.short_path(root / "data" / "a.wav") == "data/a.wav"
-    monkeypatch.chdir(tmp_path)
-    assert files.short_path("b c.wav") == "b c.wav"
-    assert files.short_path(tmp_path / "ü🐦.wav") == "ü🐦.wav"
-    assert files.short_path("/home/someone/sounds/birds/may/x.wav") == "…/birds/may/x.wav"
-    assert files.short_path("/x.wav") == "/x.wav"
-    files.short_path(os.fsdecode(b"caf\xe9.wav")).encode()  # can be printed
-    monkeypatch.chdir("/")
-    assert files.short_path("/home/someone/sounds/birds/x.wav") == "…/sounds/birds/x.wav"
-
-
-def test_atomic_path_leaves_all_or_nothing(tmp_path):
-    target = tmp_path / "new" / "table.csv"
-    with files.atomic_path(target) as temporary:
-        assert temporary.parent == target.parent and temporary.suffix == ".csv"
-        temporary.write_text("1")
-        assert not target.exists()
-    assert target.read_text() == "1"
-    with pytest.raises(KeyboardInterrupt), files.atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise KeyboardInterrupt
-    assert target.read_text() == "1"
-    assert [p.name for p in target.parent.iterdir()] == ["table.csv"]

@@ -297,7 +297,7 @@ def test_errors_keep_their_kind():
         files.Fault("misnamed", "w.wav", "cat_<n> or dog_barking_<n>"),
     ]
     reasons = {
-        "x.wav": "listed in a {0}.csv, but not there",
+        "x.wav": "listed in a {0}.csv, but the file does not exist",
         "y.wav": "not listed in a {0}.csv",
         "z.wav": "not listed in {}, but not there",  # the kind decides, not the words
         "v.wav": "listed more than once in a.csv",

@@ -1,4 +1,4 @@
-"""Data sets: where they are, what they hold, splits that no source recording crosses."""
+"""Data sets: where they are, what they hold, and splits by source recording."""
 
 import lazy_loader
 

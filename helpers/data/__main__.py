@@ -24,7 +24,7 @@ def main(argv=None):
     except KeyboardInterrupt:
         print(f"stopped; {download.AGAIN}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # who reads what is printed has seen enough, as in `… | head`
+    except BrokenPipeError:  # the reader has closed the pipe, as `… | head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -33,21 +33,25 @@ def _parser():
     parser = argparse.ArgumentParser(prog="python -m helpers.data", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    listing = commands.add_parser("list", help="the data sets, where they are, how to get them")
+    listing = commands.add_parser(
+        "list", help="list the data sets: where they are and how to get them"
+    )
     listing.set_defaults(run=_list)
 
     get = commands.add_parser("get", help="download a data set, then check it")
     get.add_argument("name")
-    get.add_argument("--to", metavar="FOLDER", help="where to (default: data/NAME)")
-    get.add_argument("--url", default="", help="a zip file to take instead of Kaggle's copy")
-    get.add_argument("--sha256", default="", help="the checksum that the zip file must have")
+    get.add_argument("--to", metavar="FOLDER", help="default: data/NAME")
+    get.add_argument("--url", default="", help="address of a zip file to download instead")
+    get.add_argument("--sha256", default="", help="checksum of that zip file")
     get.set_defaults(run=_get)
 
-    check = commands.add_parser("check", help="count, compare and open what a data set holds")
+    check = commands.add_parser(
+        "check", help="check whether a data set is complete and its files can be read"
+    )
     check.add_argument("name")
-    check.add_argument("folder", nargs="?", default="", help="default: where it is found")
+    check.add_argument("folder", nargs="?", default="", help="default: the place where it is found")
     check.add_argument("--decode", action="store_true", help="decode every file to its end")
-    check.add_argument("--csv", metavar="FILE", help="write everything that is wrong to a table")
+    check.add_argument("--csv", metavar="FILE", help="write all faults to a table")
     check.set_defaults(run=_check)
     return parser
 
@@ -60,8 +64,8 @@ def _list(arguments):
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(map(str.ljust, row, widths)).rstrip())
-    print("\nGet one that comes from Kaggle or as a zip file: python -m helpers.data get NAME")
-    print("The others, and what to know about each: data_README.md")
+    print("\nDownload one from Kaggle or as a zip file: python -m helpers.data get NAME")
+    print("For the others, and notes on each: data_README.md")
     return 0
 
 
@@ -70,14 +74,14 @@ def _place(name):
     try:
         found = locate.find(name)
     except DataError:
-        return "AUDIO_DATA has a folder of this name without it"
+        return "the folder of this name in AUDIO_DATA does not hold it"
     return f"{files.short_path(found.root)} ({found.source})" if found else "not here"
 
 
 def _get(arguments):
-    entry = locate.named(arguments.name)
+    entry = locate.lookup(arguments.name)
     folder = Path(arguments.to or locate.default_folder(entry.name)).expanduser()
-    if found := _there(entry, folder):
+    if found := _existing(entry, folder):
         print(f"{entry.title} is in {files.short_path(folder)} already: nothing is downloaded.")
     else:
         root = download.get(entry, folder, url=arguments.url, sha256=arguments.sha256)
@@ -85,12 +89,13 @@ def _get(arguments):
     result = validate.inspect(found)
     print(validate.report(result))
     if not result.is_fine:
-        print(f"To get it anew, move {files.short_path(found.root)} away first.", file=sys.stderr)
+        short = files.short_path(found.root)
+        print(f"To download it again, move {short} away first.", file=sys.stderr)
     return 0 if result.is_fine else 1
 
 
-def _there(entry, folder):
-    """The data set that a folder holds already, or None."""
+def _existing(entry, folder):
+    """The data set that a folder already holds, or None."""
     if not folder.is_dir() or download.is_empty(folder):
         return None
     try:
@@ -101,22 +106,20 @@ def _there(entry, folder):
 
 
 def _check(arguments):
-    entry = locate.named(arguments.name)
-    result = validate.inspect(_wanted(entry, arguments.folder), decode=arguments.decode)
+    entry = locate.lookup(arguments.name)
+    result = validate.inspect(_to_check(entry, arguments.folder), decode=arguments.decode)
     print(validate.report(result))
     if arguments.csv:
         try:
-            with files.atomic_path(arguments.csv) as temporary:
-                result.faults.to_csv(temporary, index=False)
+            files.write_table(result.faults, arguments.csv)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
             short = files.short_path(arguments.csv)
-            raise DataError(f"{short} cannot be written: {reason}") from None
+            raise DataError(f"{short} cannot be written: {files.os_reason(error)}") from None
     return 0 if result.is_fine else 1
 
 
-def _wanted(entry, folder):
-    """The data set to check: all of its parts, or else one of them."""
+def _to_check(entry, folder):
+    """The data set to check, with all of its parts or else with one of them."""
     first = None
     for require in (tuple(entry.parts), *((part,) for part in entry.parts)):
         try:
@@ -124,10 +127,10 @@ def _wanted(entry, folder):
                 return found
         except locate.DataNotFoundError as error:
             first = first or error
-    way = f"python -m helpers.data get {entry.name}" if entry.is_downloadable else "by hand"
-    raise first or DataError(
-        f"{entry.title}: not here, give its folder or get it ({way}, see data_README.md)"
-    )
+    advice = "download it by hand (see data_README.md)"
+    if entry.is_downloadable:
+        advice = f"get it with `python -m helpers.data get {entry.name}` (see data_README.md)"
+    raise first or DataError(f"{entry.title}: not found: give its folder, or {advice}")
 
 
 if __name__ == "__main__":

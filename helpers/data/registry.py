@@ -1,13 +1,13 @@
-"""The data sets: one record for each says how it lies on disk, what was published, where it is had.
+"""The data sets: a record for each, with its layout, what was published and where it comes from.
 
-Who adds a data set adds a record to `DATASETS`, and nothing anywhere else.
+To add a data set, add a record to `DATASETS`. Nothing else needs to change.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from helpers.data import layouts
+from helpers.data import layouts, metadata
 from helpers.synthesis import GENERATORS, Generator
 
 PARTS = ("clips", "recordings")
@@ -17,28 +17,26 @@ PARTS = ("clips", "recordings")
 class DatasetInfo:
     """What is known of a data set before it is found.
 
-    parts: part, of PARTS → what must be there, each a tuple of names that it may have. list_clips:
-    root → (table with the columns `layouts.LISTED`, list of `files.Fault`: where files and table
-    disagree). read_entries: root → what its own table says of each clip, see `layouts.ENTRY`; None
-    where a data set has no table. labels: label → folder, where folders label the clips: then none
-    may be missing. names: label → file name (<n>: a number), where names do; the same holds.
-    recordings: their folder.
-    published: label → number of clips; {} where every copy is another. n_recordings: published.
-    kaggle: "owner/slug", or "". url: of a zip file elsewhere, or "". licence. page: its heading in
-    data_README.md. synthesise: `synthesis.Generator` of a sample; None: there is none.
+    parts: part (of PARTS) → list of the files and folders it needs, each a tuple of names that it
+    may have. read: root → (table with the columns `layouts.LISTED`, list of `files.Fault`); the
+    table may have more columns, see `metadata.listed_clips`. labels: label → folder, if folders
+    tell the labels; names: label → file name (<n>: a number), if names do. Either way no label may
+    lack clips. recordings: their folder. published, n_recordings: numbers of clips of each label
+    and of recordings as published; {} and 0 if every copy differs. kaggle: "owner/slug", or "".
+    url: a zip file elsewhere, or "". page: its heading in data_README.md. synthesise: makes the
+    synthetic sample; None: there is none.
     Raises ValueError for a record that contradicts itself.
     """
 
     name: str
     title: str
     parts: dict
-    list_clips: Callable
+    read: Callable
     published: dict
     kaggle: str
     licence: str
     page: str
     synthesise: Generator | None
-    read_entries: Callable | None = None
     labels: dict = field(default_factory=dict)
     names: dict = field(default_factory=dict)
     recordings: str = ""
@@ -46,28 +44,41 @@ class DatasetInfo:
     url: str = ""
 
     def __post_init__(self):
-        labels = {*self.labels, *self.names}
         contradictions = {
             f"parts has other names than {PARTS}": not set(self.parts) <= set(PARTS),
             "recordings names no folder": "recordings" in self.parts and not self.recordings,
             "kaggle is not owner/slug": self.kaggle and self.kaggle.count("/") != 1,
-            "published has not the labels of its folders or names": labels
-            and labels != set(self.published),
+            "published does not have the labels of its folders or names": self.places
+            and set(self.places) != set(self.published),
         }
         if found := [text for text, holds in contradictions.items() if holds]:
             raise ValueError(f"the record of {self.name!r}: {'; '.join(found)}")
 
+    @property
+    def places(self):
+        """Label → folder or file name, for the labels that must have clips."""
+        return {**self.labels, **self.names}
+
     def needs(self, require):
-        """What a use of the data set needs: a list of tuples of names, any of which will do."""
+        """The files and folders that some parts need: a list of tuples of alternative names."""
         if unknown := set(require) - set(self.parts):
             raise ValueError(f"require={require}: {unknown} is none of {sorted(self.parts)}")
         return [names for part in require for names in self.parts[part]]
+
+    def list_clips(self, root):
+        """The clips in a folder: (table with the columns `layouts.LISTED`, list of `Fault`)."""
+        rows, faults = self.read(root)
+        return rows.loc[rows["path"].notna(), list(layouts.LISTED)].reset_index(drop=True), faults
+
+    def describe_needs(self, require):
+        """The same in words."""
+        return ", ".join(" or ".join(names) for names in self.needs(require))
 
     @property
     def content(self):
         """What was published, in words: "810 clips, 100 recordings", or ""."""
         parts = {"clips": sum(self.published.values()), "recordings": self.n_recordings}
-        return ", ".join(f"{n:,} {what}" for what, n in parts.items() if n)
+        return ", ".join(f"{n:,} {part}" for part, n in parts.items() if n)
 
     @property
     def is_downloadable(self):
@@ -105,13 +116,11 @@ ESC10_CLASSES = (
 ESC50 = DatasetInfo(
     name="esc50",
     title="ESC-50",
-    parts={"clips": [layouts.ESC_TABLES]},
-    list_clips=layouts.esc_clips,
-    read_entries=layouts.esc_entries,
+    parts={"clips": [metadata.ESC50.tables]},
+    read=partial(metadata.listed_clips, layout=metadata.ESC50),
     published=dict.fromkeys(ESC50_CLASSES, 40),
     kaggle="mmoreaux/environmental-sound-classification-50",
-    # A commit, and no branch: what it holds stays the same. The bytes of the zip file need not, so
-    # there is no checksum.
+    # A commit: its content never changes. The bytes of the zip file may, so there is no checksum.
     url="https://github.com/karolpiczak/ESC-50/archive/33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6.zip",
     licence="CC BY-NC 3.0",
     page="esc50",
@@ -129,7 +138,7 @@ DATASETS = {
                 "recordings": [("Forest Recordings",)],
             },
             labels=layouts.CAPUCHIN_CLIPS,
-            list_clips=layouts.capuchin_clips,
+            read=layouts.capuchin_clips,
             recordings="Forest Recordings",
             published={"capuchin": 217, "other": 593},
             n_recordings=100,
@@ -141,9 +150,8 @@ DATASETS = {
         DatasetInfo(
             name="urbansound8k",
             title="UrbanSound8K",
-            parts={"clips": [layouts.URBAN_TABLES]},
-            list_clips=layouts.urbansound8k_clips,
-            read_entries=layouts.urbansound8k_entries,
+            parts={"clips": [metadata.URBANSOUND8K.tables]},
+            read=partial(metadata.listed_clips, layout=metadata.URBANSOUND8K),
             published=URBANSOUND8K,
             kaggle="chrisfilo/urbansound8k",
             licence="CC BY-NC 3.0",
@@ -155,8 +163,7 @@ DATASETS = {
             ESC50,
             name="esc10",
             title="ESC-10, a part of ESC-50",
-            list_clips=partial(layouts.esc_clips, only_esc10=True),
-            read_entries=partial(layouts.esc_entries, only_esc10=True),
+            read=partial(metadata.listed_clips, layout=metadata.ESC10),
             published=dict.fromkeys(ESC10_CLASSES, 40),
             licence="CC BY 3.0",
             synthesise=GENERATORS["esc10"],
@@ -166,7 +173,7 @@ DATASETS = {
             title="Audio Cats and Dogs",
             parts={"clips": []},
             names=layouts.CATSDOGS_NAMES,
-            list_clips=layouts.catsdogs_clips,
+            read=layouts.catsdogs_clips,
             published={"cat": 164, "dog": 113},
             kaggle="mmoreaux/audio-cats-and-dogs",
             licence="CC BY-SA 3.0",
@@ -177,7 +184,7 @@ DATASETS = {
             name="folders",
             title="Your own clips, a folder for each class",
             parts={"clips": []},
-            list_clips=partial(layouts.clips_in_folders, groups_of=layouts.class_groups),
+            read=partial(layouts.clips_in_folders, groups_of=layouts.class_groups),
             published={},
             kaggle="",
             licence="your own",
@@ -188,7 +195,7 @@ DATASETS = {
             name="speakers",
             title="Speakers (a folder of recordings for each)",
             parts={"clips": []},
-            list_clips=partial(layouts.clips_in_folders, groups_of=layouts.speaker_groups),
+            read=partial(layouts.clips_in_folders, groups_of=layouts.speaker_groups),
             published={},
             kaggle="",
             licence="your own",

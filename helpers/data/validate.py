@@ -6,25 +6,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import audio, files, parallel
+from helpers import audio, parallel
 from helpers.audio import quality
 from helpers.data import clips, locate
-from helpers.data.layouts import ENTRY, DataError, folders_below, sound_files
+from helpers.data.layouts import LISTED, DataError, folders_below, sound_files
 from helpers.data.registry import DATASETS
-from helpers.files import short_path
+from helpers.files import FileError, error_table, short_path
 
-# The faults that break the contract; `quality` has others, which a published set may well have.
+# Faults that make a data set unfit. `quality` finds others, which published sets may well have.
 PROBLEMS = ("damaged", "missing", "not listed", "misnamed", "wrong length", "metadata")
-FEW = 20  # classes that are counted one by one
-NONE = pd.DataFrame(columns=quality.FAULTS)
+MAX_CLASSES = 20  # with more classes only their sum is shown
 
 
 @dataclass(frozen=True)
 class Inspection:
     """What was found in a data set.
 
-    counts: DataFrame part, listed, here, readable: numbers of files; listed is what the data set's
-    own table says of the folds that are here, or what was published, or <NA> where nobody says.
+    counts: DataFrame part, listed, here, readable: numbers of files. listed is what the data set's
+    own table says of the folds that are here, or else what was published, or <NA>.
     faults: DataFrame file, fault, detail, and a bool column `problem`: False for a remark.
     notes: list of str.
     """
@@ -40,58 +39,68 @@ class Inspection:
 
 
 @dataclass
-class _Look:
-    """What was found in one part. folders: those that files are read from."""
+class _Findings:
+    """What was found so far. read_folders: the folders that files are read from."""
 
+    dataset: locate.Dataset
     counts: list = field(default_factory=list)
-    faults: pd.DataFrame = field(default_factory=NONE.copy)
+    faults: list = field(default_factory=list)
     notes: list = field(default_factory=list)
-    folders: set = field(default_factory=set)
+    read_folders: set = field(default_factory=set)
+
+    def add_fault(self, path, fault, detail):
+        self.faults.append((short_path(path, root=self.dataset.root), fault, str(detail)))
+
+    @property
+    def entry(self):
+        return DATASETS[self.dataset.name]
+
+    @property
+    def is_published(self):
+        """False for a synthetic sample, which is not compared with the published data set."""
+        return self.dataset.source != "synthetic"
 
 
 def inspect(dataset, *, decode=False):
-    """Hold a data set against its layout, its own table and what was published.
+    """Compare a data set with its layout, its own table and what was published.
 
-    decode: decode every file to its end, and look at its samples as notebook 01 does; otherwise
-    at headers and ends of files. Returns an `Inspection`: whatever is wrong with a file, a row or a
-    table is listed there and ends nothing. A part that somebody left out, as folds, is a note.
+    decode: decode every file to its end, and measure the quality of its samples; otherwise only
+    headers and ends of files are read. Returns an `Inspection`. Nothing that is wrong with a file,
+    a row or a table stops it: all is listed. A part that was left out, such as a fold, is a note.
     """
-    entry, looks = DATASETS[dataset.name], []
-    for part, look in (("clips", _clips), ("recordings", _recordings)):
-        if part in entry.parts:
+    found = _Findings(dataset)
+    for part, check in (("clips", _check_clips), ("recordings", _check_recordings)):
+        if part in found.entry.parts:
             try:
-                looks.append(look(dataset, decode))
+                check(found, decode)
             except DataError as error:
-                looks.append(_Look(faults=_fault(dataset, dataset.root, "metadata", str(error))))
-    looks.append(_rest(dataset, set().union(*(look.folders for look in looks))))
-    counts = [row for look in looks for row in look.counts]
-    faults = pd.concat([look.faults for look in looks], ignore_index=True)
+                found.add_fault(dataset.root, "metadata", error)
+    _check_other_folders(found)
+    counts = pd.DataFrame(found.counts, columns=["part", "listed", "here", "readable"])
+    faults = pd.DataFrame(found.faults, columns=quality.FAULTS)
     faults = faults.assign(problem=faults["fault"].isin(PROBLEMS).astype(bool))
-    faults = faults.sort_values(["problem", "fault", "file"], ascending=[False, True, True])
-    return Inspection(
-        dataset,
-        pd.DataFrame(counts, columns=["part", "listed", "here", "readable"]),
-        faults.reset_index(drop=True),
-        [note for look in looks for note in look.notes],
+    faults = faults.sort_values(
+        ["problem", "fault", "file"], ascending=[False, True, True], ignore_index=True
     )
+    return Inspection(dataset, counts, faults, found.notes)
 
 
-def report(found):
-    """An `Inspection` as text: what there is, what is wrong, and the verdict."""
-    dataset, entry = found.dataset, DATASETS[found.dataset.name]
+def report(inspection):
+    """An `Inspection` as text: the counts, the faults, and the verdict."""
+    dataset, entry = inspection.dataset, DATASETS[inspection.dataset.name]
     kind = "a synthetic sample" if dataset.source == "synthetic" else dataset.source
     lines = [f"{entry.title} in {short_path(dataset.root)} ({kind})"]
-    if len(found.counts):
-        table = found.counts.set_index("part").rename_axis(None)
+    if len(inspection.counts):
+        table = inspection.counts.set_index("part").rename_axis(None)
         lines += ["", table.astype(object).fillna("–").to_string()]
-    for is_problem, rows in found.faults.groupby("problem", sort=False):
-        lines += ["", "Problems:" if is_problem else "Remarks (published sets have such, too):"]
-        for fault, of_it in rows.groupby("fault"):
-            lines.append(f"  {fault}: {len(of_it):,}")
-            lines += [f"    {row.file}: {row.detail}" for row in of_it.head(3).itertuples()]
-            lines += [f"    and {len(of_it) - 3:,} more"] if len(of_it) > 3 else []
-    lines += ["", *(f"Note: {note}" for note in found.notes)] if found.notes else []
-    n = int(found.faults["problem"].sum())
+    for is_problem, rows in inspection.faults.groupby("problem", sort=False):
+        lines += ["", "Problems:" if is_problem else "Remarks (published sets have them too):"]
+        for fault, same in rows.groupby("fault"):
+            lines.append(f"  {fault}: {len(same):,}")
+            lines += [f"    {row.file}: {row.detail}" for row in same.head(3).itertuples()]
+            lines += [f"    and {len(same) - 3:,} more"] if len(same) > 3 else []
+    lines += ["", *(f"Note: {note}" for note in inspection.notes)] if inspection.notes else []
+    n = int(inspection.faults["problem"].sum())
     verdict = f"{n:,} problem{'s' * (n != 1)}" if n else "fine"
     return "\n".join([*lines, "", f"{dataset.name}: {verdict}"])
 
@@ -99,135 +108,105 @@ def report(found):
 # --- clips ----------------------------------------------------------------------------------------
 
 
-def _clips(dataset, decode):
-    entry, root = DATASETS[dataset.name], dataset.root
-    places = [root / place for place in entry.labels.values()]
-    if places and not any(place.is_dir() for place in places):
-        return _Look(notes=["no clips are here"])
-    rows = _rows(entry, root)
-    there, told = entry.list_clips(root)
-    told = files.error_table(told)
-    folders = {Path(path).parent for path in there["path"]}
-    folders |= {(root / file).parent for file in told["file"]}
-    rows = rows.assign(here=_keys(rows).isin(_keys_of(there, root)))
-    absent = _absent_folds(rows)
-    left_out = set(_keys(rows[rows["fold"].isin(absent)]))
-    told_keys = [(path.parent.as_posix(), path.stem) for path in map(Path, told["file"])]
-    told = told[[key not in left_out for key in told_keys]]
+def _check_clips(found, decode):
+    entry, root = found.entry, found.dataset.root
+    folders = [root / place for place in entry.labels.values()]
+    if folders and not any(folder.is_dir() for folder in folders):
+        found.notes.append("no clips are here")
+        return
+    rows, layout_faults = entry.read(root)
+    here = rows.loc[rows["path"].notna(), list(LISTED)].reset_index(drop=True)
+    has_table = "problem" in rows
+    found.read_folders |= {Path(path).parent for path in here["path"]}
+    found.read_folders |= {(root / fault.file).parent for fault in layout_faults}
+    absent = sorted(set(rows["fold"]) - set(here["fold"]) - {-1})
+    left_out = set(rows["file"][rows["fold"].isin(absent)]) if absent else ()
+    layout_faults = [fault for fault in layout_faults if fault.file not in left_out]
 
-    table, errors = clips.read_headers(there, root=root)
+    readable, errors = clips.read_headers(here, root=root)
     if decode:
-        table, undecoded = _measured(table, root)
+        readable, undecoded = _measure(readable, root)
         errors = pd.concat([errors, undecoded], ignore_index=True)
-    errors = pd.concat([told, errors], ignore_index=True)
-    faults = [quality.faults(table, errors=errors, listed=clips.listed(dataset, table), root=root)]
-    # What is wrong with the rows of clips that are not here, or cannot be read.
-    bad = rows[(rows["problem"] != "") & ~_keys(rows).isin(_keys_of(table, root))]
-    faults += [
-        _fault(dataset, root / row.folder / (row.stem or "?"), "metadata", row.problem)
-        for row in bad.itertuples()
-    ]
-    needed = {**entry.labels, **entry.names} or {"": root}
-    for label, place in needed.items():
-        if label not in {*there["label"], *([""] if len(there) else [])}:
-            which = f" of class {label}" if label else ""
-            faults.append(_fault(dataset, root / place, "missing", f"no clips{which} are here"))
-    return _Look(
-        _counted(dataset, rows[~rows["fold"].isin(absent)], there, table),
-        pd.concat(faults, ignore_index=True)[quality.FAULTS],
-        _clip_notes(dataset, rows, absent, there),
-        folders,
-    )
+    errors = pd.concat([error_table(layout_faults), errors], ignore_index=True)
+    listed = clips.listed(found.dataset, readable)
+    faults = quality.faults(readable, errors=errors, listed=listed, root=root)
+    found.faults += faults[quality.FAULTS].itertuples(index=False, name=None)
+    # `quality.faults` reports the rows of readable clips; these are the others.
+    unread = rows[~rows["path"].isin(readable["path"])] if has_table else rows.iloc[:0]
+    for row in unread.itertuples():
+        if row.problem:
+            found.add_fault(root / row.file, "metadata", row.problem)
+    for label, place in entry.places.items():
+        if label not in set(here["label"]):
+            found.add_fault(root / place, "missing", f"no clips of class {label} are here")
+    if here.empty and not entry.places:
+        found.add_fault(root, "missing", "no clips are here")
+    rows = rows if has_table else rows.iloc[:0]
+    _count_clips(found, rows[~rows["fold"].isin(absent)], here, readable)
+    _note_clips(found, rows, absent, here)
 
 
-def _rows(entry, root):
-    """The rows of a data set's own table: ENTRY. None where it has no table."""
-    if entry.read_entries is None:
-        return pd.DataFrame(columns=ENTRY)
-    return entry.read_entries(root)
-
-
-def _keys(rows):
-    """(folder, stem) of each row of a table."""
-    return pd.Series(list(zip(rows["folder"], rows["stem"], strict=True)), rows.index, dtype=object)
-
-
-def _keys_of(table, root):
-    paths = [Path(path).relative_to(root) for path in table["path"]]
-    return [(path.parent.as_posix(), path.stem) for path in paths]
-
-
-def _absent_folds(rows):
-    """The folds of which no clip is here, in order: somebody left them out."""
-    here = rows[rows["fold"] != ""].groupby("fold")["here"].any()
-    return sorted(here.index[~here.astype(bool)], key=lambda fold: (len(fold), fold))
-
-
-def _measured(table, root):
+def _measure(table, root):
     """The clips that can be decoded, with the columns of `quality.MEASURES`; and the errors."""
 
     def measure(path):
         frames, info = audio.load_frames(path)
-        audio.mono(frames, info, sr=info.sample_rate)  # tells samples that are no numbers
+        audio.mono(frames, info, sr=info.sample_rate)  # raises AudioError for NaN samples
         return quality.measure(frames, sr=info.sample_rate)
 
-    found = parallel.map_files(
-        measure, table["path"], desc="Decoding", unit="file", progress=len(table) >= 30
+    table, measures, errors = clips.map_clips(
+        measure, table, root=root, desc="Decoding", progress=len(table) >= 30
     )
-    is_bad = np.array([isinstance(one, audio.AudioError) for one in found], bool)
-    errors = [one for one, bad in zip(found, is_bad, strict=True) if bad]
-    measures = [one for one, bad in zip(found, is_bad, strict=True) if not bad]
     measures = pd.DataFrame(np.array(measures, quality.MEASURES))
-    table = pd.concat([table[~is_bad].reset_index(drop=True), measures], axis=1)
-    return table, files.error_table(errors, root=root)
+    return pd.concat([table, measures], axis=1), errors
 
 
-def _counted(dataset, rows, there, table):
-    """Rows of `Inspection.counts`: folds, classes, all clips."""
-    published = {} if dataset.source == "synthetic" else DATASETS[dataset.name].published
+def _count_clips(found, rows, here, readable):
+    """Count folds, classes and all clips. rows: of the data set's table."""
+    published = found.entry.published if found.is_published else {}
     listed = rows["label"].value_counts().to_dict() if len(rows) else published
 
     def count(part, column, value, n_listed):
-        numbers = ((clips[column].astype(str) == value).sum() for clips in (there, table))
-        return (part, n_listed, *map(int, numbers))
+        numbers = ((table[column] == value).sum() for table in (here, readable))
+        found.counts.append((part, n_listed, *map(int, numbers)))
 
-    folds = sorted(set(rows["fold"]) - {""}, key=lambda fold: (len(fold), fold))
-    counts = [count(f"fold {f}", "fold", f, int((rows["fold"] == f).sum())) for f in folds]
-    labels = sorted(set(listed) | set(there["label"]))
-    if len(labels) <= FEW:
-        no_number = 0 if listed else pd.NA
-        counts += [count(name, "label", name, listed.get(name, no_number)) for name in labels]
+    for fold in sorted(set(rows["fold"]) - {-1}):
+        count(f"fold {fold}", "fold", fold, int((rows["fold"] == fold).sum()))
+    labels = sorted(set(listed) | set(here["label"]))
+    for label in labels if len(labels) <= MAX_CLASSES else ():
+        count(label, "label", label, listed.get(label, 0 if listed else pd.NA))
     total = sum(listed.values()) if listed else pd.NA
-    return [*counts, (f"all {len(labels)} classes", total, len(there), len(table))]
+    found.counts.append((f"all {len(labels)} classes", total, len(here), len(readable)))
 
 
-def _clip_notes(dataset, rows, absent, there):
-    notes, published = [], DATASETS[dataset.name].published
-    total, n_rows = sum(published.values()), len(rows) or len(there)
+def _note_clips(found, rows, absent, here):
+    notes, published = found.notes, found.entry.published
+    total, n_rows = sum(published.values()), len(rows) or len(here)
     if absent:
-        notes.append(f"left out: fold{'s' * (len(absent) > 1)} {', '.join(absent)}")
-    if total and dataset.source != "synthetic":
+        notes.append(f"left out: fold{'s' * (len(absent) > 1)} {', '.join(map(str, absent))}")
+    if total and found.is_published:
         if n_rows < total:
-            told = "its table lists" if len(rows) else "here are"
-            notes.append(f"{told} {n_rows:,} of the {total:,} clips that were published")
-        if strange := sorted(set(there["label"]) - set(published)):
-            notes.append(f"classes that are not among the published ones: {', '.join(strange)}")
-    split = there[there["fold"] >= 0].groupby("group")["fold"].nunique()
-    if n := int((split > 1).sum()):
-        notes.append(f"{n} source{'s' * (n > 1)} in more than one fold, {split.idxmax()} first")
-    if dataset.source == "synthetic" and (dataset.root / "defects.csv").is_file():
-        notes.append("some files and rows of this sample were spoiled on purpose: see defects.csv")
-    return notes
+            subject = "its table lists" if len(rows) else "here are"
+            notes.append(f"{subject} {n_rows:,} of the {total:,} clips that were published")
+        if unknown := sorted(set(here["label"]) - set(published)):
+            notes.append(f"classes that are not among the published ones: {', '.join(unknown)}")
+    n_folds = here[here["fold"] >= 0].groupby("group")["fold"].nunique()
+    if n := int((n_folds > 1).sum()):
+        first = n_folds.idxmax()
+        notes.append(f"sources in more than one fold: {n} (for example {first})")
+    if not found.is_published and (found.dataset.root / "defects.csv").is_file():
+        notes.append("this sample has planted defects: see defects.csv")
 
 
-# --- recordings, and whatever else lies there -----------------------------------------------------
+# --- recordings, and other folders ----------------------------------------------------------------
 
 
-def _recordings(dataset, decode):
+def _check_recordings(found, decode):
     try:
-        paths = clips.recordings(dataset)
+        paths = clips.recordings(found.dataset)
     except DataError:
-        return _Look(notes=["no recordings are here"])
+        found.notes.append("no recordings are here")
+        return
 
     def read(path):
         info = audio.info(path)
@@ -235,40 +214,34 @@ def _recordings(dataset, decode):
             for _ in audio.stream(path, sr=info.sample_rate):
                 pass
 
-    found = parallel.map_files(
+    results = parallel.map_files(
         read, paths, desc="Recordings", unit="file", progress=decode or len(paths) >= 300
     )
-    errors = [one for one in found if isinstance(one, audio.AudioError)]
-    faults = [_fault(dataset, error.path, "damaged", error.reason) for error in errors]
-    look = _Look(folders={path.parent for path in paths})
-    try:
-        keys = [key for key in clips.answer_key(dataset) if key is not None]
-    except DataError as error:
-        keys, faults = [], [*faults, _fault(dataset, dataset.root, "metadata", str(error))]
-    named = set().union(*(key["clip_name"] for key in keys))
+    errors = [result for result in results if isinstance(result, FileError)]
+    for error in errors:
+        found.add_fault(error.path, "damaged", error.reason)
+    found.read_folders |= {path.parent for path in paths}
+    n_listed = (found.is_published and found.entry.n_recordings) or pd.NA
+    found.counts.append(("recordings", n_listed, len(paths), len(paths) - len(errors)))
+    tables = [table for table in clips.answer_key(found.dataset) if table is not None]
+    named = set().union(*(table["clip_name"] for table in tables))
     if absent := sorted(named - {path.name for path in paths}):
-        look.notes.append(f"{len(absent)} recordings of the key are not here, {absent[0]} first")
-    n_published = DATASETS[dataset.name].n_recordings
-    n_listed = n_published if n_published and dataset.source != "synthetic" else pd.NA
-    look.counts.append(("recordings", n_listed, len(paths), len(paths) - len(errors)))
-    look.faults = pd.concat([NONE, *faults], ignore_index=True)
-    return look
+        found.notes.append(
+            f"recordings of the answer key that are not here: {len(absent)} "
+            f"(for example {absent[0]})"
+        )
 
 
-def _rest(dataset, folders):
-    """Sound files in folders that nothing is read from: copies, or clips that went astray."""
-    look, unread = _Look(), []
-    for folder in folders_below(dataset.root):
+def _check_other_folders(found):
+    """Sound files in folders that nothing is read from: copies, or clips in a wrong place."""
+    unread = []
+    for folder in folders_below(found.dataset.root):
         try:
-            unread += [] if folder in folders else sound_files(folder)
+            unread += [] if folder in found.read_folders else sound_files(folder)
         except DataError as error:
-            look.faults = pd.concat([look.faults, _fault(dataset, folder, "damaged", str(error))])
+            found.add_fault(folder, "damaged", error)
     if unread:
-        first = files.short_path(unread[0], root=dataset.root)
-        look.notes.append(f"{len(unread):,} sound files lie where nothing is read, {first} first")
-    return look
-
-
-def _fault(dataset, path, fault, detail):
-    row = (files.short_path(path, root=dataset.root), fault, detail)
-    return pd.DataFrame([row], columns=quality.FAULTS)
+        first = short_path(unread[0], root=found.dataset.root)
+        found.notes.append(
+            f"sound files in folders that are not read: {len(unread):,} (for example {first})"
+        )

@@ -63,11 +63,10 @@ def default_folder():
 
 def _place(path, folder):
     """Where the arrays of a file are kept; None where there is no such file."""
-    try:
-        stat = os.stat(path)
-    except OSError:  # `audio` will say what is wrong with it
+    identity = files.identity(path)
+    if not identity:  # `audio` will say what is wrong with it
         return None
-    identity = f"{os.path.abspath(path)}|{stat.st_size}|{stat.st_mtime_ns}"
+    identity = f"{os.path.abspath(path)}|{identity}"
     name = hashlib.blake2b(identity.encode(errors="surrogateescape"), digest_size=16).hexdigest()
     return f"{folder}/{name}"
 

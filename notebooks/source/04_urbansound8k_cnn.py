@@ -265,11 +265,11 @@ checks.standardise_clips(standardise_clips)
 
 # %%
 first = rounds[0]
-at_random = data.random_round(table, share=len(first.validation) / len(first.everything), seed=SEED)
+at_random = data.random_round(table, share=len(first.validation) / len(first.trainval), seed=SEED)
 at_random = replace(
     at_random,
-    training=np.intersect1d(at_random.training, first.everything),
-    test=np.intersect1d(at_random.test, first.everything),
+    training=np.intersect1d(at_random.training, first.trainval),
+    test=np.intersect1d(at_random.test, first.trainval),
 )
 
 
@@ -726,7 +726,7 @@ if yamnet_file:
     known = np.isfinite(named).all(axis=0)
     if known.all():
         untrained = softmax(named, axis=1)
-        right = accuracy(untrained[first.everything], first.everything)
+        right = accuracy(untrained[first.trainval], first.trainval)
         display(
             Markdown(
                 "Some of its 521 names are ours: `features.COUNTERPARTS` has them for each class. "
@@ -840,12 +840,12 @@ def in_every_round(predict):
 
 
 def by_first(one_round, seed):
-    network = train_first(one_round.everything, seed=seed, **STEPS["20 epochs, parts hidden"])
+    network = train_first(one_round.trainval, seed=seed, **STEPS["20 epochs, parts hidden"])
     return answers(network, one_round.test, MFCC)
 
 
 def by_residual(one_round, seed):
-    network, history = train(one_round.everything, seed=seed)
+    network, history = train(one_round.trainval, seed=seed)
     networks[one_round.test_fold, seed] = network
     seconds.append(history["seconds"].mean())
     return answers(network, one_round.test, LOGMEL, shifts=SHIFTS)
@@ -856,7 +856,7 @@ found["logmel_cnn"] = in_every_round(by_residual)
 if embedded is not None:
     if known.all():
         found["yamnet, untrained"] = np.array([untrained[tested]] * len(SEEDS))
-    by_head = np.concatenate([yamnet_answers(r.everything, r.test) for r in rounds])
+    by_head = np.concatenate([yamnet_answers(r.trainval, r.test) for r in rounds])
     found["yamnet"] = np.array([by_head] * len(SEEDS))  # no seed changes it
     found["fusion"] = np.array(
         [

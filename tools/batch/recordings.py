@@ -172,7 +172,7 @@ class _Batch:
         return self._waiting.popleft()
 
     def _begin(self, name, path):
-        task = Task(name, str(path), _identity(path))
+        task = Task(name, str(path), files.identity(path))
         if self._ledger.is_counted(name, task.identity):
             self.n_earlier += 1
             self._bar.update()
@@ -228,15 +228,6 @@ class _Batch:
     def _close(self, task):
         self._left.pop(task.name, None)
         self._bar.update()
-
-
-def _identity(path):
-    """Text that changes with a file's content, or "" if there is no such file."""
-    try:
-        stat = os.stat(path)
-    except OSError:  # the task will say what is wrong
-        return ""
-    return f"{stat.st_size}|{stat.st_mtime_ns}"
 
 
 def _write(names, ledger, tally, *, output, kind):

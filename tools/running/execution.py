@@ -19,6 +19,7 @@ from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
+from helpers import files
 from helpers.env import cpu_count
 from helpers.files import write_text
 from tools.batch.cluster import why
@@ -226,8 +227,7 @@ def fingerprint(notebook, parameters, *, root, output):
     for place in input_places(parameters, root=root).values():
         for path in [place, *sorted(place.rglob("*"))] if place.is_dir() else [place]:
             if path.is_file() and not path.is_relative_to(output):
-                stat = path.stat()
-                line = f"{path.relative_to(place)}|{stat.st_size}|{stat.st_mtime_ns}\n"
+                line = f"{path.relative_to(place)}|{files.identity(path)}\n"
                 digest.update(line.encode(errors="surrogateescape"))
     for module in sorted((root / "helpers").rglob("*.py")):
         digest.update(module.relative_to(root).as_posix().encode() + b"\0" + module.read_bytes())

@@ -1,4 +1,4 @@
-"""helpers.folds: every round tests what it never heard, and all clips are in one part."""
+"""helpers.data.splits: rounds test unheard clips, and every clip is in exactly one part."""
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,7 @@ def test_rounds_are_a_partition_whose_test_is_one_fold(numbers):
             for b in range(a):
                 assert not set(table["fold"].iloc[parts[a]]) & set(table["fold"].iloc[parts[b]])
         np.testing.assert_array_equal(
-            one.everything, np.sort(np.concatenate([one.training, one.validation]))
+            one.trainval, np.sort(np.concatenate([one.training, one.validation]))
         )
 
 
@@ -55,7 +55,7 @@ def test_without_folds_there_are_as_many_as_the_sources_allow(n_sources, seed):
     assert (made["fold"] >= 1).all() and len(rounds) == made["fold"].nunique()
     assert 3 <= len(rounds) <= min(5, n_sources)
     for one in rounds:
-        everything, test = set(made["group"].iloc[one.everything]), made["group"].iloc[one.test]
+        everything, test = set(made["group"].iloc[one.trainval]), made["group"].iloc[one.test]
         assert not everything & set(test)
 
 
@@ -64,15 +64,15 @@ def test_of_two_folds_one_is_tested_and_sources_of_the_other_are_held_out():
     (one,) = rounds
     assert len(one.training) and len(one.validation)
     assert not set(table["group"].iloc[one.training]) & set(table["group"].iloc[one.validation])
-    assert set(table["fold"].iloc[one.everything]) == {2}
+    assert set(table["fold"].iloc[one.trainval]) == {2}
 
 
 def test_what_cannot_be_tested_is_said():
     with pytest.raises(DataError, match=r"only fold 4 is there"):
         data.rounds(clips(np.full(8, 4)))
-    with pytest.raises(DataError, match=r"FOLDS names \[7\].*present are \[1, 2, 3\]"):
+    with pytest.raises(DataError, match=r"FOLDS names \[7\].*choose from \[1, 2, 3\]"):
         data.rounds(clips(np.repeat([1, 2, 3], 4)), test_folds=[2, 7])
-    with pytest.raises(DataError, match="no three folds.*1 sources of 'class 0'"):
+    with pytest.raises(DataError, match="need three folds.*only 1 sources of 'class 0'"):
         data.rounds(clips(np.full(4, -1)))
 
 

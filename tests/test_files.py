@@ -1,4 +1,4 @@
-"""helpers.report: files that are whole or not there, and that other programs read."""
+"""helpers.files: paths for people, files written completely or not at all, metrics."""
 
 import json
 import os
@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import detection, files
+from helpers import env, files
 from helpers.data import Dataset
-from helpers.display import report
 
 
 @pytest.fixture
@@ -25,7 +24,53 @@ def figure():
     plt.close(figure)
 
 
-# --- whole or not at all --------------------------------------------------------------------------
+# --- paths ----------------------------------------------------------------------------------------
+
+
+def test_short_path(monkeypatch, tmp_path):
+    root = env.repository_root()
+    assert (root / "helpers").is_dir()
+    assert files.short_path(root / "data" / "a.wav") == "data/a.wav"
+    monkeypatch.chdir(tmp_path)
+    assert files.short_path("b c.wav") == "b c.wav"
+    assert files.short_path(tmp_path / "ü🐦.wav") == "ü🐦.wav"
+    assert files.short_path("/home/someone/sounds/birds/may/x.wav") == "…/birds/may/x.wav"
+    assert files.short_path("/x.wav") == "/x.wav"
+    files.short_path(os.fsdecode(b"caf\xe9.wav")).encode()  # can be printed
+    monkeypatch.chdir("/")
+    assert files.short_path("/home/someone/sounds/birds/x.wav") == "…/sounds/birds/x.wav"
+
+
+def test_atomic_path_leaves_all_or_nothing(tmp_path):
+    target = tmp_path / "new" / "table.csv"
+    with files.atomic_path(target) as temporary:
+        assert temporary.parent == target.parent and temporary.suffix == ".csv"
+        temporary.write_text("1")
+        assert not target.exists()
+    assert target.read_text() == "1"
+    with pytest.raises(KeyboardInterrupt), files.atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert target.read_text() == "1"
+    assert [p.name for p in target.parent.iterdir()] == ["table.csv"]
+
+
+def test_identity_changes_with_a_file(tmp_path):
+    path = tmp_path / "a.wav"
+    assert files.identity(path) == ""
+    path.write_bytes(b"12")
+    before = files.identity(path)
+    assert before and files.identity(str(path)) == before
+    times = path.stat()
+    path.write_bytes(b"34")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+    later = files.identity(path)
+    path.write_bytes(b"345")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+    assert len({before, later, files.identity(path)}) == 3
+
+
+# --- written completely or not at all -------------------------------------------------------------
 
 
 def write_all(folder, figure):
@@ -130,89 +175,6 @@ def test_what_is_no_number_is_refused_and_the_old_file_stays(tmp_path, bad):
     with pytest.raises(ValueError, match="metric 'f1'"):
         files.write_metrics(tmp_path, dataset=dataset, seed=0, exact=3, f1=bad)
     assert (tmp_path / "metrics.json").read_bytes() == before
-
-
-# --- labels ---------------------------------------------------------------------------------------
-
-EVENTS = pd.DataFrame(
-    {
-        "clip_name": ["r 1.mp3", "ä🐦.wav", "r 1.mp3", "same.wav"],
-        "start_s": [1.23456, 0.0, 100.5, 2.0],
-        "end_s": [4.23456, 1.5, 103.5, 3.0],
-        "score": [0.987, 0.5, 1.0, 0.75],
-    },
-    index=[5, 3, 9, 0],
-)
-NAMES = ["empty.wav", "r 1.mp3", "same.flac", "same.wav", "ä🐦.wav"]
-
-
-@pytest.fixture
-def labels(tmp_path):
-    detection.write_labels(
-        tmp_path / "labels", EVENTS, NAMES, low_hz=100, high_hz=2000.0, label="capuchinbird"
-    )
-    return tmp_path / "labels"
-
-
-def audacity(path):
-    """[(start, end, text, low, high)], as Audacity reads extended label files."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    found = []
-    for first, second in zip(lines[::2], lines[1::2], strict=True):
-        start, end, text = first.split("\t")
-        mark, low, high = second.split("\t")
-        assert mark == "\\"
-        found.append((float(start), float(end), text, float(low), float(high)))
-    return found
-
-
-def test_every_recording_has_its_two_files(labels):
-    bases = ["empty", "r 1", "same.flac", "same.wav", "ä🐦"]  # the whole name where stems agree
-    expected = {f"{b}.{kind}.txt" for b in bases for kind in ("audacity", "raven")}
-    assert {p.name for p in labels.iterdir()} == expected
-
-
-def test_audacity_labels_read_back(labels):
-    assert audacity(labels / "r 1.audacity.txt") == [
-        (1.235, 4.235, "capuchinbird 0.99", 100, 2000),
-        (100.5, 103.5, "capuchinbird 1.00", 100, 2000),
-    ]
-    assert audacity(labels / "ä🐦.audacity.txt") == [(0, 1.5, "capuchinbird 0.50", 100, 2000)]
-    assert len(audacity(labels / "same.wav.audacity.txt")) == 1
-    for name in ("empty", "same.flac"):
-        assert (labels / f"{name}.audacity.txt").read_bytes() == b""
-
-
-def test_raven_tables_read_back(labels):
-    table = pd.read_csv(labels / "r 1.raven.txt", sep="\t")
-    assert table["Selection"].tolist() == [1, 2]
-    assert table["Begin Time (s)"].tolist() == [1.235, 100.5]
-    assert table["End Time (s)"].tolist() == [4.235, 103.5]
-    assert (table["Low Freq (Hz)"] == 100).all() and (table["High Freq (Hz)"] == 2000).all()
-    assert (table["View"] == "Spectrogram 1").all() and (table["Channel"] == 1).all()
-    assert (table["Species"] == "capuchinbird").all()
-    assert table["Score"].tolist() == [0.987, 1.0]
-    nothing = pd.read_csv(labels / "empty.raven.txt", sep="\t")
-    assert nothing.empty and list(nothing.columns) == list(table.columns)
-
-
-# --- a page ---------------------------------------------------------------------------------------
-
-
-def test_a_page_shows_what_is_there_and_nothing_that_is_not(tmp_path, figure):
-    files.write_figure(figure, tmp_path / "there.png", dpi=50)
-    report.write_page(
-        tmp_path,
-        title="<b> & co",
-        metrics={"accuracy_mean": 0.5, "accuracy_std": None},
-        tables={"Errors": pd.DataFrame({"file": ["a<i>.wav"], "class": ["dog"]})},
-        pictures={"there.png": "a picture", "missing.png": "another"},
-    )
-    page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert '<img src="there.png" alt="a picture">' in page and "missing" not in page
-    assert "&lt;b&gt; &amp; co" in page and "a&lt;i&gt;.wav" in page and "accuracy_mean" in page
-    assert "<b>" not in page and "<i>" not in page and "http" not in page
-    assert "<td>0.5</td>" in page and "<td>dog</td>" in page
 
 
 def test_arrays_read_back_without_pickle(tmp_path):

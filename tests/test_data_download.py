@@ -1,6 +1,6 @@
-"""python -m helpers.data list | get: a data set comes whole or not at all, and is told in words.
+"""helpers.data.download and the command `get`: complete or nothing, with one line for each error.
 
-Whatever an archive says, nothing lands outside of the folder, or in excess.
+Whatever an archive claims, nothing is written outside of the folder or beyond the limits.
 """
 
 import errno
@@ -151,7 +151,7 @@ def test_what_came_damaged_is_told_and_not_fetched_over(places, run):
     with serving(esc50(**{broken: b"no sound"})) as server:
         status, out, err = run("get", "esc50", "--url", server.url)
         assert status == 1 and "esc50: 1 problem\n" in out and broken in out
-        assert err == "To get it anew, move data/esc50 away first."
+        assert err == "To download it again, move data/esc50 away first."
         status, out, err = run("get", "esc50", "--url", server.url)
         assert status == 1 and "already" in out and len(server.asked) == 1
 
@@ -166,15 +166,18 @@ def test_what_is_there_is_never_overwritten(places, server, run, content, name):
         (target / "audio").mkdir()
     before = here(places)
     status, out, err = run("get", name, "--url", server.url)
-    assert status == 1 and f"data/{name} is there and holds something else: nothing of yours" in err
+    assert (
+        status == 1
+        and f"data/{name} exists and holds something else: nothing is overwritten" in err
+    )
     assert here(places) == before and server.asked == []
 
 
 def test_a_wrong_archive_leaves_nothing(places, run):
     for content, told in (
-        (b"<html>", "damaged, or no zip file"),
+        (b"<html>", "damaged or not a zip file"),
         (esc50(**{"../../evil": b"1"}), "'ESC-50-33c8ce9/../../evil' lies outside of its folder"),
-        (ARCHIVE[:-9], "damaged, or no zip file"),
+        (ARCHIVE[:-9], "damaged or not a zip file"),
     ):
         with serving(content) as server:
             status, out, err = run("get", "esc50", "--url", server.url)
@@ -210,7 +213,7 @@ def test_bad_requests_get_one_line_each(places, run, monkeypatch):
         (("get", "esc5"), "no data set 'esc5' (did you mean esc50?): there are capuchin"),
         (("check", "UrbanSound"), "(did you mean urbansound8k?)"),
         (("get", "xyz"), "no data set 'xyz': there are"),
-        (("get", "folders"), "cannot be got by name (see data_README.md, folders)"),
+        (("get", "folders"), "it has no known address (see data_README.md, folders)"),
         (("get", "capuchin"), "needs `pip install kagglehub`"),
         (
             ("get", "esc50"),
@@ -218,11 +221,11 @@ def test_bad_requests_get_one_line_each(places, run, monkeypatch):
         ),
         (
             (*archive, gone.url),
-            f"connection to {gone.url[7:-8]} failed (ConnectionError): is ",
+            f"connection to {gone.url[7:-8]} failed (ConnectionError): check",
         ),
         ((*archive, "http://nowhere.invalid/a.zip"), "connection to nowhere.invalid failed (Conn"),
         *(
-            (((*archive, url), "no address"))
+            (((*archive, url), "is not a web address"))
             for url in ("x", "ftp://host/a", "http://", "file:///x")
         ),
         ((*archive, "http://["), "failed"),
@@ -232,10 +235,10 @@ def test_bad_requests_get_one_line_each(places, run, monkeypatch):
             "is not the SHA-256, 64 digits 0 to f, of a file at --url",
         ),
         ((*archive, gone.url, "--to", "file/esc50"), "cannot be written: "),
-        ((*archive, gone.url, "--to", "file"), "file is there and holds something"),
-        (("check", "esc50"), "not here, give its folder or get it (python -m helpers.data get e"),
+        ((*archive, gone.url, "--to", "file"), "file exists and holds something"),
+        (("check", "esc50"), "give its folder, or get it with `python -m helpers.data get esc50`"),
         (("check", "esc50", "nowhere"), "which does not exist"),
-        (("check", "folders"), "give its folder or get it (by hand"),
+        (("check", "folders"), "give its folder, or download it by hand"),
     ):
         status, out, err = run(*arguments)
         assert status == 1 and told in err and not out.strip(), (arguments, err)
@@ -245,13 +248,13 @@ def test_bad_requests_get_one_line_each(places, run, monkeypatch):
 @pytest.mark.parametrize(
     ("plan", "told"),
     [
-        ("status 404", "there is no http://127.0.0.1"),
-        ("status 401", "wants an account, or its terms accepted: open http://127.0.0.1"),
-        ("status 403", "wants an account, or its terms accepted"),
+        ("status 404", "/set.zip does not exist: find another"),
+        ("status 401", "requires an account, or consent to its terms: open http://127.0.0.1"),
+        ("status 403", "requires an account, or consent to its terms"),
         ("status 503", "answered 503: try again later"),
-        ("cut 0", "is there a network? Then run the same command again"),
-        ("cut 40000", "is there a network? Then run the same command again"),
-        ("stall 40000", "is there a network? Then run the same command again"),
+        ("cut 0", "check the network, then run the same command again"),
+        ("cut 40000", "check the network, then run the same command again"),
+        ("stall 40000", "check the network, then run the same command again"),
     ],
 )
 def test_what_goes_wrong_at_a_server_is_told_and_begins_anew(
@@ -281,7 +284,7 @@ def test_a_disk_that_fills_up_while_unpacking(places, server, run, monkeypatch):
 
     monkeypatch.setattr(download, "open", small_disk, raising=False)
     status, out, err = run("get", "esc50", "--url", server.url)
-    assert status == 1 and "no room left for data (no space left on device): make some" in err
+    assert status == 1 and "not enough room in data (no space left on device): make room" in err
     assert not (places / "data" / "esc50").exists()
     monkeypatch.delattr(download, "open")
     assert run("get", "esc50", "--url", server.url)[0] == 0 and len(server.asked) == 1
@@ -297,7 +300,7 @@ def test_the_system_refuses_to_write_more(places, server):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 1 and "no room left for data (file too large)" in done.stderr
+    assert done.returncode == 1 and "not enough room in data (file too large)" in done.stderr
     assert done.stderr.count("\n") == 1 and list((places / "data").iterdir()) == []
 
 
@@ -316,9 +319,10 @@ def test_stopped_by_hand(run, monkeypatch):
 CODE = """
 import sys
 from pathlib import Path
-from helpers import commands, env
+from helpers import env
+from helpers.data import __main__
 env.repository_root = Path.cwd
-raise SystemExit(commands.main(sys.argv[1:]))
+raise SystemExit(__main__.main(sys.argv[1:]))
 """
 
 
@@ -340,7 +344,7 @@ def test_killed_in_the_middle_the_same_command_does_it(places, server, run):
             assert time.monotonic() < patience and first.poll() is None
             time.sleep(0.02)
         status, _, err = run(*command)  # two must not write into one file
-        assert status == 1 and "another run is getting data/.esc50.part: wait" in err
+        assert status == 1 and "another process downloads to data/.esc50.part: wait" in err
         assert len(server.asked) == 1
     finally:
         first.send_signal(signal.SIGKILL)
@@ -451,15 +455,19 @@ def http_error(status):
 @pytest.mark.parametrize(
     ("error", "told", "is_kept"),
     [
-        (http_error(401), "wants an account, or its terms accepted: open https://www.kaggle", True),
+        (
+            http_error(401),
+            "requires an account, or consent to its terms: open https://www.kaggle",
+            True,
+        ),
         (http_error(403), "log in with `python -c 'import kagglehub; kagglehub.login()'`", True),
-        (type("UnauthenticatedError", (Exception,), {})("no"), "wants an account", False),
-        (http_error(404), "there is no https://www.kaggle.com/datasets/mmoreaux/audio-cats", True),
+        (type("UnauthenticatedError", (Exception,), {})("no"), "requires an account", False),
+        (http_error(404), "mmoreaux/audio-cats-and-dogs does not exist: find", True),
         (http_error(500), "www.kaggle.com answered 500: try again later", True),
-        (requests.ConnectionError("no route"), "(ConnectionError): is there a network?", True),
-        (requests.ReadTimeout("15 s"), "(ReadTimeout): is there a network?", True),
-        (ConnectionResetError(104, "reset"), "(ConnectionResetError): is there a network?", True),
-        (OSError(errno.ENOSPC, "No space left on device"), "no room left for data", True),
+        (requests.ConnectionError("no route"), "(ConnectionError): check the network", True),
+        (requests.ReadTimeout("15 s"), "(ReadTimeout): check the network", True),
+        (ConnectionResetError(104, "reset"), "(ConnectionResetError): check the network", True),
+        (OSError(errno.ENOSPC, "No space left on device"), "not enough room in data", True),
         (PermissionError(13, "Permission denied"), "data cannot be written: permission", True),
         (zipfile.BadZipFile("bad\nworse"), "the download failed (BadZipFile: bad): run the", False),
         (ValueError(""), "the download failed (ValueError: ): run the same", False),
@@ -582,8 +590,8 @@ def test_plain_files_and_folders_of_unix_are_neither(unpack):
 def test_two_members_in_one_place(refused, monkeypatch):
     with pytest.warns(UserWarning, match="Duplicate"):
         content = packed([("a/x", b"1"), ("a/x", b"2")])
-    assert "'a/x' is there twice" in refused(content)
-    assert "'a//x' is there twice" in refused(packed([("a/x", b"1"), ("a//x", b"2")]))
+    assert "'a/x' occurs twice" in refused(content)
+    assert "'a//x' occurs twice" in refused(packed([("a/x", b"1"), ("a//x", b"2")]))
     for members in (
         [("a", b"1"), ("a/x", b"2")],
         [("a/x", b"1"), ("a", b"2")],
@@ -593,7 +601,7 @@ def test_two_members_in_one_place(refused, monkeypatch):
     # As A and a where case does not count: simulated, since here it does.
     joined = Path.joinpath
     monkeypatch.setattr(Path, "joinpath", lambda path, *names: joined(path, *map(str.lower, names)))
-    assert "damaged, or no zip file (File exists)" in refused(packed([("A", b"1"), ("a", b"2")]))
+    assert "damaged or not a zip file (File exists)" in refused(packed([("A", b"1"), ("a", b"2")]))
 
 
 def test_an_encrypted_archive(refused):
@@ -604,7 +612,7 @@ def test_an_encrypted_archive(refused):
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_what_cannot_be_decompressed_piece_by_piece(refused, method):
-    assert "'x' is compressed in a rare way" in refused(packed([("x", NOISE)], method=method))
+    assert "'x' uses a rare compression method" in refused(packed([("x", NOISE)], method=method))
 
 
 def test_too_many_files(refused, unpack):
@@ -659,12 +667,12 @@ def test_a_disk_without_room(refused, monkeypatch):
         assert "No space left" in refused(content, error=OSError)
     usage = SimpleNamespace(free=1000)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: usage)
-    assert "1 kB are needed, 1 kB are free" in refused(content, error=OSError)
+    assert "1,001 bytes are needed, 1,000 are free" in refused(content, error=OSError)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", NOISE, packed([("x", NOISE)])[:-30]])
 def test_what_is_no_archive(refused, content):
-    assert "damaged, or no zip file" in refused(content)
+    assert "damaged or not a zip file" in refused(content)
 
 
 def test_a_damaged_member(refused):
@@ -782,7 +790,7 @@ def test_list_says_where_each_is(places, server, run, monkeypatch):
     lines = listed(run)
     assert "data/esc50 (local)" in lines["esc50"] and "not here" in lines["esc10"]
     assert "speakers-small (synthetic)" in lines["speakers"]
-    assert "AUDIO_DATA has a folder of this name without it" in lines["urbansound8k"]
+    assert "the folder of this name in AUDIO_DATA does not hold it" in lines["urbansound8k"]
 
 
 def bells(folder, *, size="small", seed=0, progress=False):
@@ -796,7 +804,7 @@ BELLS = dict(
     name="bells",
     title="Bells and gongs",
     parts={"clips": []},
-    list_clips=partial(layouts.clips_in_folders, groups_of=layouts.class_groups),
+    read=partial(layouts.clips_in_folders, groups_of=layouts.class_groups),
     published={"bell": 20, "gong": 10},
     kaggle="",
     licence="CC0",
@@ -841,7 +849,7 @@ def test_a_record_that_lacks_something_cannot_be_made(name):
         ({"parts": {"songs": []}}, "parts has other names"),
         ({"parts": {"clips": [], "recordings": []}}, "recordings names no folder"),
         ({"kaggle": "bells"}, "kaggle is not owner/slug"),
-        ({"labels": {"bell": "Bells"}}, "published has not the labels"),
+        ({"labels": {"bell": "Bells"}}, "published does not have the labels"),
     ],
 )
 def test_a_record_that_contradicts_itself_cannot_be_made(changes, told):
