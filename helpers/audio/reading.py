@@ -14,6 +14,7 @@ import soundfile as sf
 import soxr
 
 from helpers import files
+from helpers.audio.blocks import reblock
 from helpers.audio.formats import (
     AGAIN,
     AudioError,
@@ -74,19 +75,8 @@ def stream(path, *, sr, block_s=60.0, start_s=0.0, duration_s=None):
     concatenation is the same to the bit for every block_s. Raises AudioError while iterating, so
     what came before a damaged place has been delivered by then.
     """
-    size = max(1, round(block_s * sr))
-    held, n_held = [], 0
-    for piece in _resampled(path, sr, start_s, duration_s):
-        held.append(piece)
-        n_held += len(piece)
-        if n_held >= size:
-            joined = np.concatenate(held)
-            whole = n_held - n_held % size
-            for i in range(0, whole, size):
-                yield joined[i : i + size]
-            held, n_held = [joined[whole:].copy()], n_held - whole
-    if n_held:
-        yield np.concatenate(held)
+    pieces = _resampled(path, sr, start_s, duration_s)
+    yield from reblock(pieces, size=max(1, round(block_s * sr)))
 
 
 def fix_length(y, *, n_samples, rng=None):

@@ -1,6 +1,5 @@
-"""helpers.augment: pure functions of a generator, and scenes whose calls lie where they say."""
+"""detection.scenes: calls that lie where the landmarks say, and counterexamples."""
 
-import inspect
 from dataclasses import replace
 
 import numpy as np
@@ -44,138 +43,6 @@ def mixer(**changes):
     return mixer.with_settings(**changes)
 
 
-# --- pure functions -------------------------------------------------------------------------------
-
-FUNCTIONS = {
-    "equalise": lambda rng, x: augmentation.equalise(rng, x),
-    "coloured_noise": lambda rng, x: augmentation.coloured_noise(
-        rng, n_frames=len(x), n_bands=x.shape[1]
-    ),
-    "spec_augment": lambda rng, x: augmentation.spec_augment(rng, x, masks=MASKS, fill=0),
-    "counterexample": lambda rng, x: BIRD.counterexample(
-        rng, x, landmark=20, frequencies=FREQUENCIES
-    ),
-    "warp": lambda rng, x: augmentation.warp(
-        x, frequencies=FREQUENCIES, pitch=rng.uniform(0.5, 2), stretch=rng.uniform(0.3, 3)
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10**6))
-def test_pure_functions_of_the_generator(name, seed):
-    function, power = FUNCTIONS[name], call()
-    power.setflags(write=False)  # an attempt to change the input raises
-    first = function(np.random.default_rng(seed), power)
-    again = function(np.random.default_rng(seed), power)
-    np.testing.assert_array_equal(first, again)
-    assert first.dtype == np.float32 and first.ndim == 2 and first.shape[1] == FRONTEND.n_bands
-    assert np.isfinite(first).all() and (first >= 0).all()
-    if name in ("equalise", "coloured_noise", "spec_augment"):
-        assert first.shape == power.shape
-
-
-def test_no_function_has_a_generator_of_its_own():
-    assert "default_rng" not in inspect.getsource(augmentation)
-    assert "np.random" not in inspect.getsource(augmentation)
-
-
-def test_different_states_give_different_results():
-    rng = np.random.default_rng(0)
-    for name, function in FUNCTIONS.items():
-        results = {function(rng, call()).tobytes() for _ in range(30)}
-        assert len(results) > 10, name
-
-
-# --- warp -----------------------------------------------------------------------------------------
-
-
-def test_warp_by_one_is_the_identity():
-    np.testing.assert_array_equal(augmentation.warp(call(), frequencies=FREQUENCIES), call())
-
-
-@settings(max_examples=60, deadline=None)
-@given(band=st.integers(2, 21), pitch=st.floats(0.6, 1.6))
-def test_pitch_moves_a_peak_to_its_band(band, pitch):
-    power = np.full((5, FRONTEND.n_bands), 1e-6, np.float32)
-    power[:, band] = 1
-    target = np.interp(FREQUENCIES[band] * pitch, FREQUENCIES, np.arange(FRONTEND.n_bands))
-    moved = augmentation.warp(power, frequencies=FREQUENCIES, pitch=pitch)
-    assert moved.shape == power.shape
-    if 0 < target < FRONTEND.n_bands - 1:
-        assert (np.abs(moved.argmax(axis=1) - target) <= 1).all()
-
-
-def test_what_comes_from_outside_the_bands_is_silence():
-    power = np.ones((4, FRONTEND.n_bands), np.float32)
-    higher = augmentation.warp(power, frequencies=FREQUENCIES, pitch=2.0)
-    lower = augmentation.warp(power, frequencies=FREQUENCIES, pitch=0.5)
-    low, high = FREQUENCIES[0], FREQUENCIES[-1]
-    np.testing.assert_array_equal(higher[0] == augmentation.SILENCE, low > FREQUENCIES / 2)
-    np.testing.assert_array_equal(lower[0] == augmentation.SILENCE, high < FREQUENCIES * 2)
-    np.testing.assert_allclose(higher[0][low <= FREQUENCIES / 2], 1, rtol=1e-6)
-
-
-@settings(max_examples=60, deadline=None)
-@given(n=st.integers(1, 200), stretch=st.floats(0.05, 4), seed=st.integers(0, 99))
-def test_stretch_changes_the_length_and_keeps_both_ends(n, stretch, seed):
-    power = np.random.default_rng(seed).uniform(0, 1, (n, 3)).astype(np.float32)
-    longer = augmentation.warp(power, frequencies=FREQUENCIES[:3], stretch=stretch)
-    assert longer.shape == (max(1, round(n * stretch)), 3) and longer.dtype == np.float32
-    np.testing.assert_allclose(longer[0], power[0], rtol=1e-5)
-    if len(longer) > 1:
-        np.testing.assert_allclose(longer[-1], power[-1], rtol=1e-4, atol=1e-5)
-    assert longer.min() >= power.min() - 1e-6 and longer.max() <= power.max() + 1e-6
-
-
-def test_stretch_moves_a_moment_in_proportion():
-    power = np.full((100, 2), 0.1, np.float32)
-    power[60] = 1
-    for stretch in (0.5, 0.9, 1.1, 2.5):
-        longer = augmentation.warp(power, frequencies=FREQUENCIES[:2], stretch=stretch)
-        assert abs(longer[:, 0].argmax() - 60 * stretch) <= stretch + 0.5
-
-
-# --- colours --------------------------------------------------------------------------------------
-
-
-def test_equalise_is_one_smooth_gain_for_all_frames():
-    power, gains = call(), []
-    rng = np.random.default_rng(0)
-    for _ in range(300):
-        gain = augmentation.equalise(rng, power, spread_db=4.0) / power
-        assert np.ptp(gain, axis=0).max() <= 1e-4 * gain.max()  # the same in every frame
-        gains.append(10 * np.log10(gain[0]))
-    knots = np.array(gains)[:, [0, -1]]
-    assert abs(knots.mean()) < 0.6 and abs(knots.std() - 4) < 0.6
-    bend = np.diff(np.array(gains), n=2, axis=1)
-    assert (np.abs(bend) > 1e-3).mean(axis=1).max() <= 2 * 4 / 22  # straight between the knots
-    same = augmentation.equalise(rng, power, spread_db=0.0)
-    np.testing.assert_allclose(same, power, rtol=1e-6)
-
-
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10**6), n_frames=st.integers(1, 200), n_bands=st.integers(1, 64))
-def test_coloured_noise_has_mean_power_one(seed, n_frames, n_bands):
-    rng = np.random.default_rng(seed)
-    noise = augmentation.coloured_noise(rng, n_frames=n_frames, n_bands=n_bands)
-    assert noise.shape == (n_frames, n_bands) and noise.dtype == np.float32
-    np.testing.assert_allclose(noise.mean(), 1, rtol=1e-4)
-
-
-def test_coloured_noise_has_a_slope_within_bounds_and_is_stationary():
-    rng = np.random.default_rng(3)
-    slopes = []
-    for _ in range(40):
-        noise = augmentation.coloured_noise(rng, n_frames=2000, n_bands=16)
-        band = noise.mean(axis=0)
-        slopes.append(10 * np.log10(band[-1] / band[0]))
-        np.testing.assert_allclose(noise[:1000].mean(axis=0), band, rtol=0.2)
-        np.testing.assert_allclose(noise.std(axis=0) / band, 0.5, atol=0.08)  # 8 degrees of freedom
-    assert min(slopes) > -31 and max(slopes) < 11 and np.ptp(slopes) > 20
-
-
 @settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.integers(2, 90), data=st.data())
 def test_a_counterexample_is_never_empty_and_never_the_call(seed, n, data):
@@ -196,48 +63,6 @@ def test_counterexamples_are_of_many_kinds():
         kinds["as long" if len(other) == 80 else "shorter"] += 1
         assert len(other) <= 80
     assert min(kinds.values()) > 40
-
-
-# --- SpecAugment ----------------------------------------------------------------------------------
-
-
-MASKS = (
-    augmentation.Mask(axis=1, max_share=0.15, chance=1 / 2, least=1),
-    augmentation.Mask(axis=0, max_share=0.04, chance=1 / 3, least=1),
-)
-
-
-@settings(max_examples=100, deadline=None)
-@given(seed=st.integers(0, 10**6), n_frames=st.integers(1, 300), n_bands=st.integers(1, 80))
-def test_spec_augment_hides_neighbours_within_its_bounds(seed, n_frames, n_bands):
-    power = np.random.default_rng(seed).uniform(0.1, 1, (n_frames, n_bands)).astype(np.float32)
-    mean = np.exp(np.log(power).mean(axis=1, keepdims=True))
-    rng = np.random.default_rng(seed)
-    hidden = augmentation.spec_augment(rng, power, masks=MASKS, fill=mean)
-    changed = hidden != power
-    np.testing.assert_allclose(
-        hidden[changed], np.broadcast_to(mean, power.shape)[changed], rtol=1e-4
-    )
-    bands = np.flatnonzero(changed.all(axis=0))
-    frames = np.flatnonzero(changed.all(axis=1))
-    if n_frames > 2 and n_bands > 2:
-        assert len(bands) <= max(1, 0.15 * n_bands) and len(frames) <= max(1, 0.04 * n_frames)
-        rest = changed.copy()
-        rest[frames] = False
-        rest[:, bands] = False
-        assert not rest.any()
-        for hit in (bands, frames):
-            assert len(hit) == 0 or np.ptp(hit) == len(hit) - 1  # neighbours
-
-
-def test_spec_augment_hides_half_and_a_third_of_the_time():
-    power = np.random.default_rng(0).uniform(0.1, 1, (200, 30)).astype(np.float32)
-    rng = np.random.default_rng(1)
-    changed = [
-        augmentation.spec_augment(rng, power, masks=MASKS, fill=0) != power for _ in range(600)
-    ]
-    assert abs(np.mean([c.all(axis=0).any() for c in changed]) - 1 / 2) < 0.08
-    assert abs(np.mean([c.all(axis=1).any() for c in changed]) - 1 / 3) < 0.08
 
 
 # --- scenes ---------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from helpers import audio, env, features
 from helpers.features import Frontend
 from helpers.files import ERRORS
+from helpers.files import ERRORS
 
 RATES = [8000, 16000, 22050, 44100]
 SIZES = [64, 255, 256, 400, 512, 1024, 2048]
@@ -294,7 +295,7 @@ def test_extract_keeps_the_order_and_lists_the_errors(files, tmp_path):
     assert [p is None for p in powers] == [False, False, True, False, True]
     for i in (0, 1, 3):
         np.testing.assert_array_equal(powers[i], FRONTEND.power(audio.load(files[i], sr=8000)))
-    assert list(errors.columns) == ["file", "reason"]
+    assert list(errors.columns) == ERRORS
     assert [f.rsplit("/", 1)[-1] for f in errors["file"]] == ["b.wav", "d.wav"]
     assert "no such file" in errors["reason"][1]
     powers, errors = extract([], tmp_path)

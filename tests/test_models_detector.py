@@ -309,14 +309,14 @@ def test_a_model_with_damaged_weights_is_refused(detector, tmp_path):
 
 def test_a_plain_keras_model_is_refused(tmp_path):
     models.save(network(), tmp_path / "network.keras")
-    refused(tmp_path / "network.keras", "says nothing of its front end")
+    refused(tmp_path / "network.keras", "names no front end")
     models.save(keras.Sequential([layers.Dense(2)]), tmp_path / "unbuilt.keras")
-    refused(tmp_path / "unbuilt.keras", "says nothing of its front end")
+    refused(tmp_path / "unbuilt.keras", "names no front end")
 
 
 def test_a_front_end_that_its_network_cannot_use_is_refused(tmp_path):
     models.save(CallDetector(network(), replace(FRONTEND, n_mels=40)), tmp_path / "model.keras")
-    refused(tmp_path / "model.keras", "wants 32 bands, its front end has 40")
+    refused(tmp_path / "model.keras", "takes 32 bands, its front end has 40")
 
 
 @pytest.mark.parametrize(
