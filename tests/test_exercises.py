@@ -229,7 +229,9 @@ def test_3_6_cuts_as_the_batches_do(solutions):
 def test_a_block_is_the_networks_brick(solutions, number, separable):
     import keras
 
-    brick = partial(models.residual_block, separable=separable)
+    from helpers.models import blocks
+
+    brick = partial(blocks.residual_block, separable=separable)
     for channels, strides in ((3, 1), (5, 2)):
         shapes = []
         for block in (solutions[number], brick):

@@ -1,4 +1,4 @@
-"""helpers.features against librosa, and its cache against everything that happens to files."""
+"""features.frontend: against librosa, and its cache against all that happens to files."""
 
 import os
 import shutil
@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from helpers import audio, env, features
 from helpers.features import Frontend
-from helpers.files import ERRORS
 from helpers.files import ERRORS
 
 RATES = [8000, 16000, 22050, 44100]

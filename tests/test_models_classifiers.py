@@ -1,4 +1,4 @@
-"""helpers.classifiers: any input, no crop that changes another, a file that holds all it needs."""
+"""models.classifiers, models.prediction: any input, crops that do not mix, whole files."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.special import log_softmax, softmax
 from helpers import audio, augmentation, data, env, evaluation, models, training
 from helpers.features import ClipInput, Frontend
 from helpers.files import ERRORS
-from helpers.models import ClipClassifier, classifiers, prediction
+from helpers.models import ClipClassifier, blocks, classifiers, prediction
 
 MEL = Frontend(sr=8000, n_fft=256, hop_length=80, n_mels=16)
 LINEAR = Frontend(sr=8000, n_fft=46, hop_length=80, n_mels=0)  # 24 bins
@@ -154,7 +154,7 @@ def test_a_pooled_input_may_have_few_values(n_values):
 def test_steady_activations_have_no_negative_variance():
     """What is constant over time has a deviation near 0, however large it is, and never NaN."""
     inputs = keras.Input((240, 8))
-    network = keras.Model(inputs, models.time_statistics(inputs))
+    network = keras.Model(inputs, blocks.time_statistics(inputs))
     level = np.random.default_rng(0).uniform(0, 1000, (16, 1, 8)).astype(np.float32)
     found = predict(network, np.repeat(level, 240, axis=1))
     np.testing.assert_allclose(found[:, :8], level[:, 0], rtol=1e-4)
@@ -163,7 +163,7 @@ def test_steady_activations_have_no_negative_variance():
 
 def test_statistics_are_mean_and_deviation_over_time():
     inputs = keras.Input((30, 5))
-    network = keras.Model(inputs, models.time_statistics(inputs))
+    network = keras.Model(inputs, blocks.time_statistics(inputs))
     x = np.random.default_rng(0).normal(1, 2, (4, 30, 5)).astype(np.float32)
     expected = np.concatenate([x.mean(axis=1), np.sqrt(x.var(axis=1) + 1e-3)], axis=1)
     np.testing.assert_allclose(predict(network, x), expected, rtol=1e-3, atol=1e-4)
@@ -197,7 +197,7 @@ def test_longer_crops_need_no_more_parameters(networks, kind):
 @pytest.mark.parametrize(("channels", "strides"), [(4, 1), (4, 2), (6, 1)])
 def test_a_residual_block_has_a_way_past_it(channels, strides):
     inputs = keras.Input((7, 8, 4))
-    block = keras.Model(inputs, models.residual_block(inputs, channels, strides=strides))
+    block = keras.Model(inputs, blocks.residual_block(inputs, channels, strides=strides))
     expected = (None, 7, 8, channels) if strides == 1 else (None, 4, 4, channels)
     assert block.output_shape == expected
     convolutions = [layer for layer in block.layers if isinstance(layer, layers.Conv2D)]

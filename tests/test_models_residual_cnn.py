@@ -1,4 +1,4 @@
-"""helpers.cnn: networks for clips, of any size, that the level of a clip does not move."""
+"""models: networks on spectrograms, of any size, that a clip's level does not change."""
 
 import keras
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 
 from helpers import env, features, models, training
 from helpers.features import Frontend
+from helpers.models import blocks
 
 MEL = Frontend(sr=8000, n_fft=256, hop_length=80, n_mels=16)
 CLIP_INPUT = features.ClipInput(MEL, crop_s=0.64)
@@ -45,7 +46,7 @@ def test_what_is_80_db_below_the_mean_power_is_silence():
     x[0, :5] = level - 85
     deeper = x.copy()
     deeper[0, :5] = level - 150
-    layer = models.ClipLevel()
+    layer = blocks.ClipLevel()
     np.testing.assert_allclose(layer(x), layer(deeper), atol=1e-5)
     assert np.asarray(layer(x)).mean() == pytest.approx(0, abs=1e-5)
     audible = x.copy()

@@ -80,7 +80,7 @@ def bandwidth(magnitude, f, centroid_hz):
     # The square is multiplied out, which is faster. Double precision, because in single precision
     # a high tone would be a tenth too wide.
     moments = np.stack([np.square(f, dtype=np.float64), f]) @ magnitude.T
-    mean_square, mean = moments / _total(magnitude)
+    mean_square, mean = moments / np.maximum(magnitude.sum(axis=1, dtype=np.float64), TINY)
     spread = mean_square - 2 * centroid_hz * mean + np.square(centroid_hz, dtype=np.float64)
     return np.sqrt(np.maximum(spread, 0))
 
@@ -156,7 +156,3 @@ def zero_crossing_rate(y, frontend):
     crossings = np.concatenate([[0], crossings])  # up to and including each sample
     first = np.arange(0, len(padded) - frontend.n_fft + 1, frontend.hop_length)
     return (crossings[first + frontend.n_fft - 1] - crossings[first]) / frontend.n_fft
-
-
-def _total(magnitude):
-    return np.maximum(magnitude.sum(axis=1, dtype=np.float64), TINY)

@@ -149,12 +149,8 @@ class Yamnet:
             for tensor in interpreter.get_tensor_details()
             if tensor["dtype"] is np.float32 and tuple(tensor["shape"]) == (1, WIDTH)
         ]
-        if (
-            others
-            or np.prod(entrance["shape"]) != WINDOW
-            or np.prod(scores["shape"]) != N_SCORES
-            or not inner
-        ):
+        sizes = np.prod(entrance["shape"]), np.prod(scores["shape"])
+        if others or not inner or sizes != (WINDOW, N_SCORES):
             raise EmbeddingError(
                 f"{files.short_path(self.path)} is not YAMNet's classification-tflite,"
                 f" which takes {WINDOW} samples and has an inner tensor of {WIDTH} numbers"
@@ -167,7 +163,7 @@ class Yamnet:
 def _read_counterparts():
     table = pd.read_csv(Path(__file__).with_name("counterparts.csv"))
     names = table.groupby("label", sort=False)
-    return {label: dict(zip(rows["audioset_name"], rows["index"])) for label, rows in names}
+    return {label: rows.set_index("audioset_name")["index"].to_dict() for label, rows in names}
 
 
 # {label of a data set (UrbanSound8K, ESC-50, cats and dogs): {AudioSet's name: index of its score}}

@@ -1240,7 +1240,7 @@ display(hidden.rename("mean probability of the true class").to_frame().style.for
 #
 # A folder to keep and to hand on: the figures, the pictures, the features, the network (with its
 # front end and the names), and a page that shows them. To name any recordings later: `from helpers
-# import classifiers, cnn`, `keras.saving.load_model("model.keras")`, and
+# import models`, `keras.saving.load_model("model.keras")`, and
 # `models.classify(paths, model)`.
 
 # %%
