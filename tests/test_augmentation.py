@@ -7,26 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_scenes import FRONTEND, marked_call
 
 from helpers import augmentation, detection
 from helpers.augmentation import Mask
-from helpers.features import Frontend
 
-FRONTEND = Frontend(n_mels=24)
 BIRD = detection.CAPUCHINBIRD
 FREQUENCIES = FRONTEND.frequencies
-MARK = 11  # the band that is loud in a call's landmark frame, and only there
-
-
-def call(n_frames=60, turn=20, level=1.0):
-    """A call whose landmark frame stands out: all its power there lies in one band."""
-    rng = np.random.default_rng((n_frames, turn))
-    power = rng.uniform(0.5, 1, (n_frames, FRONTEND.n_bands)).astype(np.float32)
-    power[:, MARK] = 1e-3
-    power[turn] = 1e-3
-    power[turn, MARK] = FRONTEND.n_bands
-    return power * np.float32(level)
-
 
 # --- pure functions -------------------------------------------------------------------------------
 
@@ -49,7 +36,7 @@ FUNCTIONS = {
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_pure_functions_of_the_generator(name, seed):
-    function, power = FUNCTIONS[name], call()
+    function, power = FUNCTIONS[name], marked_call()
     power.setflags(write=False)  # an attempt to change the input raises
     first = function(np.random.default_rng(seed), power)
     again = function(np.random.default_rng(seed), power)
@@ -68,7 +55,7 @@ def test_no_function_has_a_generator_of_its_own():
 def test_different_states_give_different_results():
     rng = np.random.default_rng(0)
     for name, function in FUNCTIONS.items():
-        results = {function(rng, call()).tobytes() for _ in range(30)}
+        results = {function(rng, marked_call()).tobytes() for _ in range(30)}
         assert len(results) > 10, name
 
 
@@ -76,7 +63,9 @@ def test_different_states_give_different_results():
 
 
 def test_warp_by_one_is_the_identity():
-    np.testing.assert_array_equal(augmentation.warp(call(), frequencies=FREQUENCIES), call())
+    np.testing.assert_array_equal(
+        augmentation.warp(marked_call(), frequencies=FREQUENCIES), marked_call()
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -125,7 +114,7 @@ def test_stretch_moves_a_moment_in_proportion():
 
 
 def test_equalise_is_one_smooth_gain_for_all_frames():
-    power, gains = call(), []
+    power, gains = marked_call(), []
     rng = np.random.default_rng(0)
     for _ in range(300):
         gain = augmentation.equalise(rng, power, spread_db=4.0) / power

@@ -3,28 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_scenes import easy_mixer
 
 from helpers import detection, env, models
-from helpers.detection import HELD_OUT, SceneMixer, cross_fit
-from helpers.features import Frontend
-
-FRONTEND = Frontend(n_mels=17)
-TURN = 20
-
-
-def call(level=1.0):
-    """Low bands before the landmark, high bands after it."""
-    power = np.full((60, 17), 1e-3, np.float32)
-    power[:TURN, 2:5] = level
-    power[TURN:, 10:13] = level
-    return power
-
-
-def mixer(**changes):
-    rng = np.random.default_rng(0)
-    beds = [[rng.standard_gamma(4.0, (90, 17)).astype(np.float32) for _ in range(2)]]
-    easy = {"level_db": (25.0, 35.0), "counterexamples": 0.0, "augment": False, "gap_s": 0.5}
-    return SceneMixer([call()], [TURN], beds, FRONTEND).with_settings(**{**easy, **changes})
+from helpers.detection import HELD_OUT, cross_fit
 
 
 def fit(seed=3):
@@ -32,8 +14,8 @@ def fit(seed=3):
     network = models.call_network(17, width=4, dropout=0.1)
     history = detection.fit_detector(
         network,
-        mixer(),
-        validation=mixer(call_share=1.0),
+        easy_mixer(),
+        validation=easy_mixer(call_share=1.0),
         epochs=2,
         steps_per_epoch=12,
         seed=seed,

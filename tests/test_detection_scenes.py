@@ -7,25 +7,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_scenes import FRONTEND, MARK, marked_call
 
 from helpers import augmentation, detection
 from helpers.detection import HELD_OUT, SceneMixer, SceneSettings
-from helpers.features import Frontend
 
-FRONTEND = Frontend(n_mels=24)
 BIRD = detection.CAPUCHINBIRD
 FREQUENCIES = FRONTEND.frequencies
-MARK = 11  # the band that is loud in a call's landmark frame, and only there
-
-
-def call(n_frames=60, turn=20, level=1.0):
-    """A call whose landmark frame stands out: all its power there lies in one band."""
-    rng = np.random.default_rng((n_frames, turn))
-    power = rng.uniform(0.5, 1, (n_frames, FRONTEND.n_bands)).astype(np.float32)
-    power[:, MARK] = 1e-3
-    power[turn] = 1e-3
-    power[turn, MARK] = FRONTEND.n_bands
-    return power * np.float32(level)
 
 
 def backgrounds(seed=0):
@@ -38,7 +26,7 @@ def backgrounds(seed=0):
 
 
 def mixer(**changes):
-    calls, turns = [call(60, 20), call(75, 33, 1e-4)], [20, 33]
+    calls, turns = [marked_call(60, 20), marked_call(75, 33, 1e-4)], [20, 33]
     mixer = SceneMixer(calls, turns, backgrounds(), FRONTEND, counterexample=BIRD.counterexample)
     return mixer.with_settings(**changes)
 
@@ -47,7 +35,7 @@ def mixer(**changes):
 @given(seed=st.integers(0, 10**6), n=st.integers(2, 90), data=st.data())
 def test_a_counterexample_is_never_empty_and_never_the_call(seed, n, data):
     turn = data.draw(st.integers(0, n - 1))
-    power = call(n, turn)
+    power = marked_call(n, turn)
     other = BIRD.counterexample(
         np.random.default_rng(seed), power, landmark=turn, frequencies=FREQUENCIES
     )
@@ -56,7 +44,7 @@ def test_a_counterexample_is_never_empty_and_never_the_call(seed, n, data):
 
 
 def test_counterexamples_are_of_many_kinds():
-    power, rng = call(80, 30), np.random.default_rng(0)
+    power, rng = marked_call(80, 30), np.random.default_rng(0)
     kinds = {"shorter": 0, "as long": 0}
     for _ in range(200):
         other = BIRD.counterexample(rng, power, landmark=30, frequencies=FREQUENCIES)
@@ -167,8 +155,11 @@ def test_call_share_and_gap_are_honoured():
 
 def test_calls_are_heard_over_digital_silence():
     """A background of zeros has no level; a call that is said to be there must be there."""
-    for silent in ([np.zeros((90, 24), np.float32)], [np.zeros((90, 24), np.float32), call()]):
-        quiet = SceneMixer([call()], [20], [silent], FRONTEND, HELD_OUT)
+    for silent in (
+        [np.zeros((90, 24), np.float32)],
+        [np.zeros((90, 24), np.float32), marked_call()],
+    ):
+        quiet = SceneMixer([marked_call()], [20], [silent], FRONTEND, HELD_OUT)
         mix = quiet.with_settings(call_share=1, counterexamples=0, augment=False)
         for seed in range(20):
             power, turns = mix.scene(np.random.default_rng(seed), n_frames=300)
@@ -210,4 +201,4 @@ def test_scenes_need_calls_and_backgrounds():
     with pytest.raises(ValueError, match="at least one"):
         SceneMixer([], [], backgrounds(), FRONTEND)
     with pytest.raises(ValueError, match="at least one"):
-        SceneMixer([call()], [20], [], FRONTEND)
+        SceneMixer([marked_call()], [20], [], FRONTEND)

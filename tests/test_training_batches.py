@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_scenes import EASY_FRONTEND, easy_mixer
 
 from helpers import augmentation, env, features, models, training
-from helpers.detection import SceneMixer
 from helpers.features import ClipInput, Frontend
 from helpers.training import CropBatches, SceneBatches
 from helpers.training.batches import CALL_WEIGHT
@@ -294,24 +294,6 @@ def test_fixed_batches_are_the_middle_of_each_clip_in_order():
 
 # --- scenes ---------------------------------------------------------------------------------------
 
-FRONTEND = Frontend(n_mels=17)
-TURN = 20
-
-
-def call(level=1.0):
-    """Low bands before the landmark, high bands after it."""
-    power = np.full((60, 17), 1e-3, np.float32)
-    power[:TURN, 2:5] = level
-    power[TURN:, 10:13] = level
-    return power
-
-
-def mixer(**changes):
-    rng = np.random.default_rng(0)
-    beds = [[rng.standard_gamma(4.0, (90, 17)).astype(np.float32) for _ in range(2)]]
-    easy = {"level_db": (25.0, 35.0), "counterexamples": 0.0, "augment": False, "gap_s": 0.5}
-    return SceneMixer([call()], [TURN], beds, FRONTEND).with_settings(**{**easy, **changes})
-
 
 @pytest.fixture(scope="module")
 def network():
@@ -321,7 +303,7 @@ def network():
 
 def scenes(network, **changes):
     return SceneBatches(
-        changes.pop("mixer", None) or mixer(),
+        changes.pop("mixer", None) or easy_mixer(),
         network,
         **{"n_batches": 4, "batch_size": 3, "n_steps": 20, **changes},
     )
@@ -367,7 +349,7 @@ def test_fixed_batches_repeat_and_hide_nothing(network):
 class OneScene:
     """A mixer of nothing but one scene, with landmarks where it is told."""
 
-    def __init__(self, turns, frontend=FRONTEND):
+    def __init__(self, turns, frontend=EASY_FRONTEND):
         self.turns, self.frontend = turns, frontend
 
     def scene(self, rng, *, n_frames):
@@ -382,7 +364,7 @@ def test_targets_stand_at_the_landmarks_and_their_surroundings_weigh_nothing(net
     for turn in turns:
         assert target[0, np.abs(middle - turn).argmin(), 0] == 1
     away_s = np.min([np.full(50, 99), *(np.abs(middle - t) for t in turns)], axis=0)
-    away_s = away_s * FRONTEND.hop_s
+    away_s = away_s * EASY_FRONTEND.hop_s
     assert (target[0, away_s > 0.13, 0] == 0).all() and (target[0, away_s < 0.09, 0] == 1).all()
     assert (weight[0, (away_s > 0.13) & (away_s < 0.39)] == 0).all()
     assert (weight[0, away_s > 0.41] == 1).all()
@@ -405,7 +387,9 @@ def test_targets_lie_where_the_sound_is(network):
     """In the scene itself: at a target the low bands end and the high ones begin."""
     found = 0
     for i in range(4):
-        power, target, _ = scenes(network, n_steps=50, mixer=mixer(touching=0.0), fixed=True)[i]
+        power, target, _ = scenes(network, n_steps=50, mixer=easy_mixer(touching=0.0), fixed=True)[
+            i
+        ]
         frames, stride = models.receptive_field(network)
         for scene, at_call in zip(power, target[..., 0], strict=True):
             for step in np.flatnonzero(at_call):
