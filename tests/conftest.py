@@ -78,13 +78,13 @@ def tone_detector():
 
     from helpers import models
     from helpers.features import Frontend
-    from helpers.models import EventSettings
+    from helpers.models import EventSettings, blocks
 
     frontend = Frontend(sr=8000, n_fft=512, hop_length=128, n_mels=32)
     band = np.argmin(np.abs(frontend.frequencies - 1500))
     inputs = keras.Input((None, frontend.n_bands), name="power")
     convolution = keras.layers.Conv1D(1, 9, strides=4)
-    network = keras.Model(inputs, convolution(models.LevelNormalisation()(inputs)), name="tone")
+    network = keras.Model(inputs, convolution(blocks.LevelNormalisation()(inputs)), name="tone")
     kernel = np.zeros((9, frontend.n_bands, 1), np.float32)
     kernel[:, band] = 6 / 9
     convolution.set_weights([kernel, np.array([-9], np.float32)])

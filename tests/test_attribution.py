@@ -10,16 +10,16 @@ from helpers.evaluation import attribution
 from helpers.features import Frontend
 
 FRONTEND = Frontend(sr=8000, n_fft=256, hop_length=80, n_mels=16)
-GIVEN = features.ClipInput(FRONTEND, crop_s=0.64)
+CLIP_INPUT = features.ClipInput(FRONTEND, crop_s=0.64)
 
 
 @pytest.fixture(scope="module")
 def network():
-    return models.residual_cnn(GIVEN, 3, width=4)
+    return models.residual_cnn(CLIP_INPUT, 3, width=4)
 
 
 def test_the_mean_of_a_map_is_the_logit(network):
-    x = np.random.default_rng(0).normal(-40, 10, (2, *GIVEN.shape)).astype(np.float32)
+    x = np.random.default_rng(0).normal(-40, 10, (2, *CLIP_INPUT.shape)).astype(np.float32)
     logits = np.asarray(network(x))
     for k in range(3):
         votes = attribution.class_activation_maps(network, x, np.array([k, 0]))

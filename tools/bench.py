@@ -1,4 +1,5 @@
-"""Speed, as ratios measured in one run: features and crops against librosa, counting against time.
+"""Speed, as ratios measured in one run: features against librosa, the cache against other formats,
+crops against decoding, counting against time.
 
     python tools/bench.py [--clips 60] [--minutes 30] [--urbansound8k FOLDER] [--speakers FOLDER]
 
@@ -11,17 +12,14 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
-from helpers import (
-    audio,
-    detection,
-    env,  # noqa: E402
-)
+from helpers import audio, detection, env  # noqa: E402
 
 ROUNDS = 5
 
@@ -119,6 +117,48 @@ def bench_extraction(data_dir):
     print("  as fast as librosa\n")
 
 
+def bench_cache(n_files=300):
+    """Read and write arrays of several sizes: the cache's format, numpy.savez, joblib."""
+    import joblib
+    import numpy as np
+
+    from helpers.features import cache
+
+    def read_npz(path):
+        with np.load(path) as arrays:
+            return tuple(arrays.values())
+
+    formats = {
+        "cache": (cache._write, cache._read),
+        "numpy.savez": (lambda path, arrays: np.savez(path, *arrays), read_npz),
+        "joblib": (lambda path, arrays: joblib.dump(arrays, path), joblib.load),
+    }
+
+    def each(paths, work):
+        for path in paths:
+            work(path)
+
+    rng = np.random.default_rng(0)
+    print(f"arrays of {n_files} sounds, a file for each:")
+    for title, shape, dtype in (
+        ("log-mel, 4 s", (173, 64), np.float32),
+        ("MFCC, 4 s", (320, 256), np.float16),
+        ("spectrogram, 15 s", (1200, 201), np.float16),
+    ):
+        arrays = (rng.normal(-40, 9, shape).astype(dtype),)
+        writing, reading = {}, {}
+        with tempfile.TemporaryDirectory() as folder:
+            for name, (write, read) in formats.items():
+                paths = [f"{folder}/{name}_{i}.npz" for i in range(n_files)]
+                writing[name] = seconds(partial(each, paths, partial(write, arrays=arrays)))
+                reading[name] = seconds(partial(each, paths, read))
+        for kind, took in (("write", writing), ("read", reading)):
+            ratios = ", ".join(f"{name} {took[name] / took['cache']:.1f}" for name in formats)
+            ms = took["cache"] / n_files * 1e3
+            print(f"  {kind} {title}: {ms:.2f} ms a file; ratio of times: {ratios}")
+    print()
+
+
 def bench_crops(data_dir):
     """An epoch of random 3 s crops as MFCC: cut from frames in memory, and decoded each time."""
     import librosa
@@ -130,16 +170,16 @@ def bench_crops(data_dir):
     dataset = data.resolve("speakers", data_dir)
     table, _ = data.clip_table(dataset)
     frontend = Frontend(sr=16000, n_fft=1024, hop_length=200, n_mels=256)
-    given = features.ClipInput(frontend, n_mfcc=256)
-    frames, _ = features.extract_frames(table["path"], {"mfcc": given}, progress=False)
+    clip_input = features.ClipInput(frontend, n_mfcc=256)
+    frames, _ = features.extract_frames(table["path"], {"mfcc": clip_input}, progress=False)
     whole = [i for i, part in enumerate(frames["mfcc"]) if part is not None][:200]
     labels = table["label"].factorize()[0][whole]
-    batches = training.CropBatches([frames["mfcc"][i] for i in whole], labels, given)
+    batches = training.CropBatches([frames["mfcc"][i] for i in whole], labels, clip_input)
     rng = np.random.default_rng(0)
 
     def decode(path):
         y, sr = librosa.load(path, sr=None)
-        y = augmentation.random_crop(rng, y, round(given.crop_s * sr))
+        y = augmentation.random_crop(rng, y, round(clip_input.crop_s * sr))
         return librosa.feature.mfcc(y=y, sr=sr, n_mfcc=256, n_mels=256, n_fft=1024, hop_length=200)
 
     paths = [table["path"][i] for i in whole]
@@ -182,5 +222,6 @@ if __name__ == "__main__":
     env.setup()
     bench_features(args.clips)
     bench_extraction(args.urbansound8k)
+    bench_cache()
     bench_crops(args.speakers)
     bench_counting(args.minutes)

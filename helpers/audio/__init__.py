@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["quality"],
     submod_attrs={
+        "blocks": ["reblock"],
         "formats": ["AudioError", "info", "seconds"],
         "reading": ["fix_length", "load", "load_frames", "mono", "stream", "write"],
         "conditioning": ["same_loudness", "segments"],

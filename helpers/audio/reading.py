@@ -15,6 +15,7 @@ import soxr
 
 from helpers import files
 from helpers.audio import formats
+from helpers.audio.blocks import reblock
 from helpers.audio.formats import AudioError, call_quietly, seconds, words
 
 BLOCK = 1 << 18  # samples decoded at a time, over all channels: fits the processor's cache
@@ -59,17 +60,8 @@ def stream(path, *, sr, block_s=60.0, start_s=0.0, duration_s=None):
     blocks are the same to the bit for every block_s. Raises AudioError when it comes to a damaged
     place, after all blocks before it.
     """
-    size = max(1, round(block_s * sr))
-    held, n_held = [], 0
-    for piece in _resampled(path, sr, start_s, duration_s):
-        while n_held + len(piece) >= size:
-            head, piece = np.split(piece, [size - n_held])
-            yield np.concatenate([*held, head])
-            held, n_held = [], 0
-        held.append(piece)
-        n_held += len(piece)
-    if n_held:
-        yield np.concatenate(held)
+    pieces = _resampled(path, sr, start_s, duration_s)
+    yield from reblock(pieces, size=max(1, round(block_s * sr)))
 
 
 def fix_length(y, *, n_samples, rng=None):

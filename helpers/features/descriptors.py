@@ -1,7 +1,7 @@
 """Descriptors: what a sound is like, in a few numbers that have a name and a unit.
 
-Built in 02_features. They agree with librosa's functions of the same name, turned to time first
-(the contrast apart, see there), but share one spectrogram, where librosa makes one for each.
+Shown in 02_features. They agree with librosa's functions of the same name, transposed, except that
+decibels of contrast are twice librosa's. All share one spectrogram; librosa makes one for each.
 """
 
 from functools import lru_cache
@@ -12,13 +12,13 @@ import scipy.fft
 from helpers.features.frontend import to_db
 
 N_MFCC = 13
-OCTAVES = 6  # of the spectral contrast, from 200 Hz up; below lies one band more
+OCTAVES = 6  # of the spectral contrast, from 200 Hz up, above one band more
 PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 TINY = np.finfo(np.float32).tiny
 
-# One number a frame. Units: in the name; without one it is a share or a ratio.
+# One number a frame. The unit is in the name; without one it is a share or a ratio.
 SCALARS = ("rms_db", "zero_crossing_rate", "centroid_hz", "bandwidth_hz", "rolloff_hz", "flatness")
-# Several a frame.
+# Several numbers a frame.
 VECTORS = {
     "contrast_db": tuple(f"contrast_{k}_db" for k in range(OCTAVES + 1)),
     "chroma": tuple(f"chroma_{pitch}" for pitch in PITCHES),
@@ -33,8 +33,8 @@ def over_time(y, frontend, *, power=None):
 
     y: float32 (n_samples,), full scale ±1. frontend: `features.Frontend` with mel bands and a
     sample rate above 12.8 kHz (for six octaves of contrast from 200 Hz up). power: the front
-    end's `spectrogram` of y, where it is there already. Returns a dict: each of SCALARS
-    (n_frames,); "contrast_db" (n_frames, 7), "chroma" (n_frames, 12), "mfcc" (n_frames, 13).
+    end's `spectrogram` of y; None: it is computed. Returns a dict: each of SCALARS (n_frames,);
+    "contrast_db" (n_frames, 7), "chroma" (n_frames, 12), "mfcc" (n_frames, 13).
     """
     power = frontend.spectrogram(y) if power is None else power
     f = np.fft.rfftfreq(frontend.n_fft, 1 / frontend.sr).astype(np.float32)
@@ -65,7 +65,7 @@ def summary(y, frontend, *, power=None):
 
 
 def centroid(magnitude, f):
-    """Centre of gravity of the spectrum, Hz: where a sound is on the scale from dark to bright.
+    """Centre of gravity of the spectrum, Hz: low for dark sounds, high for bright ones.
 
     magnitude: float (n_frames, n_bins). f: Hz (n_bins,). Returns (n_frames,); 0 in silence.
     """
@@ -77,10 +77,10 @@ def bandwidth(magnitude, f, centroid_hz):
 
     magnitude: (n_frames, n_bins). f: Hz (n_bins,). centroid_hz: (n_frames,).
     """
-    # The square is multiplied out, which is faster. In double precision: in single precision a
-    # high tone would come out a tenth too wide.
+    # The square is multiplied out, which is faster. Double precision, because in single precision
+    # a high tone would be a tenth too wide.
     moments = np.stack([np.square(f, dtype=np.float64), f]) @ magnitude.T
-    mean_square, mean = moments / _total(magnitude)
+    mean_square, mean = moments / np.maximum(magnitude.sum(axis=1, dtype=np.float64), TINY)
     spread = mean_square - 2 * centroid_hz * mean + np.square(centroid_hz, dtype=np.float64)
     return np.sqrt(np.maximum(spread, 0))
 
@@ -101,12 +101,12 @@ def flatness(power):
 
 
 def contrast(magnitude, f, *, low_hz=200.0, quantile=0.02):
-    """Peaks against valleys within each octave, dB: high where there are tones, low in noise.
+    """Level of peaks above valleys within each octave, dB: high for tones, low for noise.
 
     magnitude: (n_frames, n_bins). f: Hz (n_bins,). Returns (n_frames, 1 + OCTAVES): the band below
     low_hz, then the octaves from there up. Peak and valley: mean of the highest and the lowest
-    `quantile` of the bins. Twice librosa's numbers, whose decibels are 10 log10 of magnitudes.
-    Raises ValueError where a band has no two bins.
+    `quantile` of the bins. Twice librosa's numbers, because librosa takes 10 log10 of magnitudes.
+    Raises ValueError if a band has fewer than two bins.
     Jiang et al., Music type classification by spectral contrast feature, 2002.
     """
     edges = [0.0, *(low_hz * 2.0 ** np.arange(OCTAVES + 1))]
@@ -115,11 +115,11 @@ def contrast(magnitude, f, *, low_hz=200.0, quantile=0.02):
         inside = np.flatnonzero((f >= low) & (f <= high))
         if len(inside) < 2:
             raise ValueError(
-                f"no contrast between {low:.0f} and {high:.0f} Hz: the spectrogram's bins must lie "
-                f"closer together than {low_hz / 2:.0f} Hz and reach beyond {edges[-2]:.0f} Hz"
+                f"no contrast between {low:.0f} and {high:.0f} Hz: choose n_fft and sr so that the "
+                f"bins are less than {low_hz / 2:.0f} Hz apart and reach beyond {edges[-2]:.0f} Hz"
             )
         first, last = inside[0], inside[-1] + 1
-        first -= k > 0  # librosa's bands begin a bin early, and end one early but for the last
+        first -= k > 0  # librosa's bands begin a bin early, and end one early except the last
         last = len(f) if k == OCTAVES else last
         n = max(1, int(np.rint(quantile * (last - first))))
         band = np.sort(magnitude[:, first : last - (k < OCTAVES)], axis=1)
@@ -142,14 +142,10 @@ def _chroma_weights(sr, n_fft):
 
 
 def level_db(y, frontend):
-    """Root-mean-square level per frame, dB re full scale: (n_frames,), not below -100."""
-    half = frontend.n_fft // 2
-    total = np.cumsum(np.square(np.pad(y, (half + 1, half)), dtype=np.float64))
-    sums = (
-        total[frontend.n_fft :: frontend.hop_length]
-        - total[: -frontend.n_fft : frontend.hop_length]
-    )
-    return 10 * np.log10(np.maximum(sums / frontend.n_fft, 1e-10))
+    """Root-mean-square level per frame, dB re full scale: (n_frames,), at least -100."""
+    n_fft, hop = frontend.n_fft, frontend.hop_length
+    total = np.cumsum(np.square(np.pad(y, (n_fft // 2 + 1, n_fft // 2)), dtype=np.float64))
+    return to_db((total[n_fft::hop] - total[:-n_fft:hop]) / n_fft)
 
 
 def zero_crossing_rate(y, frontend):
@@ -157,10 +153,6 @@ def zero_crossing_rate(y, frontend):
     padded = np.pad(y, frontend.n_fft // 2, mode="edge")
     negative = padded < -1e-10
     crossings = np.cumsum(negative[1:] != negative[:-1])
-    crossings = np.concatenate([[0], crossings])  # up to and with each sample
+    crossings = np.concatenate([[0], crossings])  # up to and including each sample
     first = np.arange(0, len(padded) - frontend.n_fft + 1, frontend.hop_length)
     return (crossings[first + frontend.n_fft - 1] - crossings[first]) / frontend.n_fft
-
-
-def _total(magnitude):
-    return np.maximum(magnitude.sum(axis=1, dtype=np.float64), TINY)

@@ -1,7 +1,7 @@
 """Front end: from sound to power spectrogram, mel bands, decibels, MFCC; extraction with a cache.
 
-Everything here agrees with librosa (same definitions, same defaults where they are named alike) but
-works on whole batches in float32 with `scipy.fft`, several times as fast.
+The definitions are librosa's, and the defaults too, except where a docstring says otherwise. Whole
+batches are computed in float32 with `scipy.fft`, several times as fast.
 """
 
 import math
@@ -9,6 +9,7 @@ import threading
 import warnings
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -20,17 +21,17 @@ from helpers import audio
 from helpers.features import cache
 
 FORMAT = 3  # raise it whenever the numbers in a cache file would change
-SAMPLES_AT_ONCE = 1 << 19  # in the frames of one FFT call: threads seldom wait for each other
-BANDS_AT_ONCE = 16  # mel bands that are multiplied with the bins under them
+SAMPLES_AT_ONCE = 1 << 19  # in the frames of one FFT call: long calls let threads run in parallel
+BANDS_AT_ONCE = 16  # mel bands in one matrix product with the bins under them
 
 
 @dataclass(frozen=True)
 class Frontend:
-    """Everything that turns sound into the numbers a model sees, in one immutable object.
+    """How sound becomes the numbers that a model sees: one immutable object.
 
     sr: sample rate, Hz. n_fft: window and FFT length, samples. hop_length: samples between frames.
     n_mels: mel bands; 0 keeps the linear frequency bins. fmin, fmax: Hz, fmax None: sr / 2.
-    A model keeps the front end that it was trained with, so that scoring can use no other.
+    A model keeps the front end that it was trained with, so that scoring uses the same.
     """
 
     sr: int = 16000
@@ -44,15 +45,15 @@ class Frontend:
         top = self._top
         if min(self.sr, self.n_fft, self.hop_length) < 1 or self.n_mels < 0:
             raise ValueError(
-                f"sr, n_fft and hop_length must be positive, n_mels at least 0: {self}"
+                f"sr, n_fft and hop_length must be positive, n_mels not below 0: {self}"
             )
         if not 0 <= self.fmin < top <= self.sr / 2:
             raise ValueError(
-                f"0 <= fmin < fmax <= sr / 2 is needed, but fmin = {self.fmin} Hz, "
-                f"fmax = {top} Hz and sr / 2 = {self.sr / 2} Hz"
+                f"choose 0 <= fmin < fmax <= sr / 2: fmin = {self.fmin} Hz, fmax = {top} Hz and "
+                f"sr / 2 = {self.sr / 2} Hz"
             )
         if not self.n_mels:
-            _ = self._bins  # raises here, before any sound is read, if there are none
+            _ = self._bins  # raises before any sound is read if there are none
 
     @property
     def _top(self):
@@ -78,7 +79,7 @@ class Frontend:
         f = np.fft.rfftfreq(self.n_fft, 1 / self.sr)
         inside = np.flatnonzero((f >= self.fmin) & (f <= self._top))
         if not inside.size:
-            raise ValueError(f"no frequency bin lies between fmin and fmax: {self}")
+            raise ValueError(f"no frequency bin is between fmin and fmax; raise n_fft: {self}")
         return slice(inside[0], inside[-1] + 1)
 
     @cached_property
@@ -98,7 +99,7 @@ class Frontend:
 
     @property
     def n_empty_bands(self):
-        """Mel bands narrower than the distance of two bins, which have none and stay empty."""
+        """Mel bands without a frequency bin, because they are narrower than the bins' distance."""
         return int((~_mel_weights(self).any(axis=0)).sum()) if self.n_mels else 0
 
     def n_frames(self, n_samples):
@@ -117,12 +118,12 @@ class Frontend:
         """Power per band: mel bands, or the linear bins from fmin to fmax where n_mels is 0.
 
         y: float32 (..., n_samples). Returns float32 (..., n_frames, n_bands). Agrees with
-        `librosa.feature.melspectrogram` (Slaney's scale and normalisation), turned.
+        `librosa.feature.melspectrogram` (Slaney's scale and normalisation), transposed.
         """
         return self._frames(y, self._to_bands)
 
     def bands(self, spectrogram):
-        """`power` of a sound whose spectrogram is there already.
+        """`power` from a spectrogram.
 
         spectrogram: float32 (..., n_frames, 1 + n_fft // 2). Returns (..., n_frames, n_bands).
         """
@@ -131,10 +132,10 @@ class Frontend:
         return rows.reshape(*spectrogram.shape[:-1], -1)
 
     def log_power(self, y, *, floor=1e-10, top_db=None):
-        """`power` in decibels re full scale². floor: least power. top_db: range below the maximum.
+        """`power` in decibels re full scale², see `to_db`.
 
-        top_db is None here, unlike in librosa: a floor that depends on the clip's own maximum makes
-        one and the same sound look different in a clip and in a long recording.
+        top_db is None by default, unlike in librosa: a floor that depends on the clip's maximum
+        makes the same sound look different in a clip and in a long recording.
         """
         return to_db(self.power(y), floor=floor, top_db=top_db)
 
@@ -142,10 +143,10 @@ class Frontend:
         """Mel-frequency cepstral coefficients: orthonormal DCT-II of the log-mel bands.
 
         y: float32 (..., n_samples). Returns float32 (..., n_frames, n_mfcc). With top_db=80 agrees
-        with `librosa.feature.mfcc`, turned. Raises ValueError for a front end without mel bands.
+        with `librosa.feature.mfcc`, transposed. Raises ValueError without mel bands.
         """
         if not 0 < n_mfcc <= self.n_mels:
-            raise ValueError(f"n_mfcc = {n_mfcc}: from 1 to n_mels = {self.n_mels} are there")
+            raise ValueError(f"n_mfcc = {n_mfcc}: choose from 1 to n_mels = {self.n_mels}")
         cepstrum = scipy.fft.dct(self.log_power(y, top_db=top_db), axis=-1, norm="ortho")
         return cepstrum[..., :n_mfcc]
 
@@ -153,36 +154,31 @@ class Frontend:
         """`power` of a sound that comes in blocks, in bounded memory.
 
         blocks: iterable of float32 (n,) arrays of any length, the sound in order. Yields float32
-        (n_frames, n_bands) arrays; their concatenation is `power(whole)`, and the same to the bit
-        however the sound was cut into blocks.
+        (n_frames, n_bands) arrays; their concatenation is `power(whole)`, the same to the bit for
+        any blocks.
         """
-        half, hop, n_frames = self.n_fft // 2, self.hop_length, self._frames_at_once
-        need = max((n_frames - 1) * hop + self.n_fft, n_frames * hop)
-        held = np.zeros(half, np.float32)
-        for block in blocks:
-            held = np.concatenate([held, block])
-            while len(held) >= need:
-                yield self._frames_of(held[:need], self._to_bands)
-                held = held[n_frames * hop :]
-        held = np.concatenate([held, np.zeros(half, np.float32)])
-        if len(held) >= self.n_fft:
-            yield self._frames_of(held, self._to_bands)
+        edge = [np.zeros(self.n_fft // 2, np.float32)]
+        step = self._frames_at_once * self.hop_length
+        size = max(step - self.hop_length + self.n_fft, step)
+        for block in audio.reblock(chain(edge, blocks, edge), size=size, step=step):
+            if len(block) >= self.n_fft:
+                yield self._frames_of(block, self._to_bands)
 
     def _to_bands(self, spectrum):
         """Linear power (n_frames, 1 + n_fft // 2) → (n_frames, n_bands)."""
         if not self.n_mels:
             return spectrum[:, self._bins].copy()
-        # A triangle is zero nearly everywhere: multiply only where the bands have weight.
+        # A triangle is zero nearly everywhere: multiply only where some band has weight.
         mel = np.empty((len(spectrum), self.n_mels), np.float32)
         for bands, bins, weights in _mel_blocks(self):
             np.matmul(spectrum[:, bins], weights, out=mel[:, bands])
         return mel
 
     def _frames(self, y, to_bands):
-        """(..., n_samples) → (..., n_frames, n_bands), each row of the batch in turn."""
+        """(..., n_samples) → (..., n_frames, n_bands), one sound of the batch after another."""
         y = np.asarray(y, np.float32)
         if not y.shape[-1]:
-            raise ValueError("a sound without samples has no spectrogram")
+            raise ValueError("the sound has no samples")
         rows = []
         for row in y.reshape(-1, y.shape[-1]):
             padded = np.zeros(len(row) + 2 * (self.n_fft // 2), np.float32)
@@ -199,7 +195,7 @@ class Frontend:
         for i in range(0, len(frames), self._frames_at_once):
             part = frames[i : i + self._frames_at_once]
             spectrum = scipy.fft.rfft(np.multiply(part, self._window, out=windowed[: len(part)]))
-            squares = spectrum.view(np.float32)  # real and imaginary parts in turn
+            squares = spectrum.view(np.float32)  # real, imaginary, real, …
             np.square(squares, out=squares)
             np.add(squares[:, 0::2], squares[:, 1::2], out=power[: len(part)])
             pieces.append(to_bands(power[: len(part)]))
@@ -210,9 +206,9 @@ _kept = threading.local()
 
 
 def _work_space(n_frames, n_fft):
-    """Arrays (n_frames, n_fft) and (n_frames, 1 + n_fft // 2) to be used again by this thread.
+    """Arrays (n_frames, n_fft) and (n_frames, 1 + n_fft // 2) that this thread uses again.
 
-    Fresh ones would be handed back to the operating system each time, and cost more than the FFT.
+    To allocate new ones each time would cost more than the FFT.
     """
     if getattr(_kept, "shape", None) != (n_frames, n_fft):
         _kept.shape = n_frames, n_fft
@@ -233,9 +229,9 @@ def to_db(power, *, floor=1e-10, top_db=None):
 
 
 def from_db(db):
-    """Power of decibels, in single precision: the inverse of `to_db`. Returns float32, same shape.
+    """Power of decibels, the inverse of `to_db`: float32, same shape as db.
 
-    db: of any precision; what is kept in half precision would overflow as power.
+    Half precision is converted first, because the power would overflow.
     """
     return np.exp(np.asarray(db, np.float32) * np.float32(math.log(10) / 10))
 
@@ -258,8 +254,7 @@ def _mel_weights(frontend):
     from librosa.filters import mel
 
     with warnings.catch_warnings():
-        # Bands without a bin: `n_empty_bands` counts them.
-        warnings.filterwarnings("ignore", message="Empty filters detected")
+        warnings.filterwarnings("ignore", message="Empty filters detected")  # see n_empty_bands
         weights = mel(
             sr=frontend.sr,
             n_fft=frontend.n_fft,
@@ -270,29 +265,23 @@ def _mel_weights(frontend):
     return weights.T
 
 
-# --- a whole data set, once ---------------------------------------------------------------------
+# --- a whole data set -----------------------------------------------------------------------------
 
 
-def extract(paths, frontend, *, decibels=False, cache_dir=None, root=None, progress=True):
+def extract(paths, frontend, *, decibels=False, **options):
     """Band power of every file, computed once and kept on disk, see `cache.compute`.
 
     paths: sequence of paths, or a clip table with a column `path`. frontend: `Frontend`.
-    decibels: `log_power` instead of `power`.
+    decibels: `log_power` instead of `power`. options: cache_dir, root, progress of `cache.compute`.
     Returns (powers, errors): a list with a float32 (n_frames, n_bands) array per path, or None
-    where the file cannot be read; and a table `file, reason` of those.
+    where the file cannot be read; and a table `files.ERRORS` of those.
     """
     bands = frontend.log_power if decibels else frontend.power
 
     def work(path):
         return (bands(audio.load(path, sr=frontend.sr)),)
 
-    found, errors = cache.compute(
-        work,
-        paths["path"] if isinstance(paths, pd.DataFrame) else paths,
-        recipe={"bands": FORMAT, "decibels": decibels, **asdict(frontend)},
-        desc="Features",
-        cache_dir=cache_dir,
-        root=root,
-        progress=progress,
-    )
+    paths = paths["path"] if isinstance(paths, pd.DataFrame) else paths
+    recipe = {"bands": FORMAT, "decibels": decibels, **asdict(frontend)}
+    found, errors = cache.compute(work, paths, recipe=recipe, desc="Features", **options)
     return [None if arrays is None else arrays[0] for arrays in found], errors

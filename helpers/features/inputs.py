@@ -13,11 +13,10 @@ FORMAT = 1  # raise it whenever the numbers in a cache file would change
 
 @dataclass(frozen=True)
 class ClipInput:
-    """The way from a sound to what a network is given.
+    """The input of a network, and how it is computed from sound. Used in 03_speaker_identification.
 
-    frontend: `Frontend`. n_mfcc: so many MFCC; 0: the front end's bands in decibels. pooled: the
+    frontend: `Frontend`. n_mfcc: number of MFCC; 0: the front end's bands in decibels. pooled: the
     mean over the frames of a crop instead of the frames. crop_s: length of a crop, s.
-    Taught in 03_speaker_identification.
     """
 
     frontend: Frontend
@@ -28,10 +27,10 @@ class ClipInput:
     def __post_init__(self):
         if not 0 <= self.n_mfcc <= self.frontend.n_mels:
             raise ValueError(
-                f"n_mfcc = {self.n_mfcc}: from 0 to n_mels = {self.frontend.n_mels} are there"
+                f"n_mfcc = {self.n_mfcc}: choose from 0 to n_mels = {self.frontend.n_mels}"
             )
         if self.n_frames < 1:
-            raise ValueError(f"crop_s = {self.crop_s}: a crop has one frame at least")
+            raise ValueError(f"crop_s = {self.crop_s} is shorter than a frame: choose a longer one")
 
     @property
     def n_frames(self):
@@ -45,7 +44,7 @@ class ClipInput:
 
     @property
     def shape(self):
-        """Of what the network is given: (n_frames, n_values), or (n_values,) where it is pooled."""
+        """Shape of the input: (n_frames, n_values), or (n_values,) if it is pooled."""
         return (self.n_values,) if self.pooled else (self.n_frames, self.n_values)
 
     @property
@@ -63,43 +62,36 @@ class ClipInput:
         return self.frontend.log_power(y)
 
     def pool(self, crops):
-        """What the network is given of crops (…, n_frames, n_values): float32 (…, *shape)."""
+        """The input for crops (…, n_frames, n_values): float32 (…, *shape)."""
         crops = np.asarray(crops, np.float32)
         return crops.mean(axis=-2) if self.pooled else crops
 
 
-def extract_frames(paths, inputs, *, cache_dir=None, root=None, progress=True):
-    """Frames of every file for several inputs, each file decoded once, ever: see `cache.compute`.
+def extract_frames(paths, inputs, **options):
+    """Frames of every file for several inputs; each file is decoded once for all of them.
 
-    paths: sequence of paths. inputs: {name: `ClipInput`}, all at one rate. Returns (frames,
-    errors): {name: list of float16 (n_frames, n_values), None where a file cannot be read}, in
-    which inputs that differ by pooling share their arrays; and a table `files.ERRORS` of those
-    files. float16 halves the memory; it rounds 100 dB to 0.06 dB.
+    paths: sequence of paths. inputs: {name: `ClipInput`}, all at one sample rate. options:
+    cache_dir, root, progress of `cache.compute`. Returns (frames, errors): {name: list of float16
+    (n_frames, n_values), None where a file cannot be read}, in which inputs that differ only by
+    pooling share their arrays; and a table `files.ERRORS` of those files. float16 halves the
+    memory; it rounds 100 dB to 0.06 dB.
     """
-    kinds = list(dict.fromkeys(given.of_frames for given in inputs.values()))
-    rates = {kind.frontend.sr for kind in kinds}
+    kinds = list(dict.fromkeys(clip_input.of_frames for clip_input in inputs.values()))
+    rates = sorted({kind.frontend.sr for kind in kinds})
     if len(rates) != 1:
-        raise ValueError(f"inputs at several rates ({sorted(rates)} Hz) are several decodings")
+        raise ValueError(f"inputs at several rates ({rates} Hz): extract those of each rate alone")
 
     def work(path):
-        y = audio.load(path, sr=kinds[0].frontend.sr)
+        y = audio.load(path, sr=rates[0])
         return tuple(kind.frames(y).astype(np.float16) for kind in kinds)
 
-    found, errors = cache.compute(
-        work,
-        paths,
-        # A crop is cut later: its length does not change the frames.
-        recipe={
-            "crops": FORMAT,
-            "kinds": [{"n_mfcc": kind.n_mfcc, **asdict(kind.frontend)} for kind in kinds],
-        },
-        desc="Frames",
-        cache_dir=cache_dir,
-        root=root,
-        progress=progress,
-    )
+    recipe = {
+        "crops": FORMAT,  # a crop is cut later: its length does not change the frames
+        "kinds": [{"n_mfcc": kind.n_mfcc, **asdict(kind.frontend)} for kind in kinds],
+    }
+    found, errors = cache.compute(work, paths, recipe=recipe, desc="Frames", **options)
     by_kind = {
         kind: [None if arrays is None else arrays[k] for arrays in found]
         for k, kind in enumerate(kinds)
     }
-    return {name: by_kind[given.of_frames] for name, given in inputs.items()}, errors
+    return {name: by_kind[clip_input.of_frames] for name, clip_input in inputs.items()}, errors

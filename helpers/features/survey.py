@@ -1,4 +1,4 @@
-"""One pass over a data set: every clip is decoded once, for all that EDA and features ask of it."""
+"""One pass over a data set: each clip is decoded once, for all that EDA and features need."""
 
 from dataclasses import asdict, dataclass
 
@@ -16,11 +16,11 @@ FRONTEND = Frontend(sr=22050, n_fft=2048, hop_length=512, n_mels=64)
 
 @dataclass(frozen=True)
 class Survey:
-    """What a pass over a data set found, a row for each clip that could be read.
+    """Results of a pass over a data set: one row for each clip that can be read.
 
     table: the clip table, with the sample format and the columns of `quality.MEASURES`.
-    features: `descriptors.COLUMNS`, same index. powers: list of float32 (n_frames, n_bands), time
-    first. frontend: the `Frontend` of features and powers.
+    features: `descriptors.COLUMNS`, same index. powers: list of float32 (n_frames, n_bands).
+    frontend: the `Frontend` of features and powers.
     """
 
     table: pd.DataFrame
@@ -29,14 +29,11 @@ class Survey:
     frontend: Frontend
 
 
-def survey_clips(
-    table, *, frontend=FRONTEND, root=None, cache_dir=None, n_threads=None, progress=True
-):
+def survey_clips(table, *, frontend=FRONTEND, **options):
     """Measure, describe and transform every clip of a table; kept for the next time.
 
-    table: clip table, see `data.clip_table`. frontend: as in `descriptors.over_time`, with 13 mel
-    bands at least. root: folder that the files in errors are named from. cache_dir,
-    n_threads: see `cache.compute`.
+    table: clip table, see `data.clip_table`. frontend: as in `descriptors.over_time`, with at least
+    13 mel bands. options: root, cache_dir, n_threads, progress of `cache.compute`.
     Returns (Survey, errors): errors is the table `files.ERRORS` of clips that cannot be decoded
     to their end; they are not in the survey.
     """
@@ -53,18 +50,9 @@ def survey_clips(
         )
 
     recipe = {"survey": FORMAT, **asdict(frontend)}
-    found, errors = cache.compute(
-        work,
-        table["path"],
-        recipe=recipe,
-        desc="Survey",
-        cache_dir=cache_dir,
-        root=root,
-        n_threads=n_threads,
-        progress=progress,
-    )
-    is_whole = np.array([arrays is not None for arrays in found], bool)
-    table = table[is_whole].reset_index(drop=True)
+    found, errors = cache.compute(work, table["path"], recipe=recipe, desc="Survey", **options)
+    can_be_read = np.array([arrays is not None for arrays in found], bool)
+    table = table[can_be_read].reset_index(drop=True)
     found = [arrays for arrays in found if arrays is not None]
     measures = pd.DataFrame(np.array([arrays[0] for arrays in found], quality.MEASURES))
     measures["content"] = [arrays[0]["content"].item().decode() for arrays in found]

@@ -1,4 +1,4 @@
-"""YAMNet: what it hears in a sound, and its names for our classes."""
+"""YAMNet: embeddings and scores of sounds, and its names for the classes of our data sets."""
 
 import os
 import threading
@@ -6,17 +6,18 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from helpers import audio, env, files
 from helpers.features import cache
 
 FORMAT = 2  # raise it whenever the numbers in a cache file would change
 SR = 16000
-WINDOW, HOP = 15600, 7680  # samples: what the network takes at a time, and half a window on
+WINDOW, HOP = 15600, 7680  # samples: input of the network, and from one window to the next
 WIDTH, N_SCORES = 1024, 521
-LEAST = 1e-6  # of a score: its logarithm stays finite
+MIN_SCORE = 1e-6  # keeps the logarithm finite
 VARIABLE = "YAMNET_PATH"
-# In data/models; and where Kaggle mounts a data set or a model, of late with its owner first.
+# In data/models, and where Kaggle mounts data sets and models.
 NAMES = (
     "yamnet*.tflite",
     "*/yamnet*.tflite",
@@ -28,7 +29,7 @@ _opening = threading.Lock()
 
 
 class EmbeddingError(Exception):
-    """A model that cannot be used; the message says why and what to do."""
+    """YAMNet cannot be used: why, and what to do."""
 
 
 def find_yamnet(path=""):
@@ -37,15 +38,15 @@ def find_yamnet(path=""):
     Looks at: path · the environment variable YAMNET_PATH · data/models in the repository · what is
     attached on Kaggle. Raises EmbeddingError where path or YAMNET_PATH names something else.
     """
-    for given, origin in ((path, VARIABLE), (os.environ.get(VARIABLE), f"the variable {VARIABLE}")):
-        if given:
-            file = Path(given).expanduser()
+    for place, origin in ((path, VARIABLE), (os.environ.get(VARIABLE), f"the variable {VARIABLE}")):
+        if place:
+            file = Path(place).expanduser()
             inside = sorted(file.rglob("*.tflite")) if file.is_dir() else [file]
             if len(inside) == 1 and inside[0].is_file():
                 return inside[0]
             raise EmbeddingError(
-                f"{origin} is {files.short_path(file)}, which is no .tflite file of YAMNet, nor a "
-                "folder that holds one; leave it empty to go on without"
+                f"{origin} is {files.short_path(file)}: it must be YAMNet's .tflite file or a "
+                "folder with one such file; leave it empty to go on without YAMNet"
             )
     for folder in (env.repository_root() / "data" / "models", env.KAGGLE_INPUT):
         for name in NAMES:
@@ -66,8 +67,8 @@ class Yamnet:
     def hear(self, y):
         """(embedding, scores) of a sound at 16 kHz, float32 (n_samples,), full scale ±1.
 
-        embedding: float32 (n_windows, 1024). scores: float32 (n_windows, 521), 0 to 1, of the
-        sounds in AudioSet's list.
+        embedding: float32 (n_windows, 1024). scores: float32 (n_windows, 521), 0 to 1, one for each
+        class of AudioSet.
         """
         interpreter, entrance, shape, exits = self._interpreter()
         found = []
@@ -78,12 +79,13 @@ class Yamnet:
         embedding, scores = (np.array(rows) for rows in zip(*found, strict=True))
         return embedding, scores
 
-    def extract(self, paths, *, octaves=(0.0,), root=None, cache_dir=None, progress=True):
-        """What it hears in every file, computed once, see `cache.compute`.
+    def extract(self, paths, *, octaves=(0.0,), **options):
+        """Embeddings and scores of every file, computed once, see `cache.compute`.
 
-        octaves: how much higher (and faster) each file is played, as once is not all: played lower,
-        what lies above its 7.5 kHz is heard as well. Each sound is brought to one loudness first,
-        see `audio.same_loudness`: how far away a microphone stood says nothing.
+        octaves: each file is played so much higher and faster; YAMNet hears up to 7.5 kHz, and a
+        file that is played lower brings what lies above into that range. options: cache_dir, root,
+        progress of `cache.compute`. Each sound is first brought to one loudness, see
+        `audio.same_loudness`, because the distance of the microphone should not count.
 
         Returns (embeddings, scores, errors): float32 (n_files, 1024), the mean over windows and
         octaves; float32 (n_files, 521), the mean over windows and the geometric mean over octaves;
@@ -96,25 +98,18 @@ class Yamnet:
             for octave in octaves:
                 y = audio.mono(*decoded, sr=round(SR * 2**-octave))
                 heard.append(self.hear(audio.same_loudness(y, sr=SR)))
-            logarithms = [np.log(np.maximum(scores.mean(axis=0), LEAST)) for _, scores in heard]
+            logarithms = [np.log(np.maximum(scores.mean(axis=0), MIN_SCORE)) for _, scores in heard]
             return (
                 np.mean([embedding.mean(axis=0) for embedding, _ in heard], axis=0),
                 np.exp(np.mean(logarithms, axis=0)),
             )
 
-        found, errors = cache.compute(
-            work,
-            paths,
-            recipe={
-                "yamnet": FORMAT,
-                "bytes": self.path.stat().st_size,
-                "octaves": [float(octave) for octave in octaves],
-            },
-            desc="YAMNet",
-            cache_dir=cache_dir,
-            root=root,
-            progress=progress,
-        )
+        recipe = {
+            "yamnet": FORMAT,
+            "bytes": self.path.stat().st_size,
+            "octaves": [float(octave) for octave in octaves],
+        }
+        found, errors = cache.compute(work, paths, recipe=recipe, desc="YAMNet", **options)
         empty = tuple(np.full(width, np.nan, np.float32) for width in (WIDTH, N_SCORES))
         rows = [empty if arrays is None else arrays for arrays in found]
         embeddings, scores = (
@@ -124,7 +119,7 @@ class Yamnet:
         return embeddings, scores, errors
 
     def _interpreter(self):
-        """This thread's (interpreter, input's index and shape, indices of embedding and scores)."""
+        """(interpreter, index and shape of the input, indices of embedding and scores)."""
         if hasattr(self._local, "parts"):
             return self._local.parts
         try:
@@ -133,11 +128,11 @@ class Yamnet:
             try:
                 from tensorflow.lite import Interpreter  # where the successor is not installed
             except ImportError:
-                raise EmbeddingError("it needs `pip install ai-edge-litert`") from None
+                raise EmbeddingError("run `pip install ai-edge-litert`") from None
         try:
-            # One at a time: what it says on the error output concerns nobody, and is dropped.
+            # One thread at a time, because standard error is redirected for the whole process.
             with _opening, env.silent_stderr(), warnings.catch_warnings():
-                # The embedding is an inner tensor; that keeping those takes memory is known.
+                # The embedding is an inner tensor. Ignore the warning that those take memory.
                 warnings.filterwarnings("ignore", message=".*preserve_all_tensors")
                 interpreter = Interpreter(
                     str(self.path), num_threads=1, experimental_preserve_all_tensors=True
@@ -145,7 +140,7 @@ class Yamnet:
                 interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise EmbeddingError(
-                f"{files.short_path(self.path)} is no LiteRT model: {error}"
+                f"{files.short_path(self.path)} is not a LiteRT model: {error}"
             ) from None
         entrance, *others = interpreter.get_input_details()
         scores = interpreter.get_output_details()[0]
@@ -154,12 +149,8 @@ class Yamnet:
             for tensor in interpreter.get_tensor_details()
             if tensor["dtype"] is np.float32 and tuple(tensor["shape"]) == (1, WIDTH)
         ]
-        if (
-            others
-            or np.prod(entrance["shape"]) != WINDOW
-            or np.prod(scores["shape"]) != N_SCORES
-            or not inner
-        ):
+        sizes = np.prod(entrance["shape"]), np.prod(scores["shape"])
+        if others or not inner or sizes != (WINDOW, N_SCORES):
             raise EmbeddingError(
                 f"{files.short_path(self.path)} is not YAMNet's classification-tflite,"
                 f" which takes {WINDOW} samples and has an inner tensor of {WIDTH} numbers"
@@ -169,109 +160,25 @@ class Yamnet:
         return self._local.parts
 
 
-_DOG = {
-    "Dog": 69,
-    "Bark": 70,
-    "Yip": 71,
-    "Bow-wow": 73,
-    "Canidae, dogs, wolves": 117,
-    "Growling": 74,
-}
-# Class of a data set: names of AudioSet, and their places among YAMNet's scores.
-COUNTERPARTS = {
-    # UrbanSound8K
-    "air_conditioner": {"Air conditioning": 407, "Mechanical fan": 406, "Pump (liquid)": 448},
-    "car_horn": {"Vehicle horn, car horn, honking": 302, "Toot": 303, "Air horn, truck horn": 312},
-    "children_playing": {
-        "Children playing": 66,
-        "Children shouting": 10,
-        "Child speech, kid speaking": 1,
-    },
-    "dog_bark": _DOG,
-    "drilling": {
-        "Drill": 419,
-        "Power tool": 418,
-        "Dental drill, dentist's drill": 339,
-        "Sawing": 415,
-    },
-    "engine_idling": {
-        "Idling": 346,
-        "Engine": 337,
-        "Light engine (high frequency)": 338,
-        "Medium engine (mid frequency)": 342,
-        "Heavy engine (low frequency)": 343,
-    },
-    "gun_shot": {"Gunshot, gunfire": 421, "Machine gun": 422, "Cap gun": 425, "Explosion": 420},
-    "jackhammer": {"Jackhammer": 414},
-    "siren": {
-        "Siren": 390,
-        "Police car (siren)": 317,
-        "Ambulance (siren)": 318,
-        "Fire engine, fire truck (siren)": 319,
-        "Civil defense siren": 391,
-    },
-    "street_music": {"Music": 132},
-    # ESC-50; car_horn and siren are above
-    "airplane": {"Aircraft": 329, "Fixed-wing aircraft, airplane": 334, "Jet engine": 331},
-    "breathing": {"Breathing": 36, "Pant": 40, "Gasp": 39},
-    "brushing_teeth": {"Toothbrush": 369},
-    "can_opening": {"Hiss": 79, "Burst, pop": 428},
-    "cat": {"Cat": 76, "Meow": 78, "Purr": 77, "Caterwaul": 80},
-    "chainsaw": {"Chainsaw": 341},
-    "chirping_birds": {"Bird": 106, "Bird vocalization, bird call, bird song": 107},
-    "church_bells": {"Church bell": 196, "Change ringing (campanology)": 202},
-    "clapping": {"Clapping": 58, "Applause": 62},
-    "clock_alarm": {"Alarm clock": 389, "Beep, bleep": 475},
-    "clock_tick": {"Tick": 401, "Tick-tock": 402, "Clock": 400},
-    "coughing": {"Cough": 42, "Throat clearing": 43},
-    "cow": {"Moo": 86, "Cattle, bovinae": 85},
-    "crackling_fire": {"Fire": 292, "Crackle": 293},
-    "crickets": {"Cricket": 122},
-    "crow": {"Crow": 112, "Caw": 113},
-    "crying_baby": {"Baby cry, infant cry": 20, "Crying, sobbing": 19},
-    "dog": _DOG,
-    "door_wood_creaks": {"Creak": 480, "Squeak": 355},
-    "door_wood_knock": {"Knock": 353, "Tap": 354},
-    "drinking_sipping": {"Gargling": 51, "Gurgling": 291},
-    "engine": {"Engine": 337, "Idling": 346, "Medium engine (mid frequency)": 342},
-    "fireworks": {"Fireworks": 426, "Firecracker": 427},
-    "footsteps": {"Walk, footsteps": 48},
-    "frog": {"Frog": 127, "Croak": 128},
-    "glass_breaking": {"Shatter": 437, "Breaking": 464, "Glass": 435},
-    "hand_saw": {"Sawing": 415},
-    "helicopter": {"Helicopter": 333},
-    "hen": {"Cluck": 95, "Chicken, rooster": 94, "Fowl": 93},
-    "insects": {"Insect": 121, "Fly, housefly": 124, "Mosquito": 123, "Buzz": 125},
-    "keyboard_typing": {"Typing": 378, "Computer keyboard": 380},
-    "laughing": {"Laughter": 13, "Giggle": 15, "Belly laugh": 17},
-    "mouse_click": {"Clicking": 485},
-    "pig": {"Oink": 89, "Pig": 88},
-    "pouring_water": {"Pour": 443, "Fill (with liquid)": 446, "Trickle, dribble": 444},
-    "rain": {"Rain": 283, "Raindrop": 284, "Rain on surface": 285},
-    "rooster": {"Chicken, rooster": 94, "Crowing, cock-a-doodle-doo": 96},
-    "sea_waves": {"Ocean": 288, "Waves, surf": 289},
-    "sheep": {"Bleat": 91, "Sheep": 92, "Goat": 90},
-    "sneezing": {"Sneeze": 44},
-    "snoring": {"Snoring": 38},
-    "thunderstorm": {"Thunderstorm": 280, "Thunder": 281},
-    "toilet_flush": {"Toilet flush": 368},
-    "train": {"Train": 323, "Rail transport": 322, "Train horn": 325},
-    "vacuum_cleaner": {"Vacuum cleaner": 371},
-    "washing_machine": {"Mechanisms": 398},
-    "water_drops": {"Drip": 442, "Plop": 488},
-    "wind": {"Wind": 277, "Wind noise (microphone)": 279},
-}
+def _read_counterparts():
+    table = pd.read_csv(Path(__file__).with_name("counterparts.csv"))
+    names = table.groupby("label", sort=False)
+    return {label: rows.set_index("audioset_name")["index"].to_dict() for label, rows in names}
+
+
+# {label of a data set (UrbanSound8K, ESC-50, cats and dogs): {AudioSet's name: index of its score}}
+COUNTERPARTS = _read_counterparts()
 
 
 def counterparts(scores, labels):
-    """How much YAMNet hears of each class, by the names that AudioSet has for it.
+    """YAMNet's scores for the classes of a data set.
 
     scores: (n, 521), 0 to 1. labels: names of classes. Returns float (n, n_classes): the logarithm
-    of the highest score among the names of each class; NaN for a class without counterparts.
+    of the highest score among the COUNTERPARTS of each class; NaN for a class without any.
     """
     found = np.full((len(scores), len(labels)), np.nan)
     for k, label in enumerate(labels):
         if label in COUNTERPARTS:
             places = list(COUNTERPARTS[label].values())
-            found[:, k] = np.log(np.maximum(scores[:, places].max(axis=1), LEAST))
+            found[:, k] = np.log(np.maximum(scores[:, places].max(axis=1), MIN_SCORE))
     return found

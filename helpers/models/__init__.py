@@ -6,16 +6,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "blocks": [
-            "ClipLevel",
-            "LevelNormalisation",
-            "convolution_block",
-            "multiplications",
-            "parameter_count",
-            "receptive_field",
-            "residual_block",
-            "time_statistics",
-        ],
+        "blocks": ["convolution_block", "multiplications", "parameter_count", "receptive_field"],
         "detector": ["CallDetector", "call_network", "ensemble"],
         "saved": ["ModelError", "load_detector", "save"],
         "settings": ["EventSettings"],

@@ -10,14 +10,16 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+RANGE_DB = 80.0  # below a clip's mean power: fainter values count as silence
+
 
 @keras.saving.register_keras_serializable(package="helpers")
 class LevelNormalisation(layers.Layer):
     """Logarithm of band power minus the frame's mean over the bands.
 
-    Gain drops out, frame by frame, and nothing depends on the length of the recording: a call looks
-    the same in a three-second clip and in an hour. Being a layer, it cannot differ between training
-    and scoring. power: (..., n_frames, n_bands), full scale². Same shape out.
+    A gain cancels out in each frame, and the length of the recording plays no part: a call looks
+    the same in a clip of three seconds and in an hour. As a layer, it is the same in training and
+    scoring. power: (..., n_frames, n_bands), full scale². Returns the same shape.
     """
 
     def __init__(self, floor=1e-7, **kwargs):
@@ -32,41 +34,26 @@ class LevelNormalisation(layers.Layer):
         return {**super().get_config(), "floor": self.floor}
 
 
-def convolution_block(x, channels, kernel, *, strides=(1, 1)):
-    """Convolution, batch normalisation, ReLU. Taught in 05_capuchin_call_counter.
+@keras.saving.register_keras_serializable(package="helpers")
+class ClipLevel(layers.Layer):
+    """Decibels minus the clip's mean, divided by 12 dB; at most RANGE_DB below the mean power.
 
-    x: Keras tensor (batch, n_frames, n_bands, n). kernel, strides: (time, frequency). Nothing is
-    padded. Returns (batch, time, frequency, channels).
+    The level of a clip depends on the distance of the microphone, so it is removed. As a layer, it
+    is the same in training and use. x: (batch, n_frames, n_bands), dB. Returns the same shape.
     """
-    x = layers.Conv2D(channels, kernel, strides=strides, use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization()(x))
 
-
-def receptive_field(network):
-    """(frames, stride): frames that one output step sees, and frames between two steps.
-
-    network: a chain of convolutions without padding over time, or an ensemble of such.
-    """
-    frames, stride = 1, 1
-    for layer in network.layers:
-        if isinstance(layer, keras.Model):
-            return receptive_field(layer)  # members of an ensemble are alike
-        if isinstance(layer, layers.Conv1D | layers.Conv2D):
-            frames += (layer.kernel_size[0] - 1) * layer.dilation_rate[0] * stride
-            stride *= layer.strides[0]
-    return frames, stride
-
-
-def parameter_count(model):
-    """Number of trainable parameters."""
-    return int(sum(np.prod(w.shape) for w in model.trainable_weights))
+    def call(self, x):
+        power = ops.exp(x * (math.log(10) / 10))
+        level = 10 * ops.log10(ops.mean(power, axis=(1, 2), keepdims=True))
+        x = ops.maximum(x, level - RANGE_DB)
+        return (x - ops.mean(x, axis=(1, 2), keepdims=True)) / 12.0  # about their deviation
 
 
 @keras.saving.register_keras_serializable(package="helpers")
 class Glorot(keras.initializers.Initializer):
-    """Glorot's uniform weights, drawn by NumPy's own generator, see `env.seed_everything`.
+    """Glorot's uniform weights from NumPy's global generator, see `env.seed_everything`.
 
-    Keras' would have JAX compile a program for the shape of every kernel: seconds for each network.
+    With Keras' own, JAX compiles a program for each shape of kernel: seconds for every network.
     """
 
     def __call__(self, shape, dtype=None, **_):
@@ -79,17 +66,34 @@ class Glorot(keras.initializers.Initializer):
 WEIGHTS = {"use_bias": False, "kernel_initializer": Glorot()}  # batch normalisation has the bias
 
 
-def residual_block(x, channels, *, strides=1):
-    """Two convolutions and a shortcut past them. Built in 03_speaker_identification.
+def convolution_block(x, channels, kernel, *, strides=(1, 1)):
+    """Convolution, batch normalisation, ReLU. Built in 05_capuchin_call_counter.
 
-    x: Keras tensor (batch, time, bands, n). Returns (batch, time / strides, bands / strides,
-    channels), rounded up. The shortcut is x itself where it fits, else a 1 x 1 convolution.
+    x: Keras tensor (batch, n_frames, n_bands, n). kernel, strides: (time, frequency). There is no
+    padding. Returns (batch, time, frequency, channels).
     """
-    y = normalised_relu(layers.Conv2D(channels, 3, strides=strides, padding="same", **WEIGHTS)(x))
-    y = batch_normalised(layers.Conv2D(channels, 3, padding="same", **WEIGHTS)(y))
+    x = layers.Conv2D(channels, kernel, strides=strides, use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization()(x))
+
+
+def residual_block(x, channels, *, strides=1, separable=False):
+    """Two convolutions and a shortcut. Built in 03_speaker_identification, 04_urbansound8k_cnn.
+
+    x: Keras tensor (batch, time, bands, n). separable: a depthwise and a pointwise convolution
+    instead of two plain ones: a ninth of the multiplications where there are many channels.
+    Returns (batch, time / strides, bands / strides, channels), rounded up. The shortcut is x itself
+    or, where the shape changes, a 1 x 1 convolution of x.
+    """
+    if separable:
+        first = layers.DepthwiseConv2D(
+            3, strides=strides, padding="same", use_bias=False, depthwise_initializer=Glorot()
+        )
+    else:
+        first = layers.Conv2D(channels, 3, strides=strides, padding="same", **WEIGHTS)
+    second = layers.Conv2D(channels, 1 if separable else 3, padding="same", **WEIGHTS)
+    y = batch_normalised(second(normalised_relu(first(x))))
     if strides != 1 or x.shape[-1] != channels:
-        x = layers.Conv2D(channels, 1, strides=strides, **WEIGHTS)(x)
-        x = batch_normalised(x)
+        x = batch_normalised(layers.Conv2D(channels, 1, strides=strides, **WEIGHTS)(x))
     return layers.ReLU()(layers.Add()([x, y]))
 
 
@@ -98,7 +102,7 @@ def normalised_relu(x):
 
 
 def batch_normalised(x, **options):
-    # The default of 0.99 remembers the first steps for longer than a small data set trains.
+    # Keras' momentum of 0.99 keeps the first steps for longer than small data sets train.
     return layers.BatchNormalization(momentum=0.9, **options)(x)
 
 
@@ -109,46 +113,31 @@ def time_statistics(x):
     return layers.Concatenate()([layers.Flatten()(mean), deviation])
 
 
-RANGE_DB = 80.0  # below a clip's mean power: what is fainter counts as silence
+def receptive_field(network):
+    """(frames, stride): frames that one output step sees, and frames between two steps.
 
-
-@keras.saving.register_keras_serializable(package="helpers")
-class ClipLevel(layers.Layer):
-    """Decibels, cut off RANGE_DB below the clip's mean power, minus the clip's mean, over a scale.
-
-    How loud a clip is says where the microphone stood. Being a layer, it cannot differ between
-    training and use. x: (batch, n_frames, n_bands), dB. Same shape out, without a unit.
+    network: convolutions in a row without padding over time, or an ensemble of such networks.
     """
+    frames, stride = 1, 1
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            return receptive_field(layer)  # the members of an ensemble are alike
+        if isinstance(layer, layers.Conv1D | layers.Conv2D):
+            frames += (layer.kernel_size[0] - 1) * layer.dilation_rate[0] * stride
+            stride *= layer.strides[0]
+    return frames, stride
 
-    def call(self, x):
-        power = ops.exp(x * (math.log(10) / 10))
-        level = 10 * ops.log10(ops.mean(power, axis=(1, 2), keepdims=True))
-        x = ops.maximum(x, level - RANGE_DB)
-        return (x - ops.mean(x, axis=(1, 2), keepdims=True)) / 12.0  # about their deviation
 
-
-def separable_block(x, channels, *, strides=1):
-    """Depthwise and pointwise convolution, and a shortcut past them.
-
-    As `models.residual_block`, with a ninth of the multiplications where channels are many.
-    Built in 04_urbansound8k_cnn.
-    """
-    y = layers.DepthwiseConv2D(
-        3, strides=strides, padding="same", use_bias=False, depthwise_initializer=Glorot()
-    )(x)
-    y = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(y))
-    y = layers.BatchNormalization(momentum=0.9)(layers.Conv2D(channels, 1, **WEIGHTS)(y))
-    if strides != 1 or x.shape[-1] != channels:
-        x = layers.Conv2D(channels, 1, strides=strides, **WEIGHTS)(x)
-        x = layers.BatchNormalization(momentum=0.9)(x)
-    return layers.ReLU()(layers.Add()([x, y]))
+def parameter_count(model):
+    """Number of trainable parameters."""
+    return int(sum(np.prod(w.shape) for w in model.trainable_weights))
 
 
 def multiplications(network):
-    """Multiplications for one clip: int, of the convolutions and dense layers."""
+    """Multiplications for one clip in convolutions and dense layers: int."""
     total = 0
     for layer in network.layers:
         if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
-            places = np.prod(layer.output.shape[1:-1], dtype=int)
-            total += int(places) * int(np.prod(layer.kernel.shape))
+            positions = np.prod(layer.output.shape[1:-1], dtype=int)
+            total += int(positions) * int(np.prod(layer.kernel.shape))
     return total

@@ -3,12 +3,15 @@
 import contextlib
 import math
 from dataclasses import asdict
+from itertools import chain
 
 import keras
 import numpy as np
 from keras import layers
 from scipy.special import expit
 
+from helpers import audio
+from helpers.augmentation import SILENCE
 from helpers.features import Frontend
 from helpers.models.blocks import LevelNormalisation, convolution_block, receptive_field
 from helpers.models.settings import EventSettings
@@ -20,8 +23,7 @@ def call_network(n_bands, *, width=16, dropout=0.2, name="call_network"):
     n_bands: bands of the front end (at least 17). width: channels of the first layer. Input
     (batch, n_frames, n_bands) of any length, output (batch, n_steps, 1). No layer pads over time:
     every step sees exactly its own `receptive_field`, so blocks of a recording give what the whole
-    gives, and overlapping windows share their work. The strides come first: five of the
-    seven convolutions run where there is little left to compute.
+    gives. The first layers have the strides, so that the other five have little to compute.
     """
     inputs = keras.Input((None, n_bands), name="power")
     x = LevelNormalisation(name="level")(inputs)
@@ -53,18 +55,17 @@ def ensemble(networks):
 
 @keras.saving.register_keras_serializable(package="helpers")
 class CallDetector(keras.Model):
-    """A network, the front end that it was trained on, and how its score becomes calls.
+    """A network, its front end, and how its score becomes calls, in one file.
 
-    network: (batch, n_frames, n_bands) power → (batch, n_steps, 1) logits. frontend: `Frontend`.
-    settings: `EventSettings`. One file, `model.keras`, holds all three.
+    network: (batch, n_frames, n_bands) power → (batch, n_steps, 1) logits. frontend: `Frontend`
+    that it was trained on. settings: `EventSettings`.
     """
 
     block_steps = 256  # score steps per call of the network, always the same: compiled once
 
     def __init__(self, network, frontend, settings=None, **kwargs):
         super().__init__(**kwargs)
-        self.network = network
-        self.frontend = frontend
+        self.network, self.frontend = network, frontend
         self.settings = settings or EventSettings()
         self.frames, self.stride = receptive_field(network)
         self.step_s = self.stride * frontend.hop_s
@@ -92,45 +93,37 @@ class CallDetector(keras.Model):
         """Score of a whole recording, in bounded memory.
 
         pieces: float32 (n_frames, n_bands) arrays, the recording's power in order (see
-        `Frontend.stream`), or one such array. lock: held while the network runs, for callers that
-        score in several threads. Step k lies at k * step_s seconds; before and after
-        the recording there is silence. Returns float32 (1 + n_frames // stride,) between 0 and 1,
-        the same to the bit however the recording was cut into pieces.
+        `Frontend.stream`), or one such array. lock: held while the network runs, for scoring in
+        several threads. Step k lies at k * step_s seconds; before and after the recording there is
+        silence. Returns float32 (1 + n_frames // stride,) between 0 and 1, the same to the bit
+        however the recording was cut into pieces.
         """
         pieces = [pieces] if isinstance(pieces, np.ndarray) else pieces
         before = (self.frames - 1) // 2
-        need = self.frames + self.stride * (self.block_steps - 1)
-        silence = np.full((1, self.frontend.n_bands), 1e-12, np.float32)
-        held, n_frames, scores = [np.repeat(silence, before, axis=0)], 0, []
-        n_held = before
-        for piece in pieces:
-            held.append(piece)
-            n_frames += len(piece)
-            n_held += len(piece)
-            while n_held >= need:
-                joined = np.concatenate(held)
-                scores.append(self._score_block(joined[:need], lock))
-                held = [joined[self.block_steps * self.stride :]]
-                n_held = len(held[0])
-        n_steps = 1 + n_frames // self.stride
-        joined = np.concatenate(held)
-        while sum(map(len, scores)) < n_steps:
-            missing = max(0, need - len(joined))
-            block = np.concatenate([joined[:need], np.repeat(silence, missing, axis=0)])
-            scores.append(self._score_block(block, lock))
-            joined = joined[self.block_steps * self.stride :]
-        return np.concatenate(scores)[:n_steps]
+        padded = chain([self._silence(before)], pieces, [self._silence(self.frames - before)])
+        step = self.stride * self.block_steps
+        size = self.frames + step - self.stride
+        scores = []
+        for block in audio.reblock(padded, size=size, step=step):
+            if len(block) < self.frames:
+                break  # no whole step is left
+            n_steps = 1 + (len(block) - self.frames) // self.stride
+            whole = np.concatenate([block, self._silence(size - len(block))])
+            with lock or contextlib.nullcontext():
+                logits = np.asarray(self.network.predict_on_batch(whole[None]))[0, :n_steps, 0]
+            scores.append(expit(logits))
+        return np.concatenate(scores)
 
     def score_clips(self, powers):
         """Highest score in each clip: float32 (n_clips,). powers: list of (n_frames, n_bands).
 
-        The clips are scored as one recording, with so much silence between them that no step sees
+        The clips are scored as one recording, with enough silence between them that no step sees
         two of them.
         """
         lengths = np.array([len(power) for power in powers], int)
         # Every clip begins on a step, as it would if it were scored alone.
         places = -(-(lengths + self.frames) // self.stride) * self.stride
-        gaps = [np.full((n, self.frontend.n_bands), 1e-12, np.float32) for n in places - lengths]
+        gaps = [self._silence(n) for n in places - lengths]
         score = self.score(piece for both in zip(powers, gaps, strict=True) for piece in both)
         first = (np.cumsum(places) - places) // self.stride
         last = first + lengths // self.stride
@@ -138,7 +131,5 @@ class CallDetector(keras.Model):
             [score[a : b + 1].max() for a, b in zip(first, last, strict=True)], np.float32
         )
 
-    def _score_block(self, power, lock):
-        with lock or contextlib.nullcontext():
-            logits = np.asarray(self.network.predict_on_batch(power[None]))[0, :, 0]
-        return expit(logits)
+    def _silence(self, n_frames):
+        return np.full((n_frames, self.frontend.n_bands), SILENCE)

@@ -1,13 +1,13 @@
 """Batches for training: random crops, mixed clips, and mixed scenes.
 
-No epoch sees the same batch twice, and batch i of epoch e depends on the seed, e and i alone.
+Each epoch has batches of its own, and batch i of epoch e depends only on (seed, e, i).
 """
 
 import keras
 import numpy as np
 import pandas as pd
 
-from helpers import audio, features, models
+from helpers import features, models
 from helpers.augmentation import (
     SILENCE,
     Augmentation,
@@ -20,74 +20,92 @@ from helpers.augmentation import (
     warp,
 )
 
+CALL_WEIGHT = 3.0  # of a step at a call; a step without one weighs 1
+AT_CALL_S = 0.1  # a step this close to a call's landmark is at the call ...
+NEAR_CALL_S = 0.4  # ... and a step that is this close, but not at it, weighs nothing
+SCENE_MASKS = (
+    Mask(axis=1, max_share=0.14, probability=1 / 2, min_size=1),
+    Mask(axis=0, max_share=0.038, probability=1 / 3, min_size=1),
+)
+
 
 def two_masks(max_share):
     """Two `Mask`s of the frames and two of the bands, in turn."""
     return (Mask(axis=0, max_share=max_share), Mask(axis=1, max_share=max_share)) * 2
 
 
-class CropBatches(keras.utils.PyDataset):
-    """Batches of crops from frames in memory: an epoch decodes nothing and transforms nothing.
+class _SeededBatches(keras.utils.PyDataset):
+    """n_batches an epoch, each with a generator of its own; fixed: the same in every epoch."""
 
-    frames: list of (n_frames, n_values), time first. labels: int (n,). given: `ClipInput`. Each
-    epoch shows a crop of every sound, from another random place each time and with parts of it
-    hidden; the last batch is filled up with sounds from the beginning of the epoch, so that all
-    have one size. Batch i of epoch e depends on (seed, e, i) alone. hidden: largest share of
-    each axis that each of two masks hides, see `spec_augment`. fixed: the middle of every
-    sound, nothing hidden, in order. A batch is (x (batch, *given.shape),
-    y (batch,)). Taught in 03_speaker_identification.
-    """
-
-    def __init__(self, frames, labels, given, *, batch_size=32, seed=0, hidden=0.1, fixed=False):
+    def __init__(self, n_batches, *, batch_size, seed, fixed):
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
-        self.frames, self.labels, self.given = frames, np.asarray(labels, np.int32), given
-        self.batch_size, self.seed = batch_size, seed
-        self.hidden, self.fixed = hidden, fixed
-        self.epoch = 0
+        self.n_batches, self.batch_size = n_batches, batch_size
+        self.seed, self.fixed, self.epoch = seed, fixed, 0
 
     def __len__(self):
-        return -(-len(self.frames) // self.batch_size)
+        return self.n_batches
 
     def on_epoch_end(self):
-        self.epoch += 1
+        self.epoch += not self.fixed
+
+    def generator(self, i):
+        return np.random.default_rng((self.seed, self.epoch, i))
+
+
+class CropBatches(_SeededBatches):
+    """Batches of crops from frames in memory: an epoch decodes nothing and transforms nothing.
+
+    frames: list of (n_frames, n_values). labels: int (n,). clip_input: `ClipInput`. Each epoch
+    shows a crop of every sound, from another random place and with parts hidden; the last batch is
+    filled up with sounds from the beginning of the epoch. mask_share: largest share of each axis
+    that each of two masks hides, see `spec_augment`. fixed: the middle of every sound, in order,
+    with nothing hidden. A batch is (x (batch, *clip_input.shape), y (batch,)). Used in
+    03_speaker_identification.
+    """
+
+    def __init__(
+        self, frames, labels, clip_input, *, batch_size=32, seed=0, mask_share=0.1, fixed=False
+    ):
+        n_batches = -(-len(frames) // batch_size)
+        super().__init__(n_batches, batch_size=batch_size, seed=seed, fixed=fixed)
+        self.frames, self.clip_input, self.mask_share = frames, clip_input, mask_share
+        self.labels = self.targets = np.asarray(labels, np.int32)
 
     def __getitem__(self, i):
-        rows, rng = self.rows(i)
-        if self.fixed:
-            crops = [self.middle(self.frames[row]) for row in rows]
-        else:
-            crops = [self._masked(rng, self.frames[row]) for row in rows]
-        return self.given.pool(np.stack(crops)), self.labels[rows]
-
-    def _masked(self, rng, frames):
-        """A random crop with parts of it hidden.
-
-        Hidden values become the crop's own mean of each value, so that a pooled input keeps them.
-        """
-        crop = random_crop(rng, frames, self.given.n_frames).astype(np.float32)
-        return spec_augment(rng, crop, masks=two_masks(self.hidden), fill=crop.mean(axis=0))
+        draw = self.middle if self.fixed else self.example
+        rng = self.generator(i)
+        crops, targets = zip(*(draw(rng, row) for row in self.rows(i)), strict=True)
+        return self.clip_input.pool(np.stack(crops)), np.stack(targets)
 
     def rows(self, i):
-        """The sounds of batch i of this epoch, int (batch_size,), and a generator for it."""
-        places = np.arange(i * self.batch_size, (i + 1) * self.batch_size) % len(self.frames)
-        rng = np.random.default_rng((self.seed, self.epoch, i))
-        if self.fixed:
-            return places, rng
-        order = np.random.default_rng((self.seed, self.epoch, len(self)))  # no batch has it
-        return order.permutation(len(self.frames))[places], rng
+        """The sounds of batch i of this epoch: int (batch_size,)."""
+        n = len(self.frames)
+        places = np.arange(i * self.batch_size, (i + 1) * self.batch_size) % n
+        # No batch has the number len(self), so its generator is free for the order.
+        return places if self.fixed else self.generator(len(self)).permutation(n)[places]
 
-    def middle(self, frames):
-        """The middle of a sound: (n_frames of a crop, n_values)."""
-        return audio.fix_length(
-            long_enough(frames, self.given.n_frames).T, n_samples=self.given.n_frames
-        ).T
+    def example(self, rng, row):
+        """A random crop with parts hidden, and its target.
+
+        Each hidden value becomes the crop's mean of that value, so that a pooled input keeps it.
+        """
+        crop = random_crop(rng, self.frames[row], self.clip_input.n_frames).astype(np.float32)
+        crop = spec_augment(rng, crop, masks=two_masks(self.mask_share), fill=crop.mean(axis=0))
+        return crop, self.targets[row]
+
+    def middle(self, rng, row):
+        """The middle of a sound, and its target."""
+        n_frames = self.clip_input.n_frames
+        frames = long_enough(self.frames[row], n_frames)
+        start = (len(frames) - n_frames) // 2
+        return frames[start : start + n_frames], self.targets[row]
 
 
 def clip_weights(labels, groups):
-    """What each clip weighs in training: float (n,), mean 1.
+    """Weight of each clip in training: float (n,), mean 1.
 
-    A class weighs one over the square root of its clips, so that a rare one is not forgotten; and a
-    source likewise: of a hundred slices of one siren, ten times as much is to be learnt as of one.
+    One over the square root of the number of clips of its class, so that rare classes count, and
+    likewise of its source: a hundred slices of one siren teach about ten times as much as one.
     labels: int (n,). groups: (n,).
     """
     table = pd.DataFrame({"label": labels, "group": groups})
@@ -97,100 +115,75 @@ def clip_weights(labels, groups):
 
 
 class MixedBatches(CropBatches):
-    """Batches of changed and mixed clips, with soft labels.
+    """Batches of clips that are changed and mixed, with soft labels.
 
     frames: list of (n_frames, n_bands), decibels, see `features.extract_frames`. labels: int (n,).
-    given: `ClipInput` of mel bands. n_classes: int. weights: (n,), of each clip in the loss;
-    None: equal. Order and chance are as in `CropBatches`, and so is `fixed`. A batch is
-    (x (batch, *given.shape), y (batch, n_classes), weight (batch,)).
+    clip_input: `ClipInput` of mel bands. n_classes: int. weights: (n,), of each clip in the loss;
+    None: equal. The rest as in `CropBatches`. A batch is (x (batch, *clip_input.shape),
+    y (batch, n_classes), weight (batch,)).
     """
 
     def __init__(
-        self, frames, labels, given, *, n_classes, augmentation=None, weights=None, **options
+        self, frames, labels, clip_input, *, n_classes, augmentation=None, weights=None, **options
     ):
-        super().__init__(frames, labels, given, **options)
+        super().__init__(frames, labels, clip_input, **options)
         self.augmentation = augmentation or Augmentation()
-        # The weight of a clip goes through a mix as its label does.
+        # Mixup mixes the weights of two clips as it mixes their labels.
         weights = np.ones(len(frames)) if weights is None else weights
         self.targets = np.column_stack([np.eye(n_classes)[self.labels], weights])
 
     def __getitem__(self, i):
-        rows, rng = self.rows(i)
-        if self.fixed:
-            crops = [self.middle(self.frames[row]) for row in rows]
-            targets = self.targets[rows]
-        else:
-            crops, targets = zip(*(self.example(rng, row) for row in rows), strict=True)
-        targets = np.asarray(targets, np.float32)
-        return self.given.pool(np.stack(crops)), targets[:, :-1], targets[:, -1]
+        x, targets = super().__getitem__(i)
+        targets = targets.astype(np.float32)
+        return x, targets[:, :-1], targets[:, -1]
 
     def example(self, rng, row):
-        """One changed clip, mixed with another or not: (decibels (n_frames, n_bands), target)."""
+        """A changed clip, mixed with another or not: (decibels (n_frames, n_bands), target)."""
         power, target = self._changed(rng, row), self.targets[row]
-        if rng.random() < self.augmentation.mixed:
+        if rng.random() < self.augmentation.mixup_share:
             other = int(rng.integers(len(self.frames)))
             power, target = mixup(
                 power, self._changed(rng, other), target, self.targets[other], share=rng.random()
             )
         crop = features.to_db(power)
-        # One mean for all: the mean of each band would hide nothing of a steady sound.
-        crop = spec_augment(rng, crop, masks=two_masks(self.augmentation.hidden), fill=crop.mean())
-        return crop, target
+        masks = two_masks(self.augmentation.mask_share)
+        # One mean for all bands: with each band's own mean, a steady sound would stay visible.
+        return spec_augment(rng, crop, masks=masks, fill=crop.mean()), target
 
     def _changed(self, rng, row):
         """Power of a crop of a clip: (n_frames, n_bands)."""
-        own, given = self.augmentation, self.given
+        own, n_frames = self.augmentation, self.clip_input.n_frames
         power = features.from_db(self.frames[row])
-        if rng.random() < own.warped:
+        if rng.random() < own.warp_share:
             pitch, stretch = 2 ** (rng.uniform(-1, 1, 2) * (own.pitch_octaves, own.stretch_octaves))
-            frequencies = given.frontend.frequencies
+            frequencies = self.clip_input.frontend.frequencies
             power = warp(power, frequencies=frequencies, pitch=pitch, stretch=stretch)
-        power = long_enough(power, given.n_frames)
-        if own.shifted:
+        power = long_enough(power, n_frames)
+        if own.circular_shift:
             power = np.roll(power, -int(rng.integers(len(power))), axis=0)
-        power = power[: given.n_frames]
-        return equalise(rng, power, spread_db=own.equaliser_db)
+        return equalise(rng, power[:n_frames], spread_db=own.equaliser_db)
 
 
-CALL_WEIGHT = 3.0  # of a step at a call; a step without weighs 1
-AT_CALL_S = 0.1  # a step this close to a call's landmark is at the call ...
-NEAR_CALL_S = 0.4  # ... and one that is this close, but not at it, weighs nothing
+class SceneBatches(_SeededBatches):
+    """Batches of mixed scenes, new ones in each epoch.
 
-SCENE_MASKS = (
-    Mask(axis=1, max_share=0.14, chance=1 / 2, least=1),
-    Mask(axis=0, max_share=0.038, chance=1 / 3, least=1),
-)
-
-
-class SceneBatches(keras.utils.PyDataset):
-    """Batches of scenes that no epoch sees twice. Taught in 05_capuchin_call_counter.
-
-    mixer: `detection.SceneMixer`. network: says how many frames a step sees. n_steps: score steps
-    per scene. Batch i of epoch e depends on (seed, e, i) alone. A batch is (power (batch, n_frames,
-    n_bands), target (batch, n_steps, 1), weight (batch, n_steps)).
+    mixer: `detection.SceneMixer`. network: its receptive field says how many frames a step sees.
+    n_steps: score steps per scene. A batch is (power (batch, n_frames, n_bands),
+    target (batch, n_steps, 1), weight (batch, n_steps)).
     """
 
     def __init__(
         self, mixer, network, *, n_batches, batch_size=8, n_steps=100, seed=0, fixed=False
     ):
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
-        self.mixer, self.n_batches, self.batch_size = mixer, n_batches, batch_size
-        self.n_steps, self.seed, self.fixed = n_steps, seed, fixed
+        super().__init__(n_batches, batch_size=batch_size, seed=seed, fixed=fixed)
+        self.mixer, self.n_steps = mixer, n_steps
         self.frames, self.stride = models.receptive_field(network)
-        self.epoch = 0
-
-    def __len__(self):
-        return self.n_batches
-
-    def on_epoch_end(self):
-        if not self.fixed:
-            self.epoch += 1
 
     def __getitem__(self, i):
-        rng = np.random.default_rng((self.seed, self.epoch, i))
+        rng = self.generator(i)
+        n_frames = self.frames + self.stride * (self.n_steps - 1)
         powers, distances = [], []
         for _ in range(self.batch_size):
-            n_frames = self.frames + self.stride * (self.n_steps - 1)
             power, landmarks = self.mixer.scene(rng, n_frames=n_frames)
             if not self.fixed:
                 # The mean of decibels, which the network's level normalisation maps to zero.
@@ -199,7 +192,7 @@ class SceneBatches(keras.utils.PyDataset):
             powers.append(power)
             distances.append(self._distance_s(landmarks))
         distance_s = np.stack(distances)
-        # However coarse the steps are, the one nearest to a landmark is at the call.
+        # However coarse the steps are, the step nearest to a landmark is at the call.
         step_s = self.stride * self.mixer.frontend.hop_s
         target = distance_s <= max(AT_CALL_S, 0.75 * step_s)
         weight = np.where(target, CALL_WEIGHT, distance_s > max(NEAR_CALL_S, 1.5 * step_s))

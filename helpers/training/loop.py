@@ -10,9 +10,9 @@ from helpers import parallel
 
 
 def compile_network(network, loss, *, n_steps, learning_rate=3e-3, weight_decay=None, metrics=()):
-    """Adam, with a learning rate that falls to nothing along a cosine over n_steps steps.
+    """Compile with Adam and a learning rate that falls to 0 along a cosine in n_steps steps.
 
-    weight_decay: see `keras.optimizers.AdamW`; None: none.
+    weight_decay: see `keras.optimizers.AdamW`; None: without.
     """
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, n_steps)
     optimizer = keras.optimizers.Adam(schedule, weight_decay=weight_decay)
@@ -23,8 +23,8 @@ def run_epochs(network, batches, *, epochs, validation=None, progress=True):
     """Train a compiled network, with one progress bar over all epochs.
 
     batches, validation: `keras.utils.PyDataset`. Returns a DataFrame with a row per epoch: `epoch,
-    loss`, the metrics that the network was compiled with, the same of the validation as
-    `validation_…` (NaN without one), `seconds`.
+    loss`, the metrics that the network was compiled with, the same for the validation as
+    `validation_…` (NaN without validation), `seconds`.
     """
     clock = _Clock(epochs * len(batches), network.name, progress)
     history = network.fit(
@@ -32,7 +32,7 @@ def run_epochs(network, batches, *, epochs, validation=None, progress=True):
     ).history
     table = pd.DataFrame({"epoch": range(1, epochs + 1)})
     names = [name for name in history if not name.startswith("val_")]
-    names.sort(key=lambda name: name != "loss")  # which comes first
+    names.sort(key=lambda name: name != "loss")  # loss first
     for name in names:
         table[name] = history[name]
     for name in names:

@@ -91,9 +91,9 @@ known_names = {
     "NETWORKS": ("dense", "conv1d", "conv2d"),
     "INPUTS": ("mfcc", "mfcc_pooled", "spectrogram", "spectrogram_pooled"),
 }
-for name, given in (("NETWORKS", NETWORKS), ("INPUTS", INPUTS)):
-    if not given or set(given) - set(known_names[name]):
-        raise ValueError(f"{name} = {given}: it takes some of {', '.join(known_names[name])}")
+for name, chosen in (("NETWORKS", NETWORKS), ("INPUTS", INPUTS)):
+    if not chosen or set(chosen) - set(known_names[name]):
+        raise ValueError(f"{name} = {chosen}: it takes some of {', '.join(known_names[name])}")
 if EPOCHS < 1 or BATCH_SIZE < 2 or CROP_S < 0.2:
     raise ValueError("EPOCHS of at least 1, BATCH_SIZE of 2 and CROP_S of 0.2 s are needed")
 to_predict = data.sounds_below(PREDICT_DIR) if PREDICT_DIR else []  # a wrong folder ends it here
@@ -286,8 +286,10 @@ frames = {name: [part for part in parts if part is not None] for name, parts in 
 print(f"{len(table)} utterances in {time.perf_counter() - begun:.1f} s")
 pd.DataFrame(
     {
-        "one crop is": {name: str(given.shape) for name, given in ALL_INPUTS.items()},
-        "numbers": {name: int(np.prod(given.shape)) for name, given in ALL_INPUTS.items()},
+        "one crop is": {name: str(clip_input.shape) for name, clip_input in ALL_INPUTS.items()},
+        "numbers": {
+            name: int(np.prod(clip_input.shape)) for name, clip_input in ALL_INPUTS.items()
+        },
     }
 )
 
@@ -715,26 +717,26 @@ BUILDERS = {
 }
 
 
-def build(network, given, n_classes, rows):
+def build(network, input_name, n_classes, rows):
     """One of the networks, standardised by the frames of some utterances."""
-    mean, variance = models.moments([frames[given][row] for row in rows])
+    mean, variance = models.moments([frames[input_name][row] for row in rows])
     kind, _, variant = network.partition(", ")
     options = {"own_mean": True} if variant else {}
     return BUILDERS[kind](
-        ALL_INPUTS[given],
+        ALL_INPUTS[input_name],
         n_classes,
         mean=mean,
         variance=variance,
-        name=f"{kind}_{'own_mean_' * bool(variant)}{given}",
+        name=f"{kind}_{'own_mean_' * bool(variant)}{input_name}",
         **options,
     )
 
 
 candidates = [
-    (network, given)
+    (network, input_name)
     for network in NETWORKS
-    for given in INPUTS
-    if not (network == "conv2d" and ALL_INPUTS[given].pooled)  # a picture needs two axes
+    for input_name in INPUTS
+    if not (network == "conv2d" and ALL_INPUTS[input_name].pooled)  # a picture needs two axes
 ]
 if "conv1d" in NETWORKS and "mfcc" in INPUTS:
     candidates.append(("conv1d, own mean taken off", "mfcc"))
@@ -775,21 +777,21 @@ checks.compile_network(compile_network)
 
 
 # %%
-def train(network, given, rows, labels, *, validation=None):
+def train(network, input_name, rows, labels, *, validation=None):
     """Trains on some utterances. labels: int, one for each of rows. Returns the history."""
     batches = training.CropBatches(
-        [frames[given][row] for row in rows],
+        [frames[input_name][row] for row in rows],
         labels,
-        ALL_INPUTS[given],
+        ALL_INPUTS[input_name],
         batch_size=BATCH_SIZE,
         seed=SEED,
     )
     held_out = None
     if validation is not None:
         held_out = training.CropBatches(
-            [frames[given][row] for row in validation],
+            [frames[input_name][row] for row in validation],
             speaker[validation],
-            ALL_INPUTS[given],
+            ALL_INPUTS[input_name],
             batch_size=BATCH_SIZE,
             fixed=True,
         )
@@ -803,11 +805,11 @@ def train(network, given, rows, labels, *, validation=None):
 
 
 trained, histories = {}, {}
-for network, given in candidates:
+for network, input_name in candidates:
     env.seed_everything(SEED)
-    trained[network, given] = build(network, given, len(names), TRAINING)
-    histories[f"{network}\n{given}"] = train(
-        trained[network, given], given, TRAINING, speaker[TRAINING], validation=VALIDATION
+    trained[network, input_name] = build(network, input_name, len(names), TRAINING)
+    histories[f"{network}\n{input_name}"] = train(
+        trained[network, input_name], input_name, TRAINING, speaker[TRAINING], validation=VALIDATION
     )
 
 # %%
@@ -896,10 +898,10 @@ checks.macro_scores(macro_scores)
 
 
 # %%
-def evaluate(network, given, rows):
+def evaluate(network, input_name, rows):
     """Of a network on some utterances: dict of scores; guess and loss of each utterance."""
     logits, clip = models.outputs_of_crops(
-        network, [frames[given][row] for row in rows], ALL_INPUTS[given]
+        network, [frames[input_name][row] for row in rows], ALL_INPUTS[input_name]
     )
     truth = speaker[rows]
     log_probability = log_softmax(logits, axis=1)
@@ -917,9 +919,9 @@ def evaluate(network, given, rows):
     return scores, guess, loss
 
 
-def latency_ms(network, given):
+def latency_ms(network, input_name):
     """Time for one crop alone, ms: median of twenty."""
-    x = np.zeros((1, *ALL_INPUTS[given].shape), np.float32)
+    x = np.zeros((1, *ALL_INPUTS[input_name].shape), np.float32)
     network.predict_on_batch(x)
     times = []
     for _ in range(20):
@@ -930,21 +932,21 @@ def latency_ms(network, given):
 
 
 rows, losses = [], {}
-for (network, given), model in parallel.progress_bar(
+for (network, input_name), model in parallel.progress_bar(
     trained.items(), desc="Evaluating", unit="network"
 ):
-    validation_scores, _, losses[network, given] = evaluate(model, given, VALIDATION)
-    test_scores, _, _ = evaluate(model, given, TEST)
+    validation_scores, _, losses[network, input_name] = evaluate(model, input_name, VALIDATION)
+    test_scores, _, _ = evaluate(model, input_name, TEST)
     rows.append(
         {
             "network": network,
-            "input": given,
+            "input": input_name,
             "validation_loss": validation_scores["loss"],
             "validation_accuracy": validation_scores["utterance_accuracy"],
             **{name: value for name, value in test_scores.items() if name != "loss"},
             "parameters": models.parameter_count(model),
-            "training_s": histories[f"{network}\n{given}"]["seconds"].sum(),
-            "latency_ms": latency_ms(model, given),
+            "training_s": histories[f"{network}\n{input_name}"]["seconds"].sum(),
+            "latency_ms": latency_ms(model, input_name),
         }
     )
 results = pd.DataFrame(rows).sort_values("validation_loss", ignore_index=True)
@@ -1186,12 +1188,12 @@ checks.three_components(three_components)
 from sklearn.decomposition import PCA
 
 
-def embed(network, given, rows):
+def embed(network, input_name, rows):
     """Embedding of utterances: mean of their crops' directions, float (len(rows), 128)."""
     outputs, clip = models.outputs_of_crops(
         models.embedding_model(network),
-        [frames[given][row] for row in rows],
-        ALL_INPUTS[given],
+        [frames[input_name][row] for row in rows],
+        ALL_INPUTS[input_name],
     )
     return models.mean_of_clips(evaluation.unit_length(outputs), clip)
 
@@ -1483,7 +1485,7 @@ display(
 #
 # With `PREDICT_DIR` the best network names the speaker of every file there. The model file carries
 # its front end and the names: `keras.saving.load_model("model.keras")` after `from helpers import
-# classifiers`, and `models.classify(paths, model)`.
+# models`, and `models.classify(paths, model)`.
 
 # %%
 if to_predict:

@@ -96,10 +96,10 @@ SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
 OUTPUT = Path(OUTPUT_DIR or "outputs/04_urbansound8k_cnn")
 REPORT = OUTPUT / "report"
 LEFT_OUT = {  # variant: what `train` is told
-    "mixing": {"augmentation": augmentation.Augmentation(mixed=0)},
-    "warping": {"augmentation": augmentation.Augmentation(warped=0)},
+    "mixing": {"augmentation": augmentation.Augmentation(mixup_share=0)},
+    "warping": {"augmentation": augmentation.Augmentation(warp_share=0)},
     "equaliser": {"augmentation": augmentation.Augmentation(equaliser_db=0)},
-    "hiding": {"augmentation": augmentation.Augmentation(hidden=0)},
+    "hiding": {"augmentation": augmentation.Augmentation(mask_share=0)},
     "weights": {"weighted": False},
     "smoothing": {"smoothing": 0.0},
     "early stride": {"first_stride": 2},
@@ -273,14 +273,14 @@ at_random = replace(
 )
 
 
-def train_first(rows, *, standardised, epochs, hidden=0.0, seed=100 * SEED):
+def train_first(rows, *, standardised, epochs, mask_share=0.0, seed=100 * SEED):
     """The tutorial's network on some clips. Returns the network."""
     env.seed_everything(seed)
     own = [frames["mfcc"][i] for i in rows]
     mean, variance = models.moments(own) if standardised else (None, None)
     network = models.first_cnn(MFCC, len(names), mean=mean, variance=variance)
     batches = training.CropBatches(
-        own, label[rows], MFCC, batch_size=BATCH_SIZE, seed=seed, hidden=hidden
+        own, label[rows], MFCC, batch_size=BATCH_SIZE, seed=seed, mask_share=mask_share
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     training.compile_network(network, loss, n_steps=epochs * len(batches), learning_rate=1e-3)
@@ -288,10 +288,10 @@ def train_first(rows, *, standardised, epochs, hidden=0.0, seed=100 * SEED):
     return network
 
 
-def answers(network, rows, given, *, shifts=1):
+def answers(network, rows, clip_input, *, shifts=1):
     """Probabilities of some clips' classes: float (len(rows), n_classes)."""
-    own = [frames["mfcc" if given is MFCC else "logmel"][i] for i in rows]
-    return models.probabilities(network, own, given, shifts=shifts)
+    own = [frames["mfcc" if clip_input is MFCC else "logmel"][i] for i in rows]
+    return models.probabilities(network, own, clip_input, shifts=shifts)
 
 
 def accuracy(probability, rows):
@@ -1240,7 +1240,7 @@ display(hidden.rename("mean probability of the true class").to_frame().style.for
 #
 # A folder to keep and to hand on: the figures, the pictures, the features, the network (with its
 # front end and the names), and a page that shows them. To name any recordings later: `from helpers
-# import classifiers, cnn`, `keras.saving.load_model("model.keras")`, and
+# import models`, `keras.saving.load_model("model.keras")`, and
 # `models.classify(paths, model)`.
 
 # %%

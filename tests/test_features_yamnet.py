@@ -1,4 +1,4 @@
-"""helpers.embeddings: where YAMNet's file is looked for, and what comes out of it."""
+"""features.yamnet: where the file is looked for, and what the model returns."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""helpers.cnn: networks for clips, of any size, that the level of a clip does not move."""
+"""models: networks on spectrograms, of any size, that a clip's level does not change."""
 
 import keras
 import numpy as np
@@ -6,19 +6,20 @@ import pytest
 
 from helpers import env, features, models, training
 from helpers.features import Frontend
+from helpers.models import blocks
 
 MEL = Frontend(sr=8000, n_fft=256, hop_length=80, n_mels=16)
-GIVEN = features.ClipInput(MEL, crop_s=0.64)
+CLIP_INPUT = features.ClipInput(MEL, crop_s=0.64)
 MFCC = features.ClipInput(MEL, n_mfcc=13, crop_s=0.64)
 
 
 def decibels(n, seed=0):
-    return np.random.default_rng(seed).normal(-40, 9, (n, *GIVEN.shape)).astype(np.float32)
+    return np.random.default_rng(seed).normal(-40, 9, (n, *CLIP_INPUT.shape)).astype(np.float32)
 
 
 @pytest.mark.parametrize("separable", [False, True])
 def test_a_residual_network_gives_a_logit_for_each_class(separable):
-    network = models.residual_cnn(GIVEN, 5, width=4, separable=separable)
+    network = models.residual_cnn(CLIP_INPUT, 5, width=4, separable=separable)
     assert network.output_shape == (None, 5)
     logits = np.asarray(network(decibels(2)))
     assert np.isfinite(logits).all() and np.ptp(logits) > 0
@@ -34,7 +35,7 @@ def test_the_one_of_the_notebook_stays_below_300_000_parameters():
 
 
 def test_a_louder_clip_is_the_same_clip():
-    network = models.residual_cnn(GIVEN, 3, width=4)
+    network = models.residual_cnn(CLIP_INPUT, 3, width=4)
     x = decibels(3)
     np.testing.assert_allclose(network(x), network(x + 17.0), atol=1e-4)
 
@@ -45,7 +46,7 @@ def test_what_is_80_db_below_the_mean_power_is_silence():
     x[0, :5] = level - 85
     deeper = x.copy()
     deeper[0, :5] = level - 150
-    layer = models.ClipLevel()
+    layer = blocks.ClipLevel()
     np.testing.assert_allclose(layer(x), layer(deeper), atol=1e-5)
     assert np.asarray(layer(x)).mean() == pytest.approx(0, abs=1e-5)
     audible = x.copy()
@@ -78,8 +79,8 @@ def test_it_learns_which_band_is_loud_from_mixed_batches():
     for i, clip in enumerate(decibels(48)):
         clip[:, 3 + 8 * labels[i] :][:, :2] += 30
         frames.append(clip.astype(np.float16))
-    network = models.residual_cnn(GIVEN, 2, width=4, dropout=0.0)
-    batches = training.MixedBatches(frames, labels, GIVEN, n_classes=2, batch_size=16, seed=0)
+    network = models.residual_cnn(CLIP_INPUT, 2, width=4, dropout=0.0)
+    batches = training.MixedBatches(frames, labels, CLIP_INPUT, n_classes=2, batch_size=16, seed=0)
     training.compile_network(
         network,
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1),
@@ -88,5 +89,5 @@ def test_it_learns_which_band_is_loud_from_mixed_batches():
         weight_decay=1e-3,
     )
     training.run_epochs(network, batches, epochs=24, progress=False)
-    probability = models.probabilities(network, frames, GIVEN, shifts=2)
+    probability = models.probabilities(network, frames, CLIP_INPUT, shifts=2)
     assert (probability.argmax(axis=1) == labels).mean() > 0.9

@@ -1,4 +1,4 @@
-"""helpers.descriptors: against librosa's of the same name, and against what each one means."""
+"""features.descriptors: against librosa's of the same name, and by their meaning."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""helpers.survey: one pass tells what the parts tell one by one, and leaves out what is damaged."""
+"""features.survey: one pass gives what its parts give, and leaves out damaged files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""helpers.models: no step sees more than it says, no cut changes a score, no file brings code."""
+"""models.detector, models.saved: receptive field, scores for any cut, files without code."""
 
 import zipfile
 from dataclasses import replace
@@ -12,7 +12,7 @@ from keras import layers
 
 from helpers import env, models
 from helpers.features import Frontend
-from helpers.models import CallDetector, EventSettings, ModelError
+from helpers.models import CallDetector, EventSettings, ModelError, blocks
 
 FRONTEND = Frontend(n_mels=32)
 
@@ -103,7 +103,7 @@ def test_gain_drops_out(detector, gain):
 def test_level_normalisation_is_the_logarithm_less_the_frames_mean():
     x = power(7)
     x[3] = 0
-    found = np.asarray(models.LevelNormalisation(floor=1e-6)(x[None]))[0]
+    found = np.asarray(blocks.LevelNormalisation(floor=1e-6)(x[None]))[0]
     expected = np.log10(np.maximum(x, 1e-6))
     np.testing.assert_allclose(
         found, expected - expected.mean(axis=1, keepdims=True), rtol=0, atol=1e-5
@@ -309,14 +309,14 @@ def test_a_model_with_damaged_weights_is_refused(detector, tmp_path):
 
 def test_a_plain_keras_model_is_refused(tmp_path):
     models.save(network(), tmp_path / "network.keras")
-    refused(tmp_path / "network.keras", "says nothing of its front end")
+    refused(tmp_path / "network.keras", "names no front end")
     models.save(keras.Sequential([layers.Dense(2)]), tmp_path / "unbuilt.keras")
-    refused(tmp_path / "unbuilt.keras", "says nothing of its front end")
+    refused(tmp_path / "unbuilt.keras", "names no front end")
 
 
 def test_a_front_end_that_its_network_cannot_use_is_refused(tmp_path):
     models.save(CallDetector(network(), replace(FRONTEND, n_mels=40)), tmp_path / "model.keras")
-    refused(tmp_path / "model.keras", "wants 32 bands, its front end has 40")
+    refused(tmp_path / "model.keras", "takes 32 bands, its front end has 40")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""helpers.features against librosa, and its cache against everything that happens to files."""
+"""features.frontend: against librosa, and its cache against all that happens to files."""
 
 import os
 import shutil
@@ -294,7 +294,7 @@ def test_extract_keeps_the_order_and_lists_the_errors(files, tmp_path):
     assert [p is None for p in powers] == [False, False, True, False, True]
     for i in (0, 1, 3):
         np.testing.assert_array_equal(powers[i], FRONTEND.power(audio.load(files[i], sr=8000)))
-    assert list(errors.columns) == ["file", "reason"]
+    assert list(errors.columns) == ERRORS
     assert [f.rsplit("/", 1)[-1] for f in errors["file"]] == ["b.wav", "d.wav"]
     assert "no such file" in errors["reason"][1]
     powers, errors = extract([], tmp_path)

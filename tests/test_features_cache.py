@@ -1,4 +1,4 @@
-"""helpers.cache: whatever arrays a file gives, they come back as they were, or are made again."""
+"""features.cache: arrays come back as they were, or are computed again."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""helpers.classifiers: any input, no crop that changes another, a file that holds all it needs."""
+"""models.classifiers, models.prediction: any input, crops that do not mix, whole files."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.special import log_softmax, softmax
 from helpers import audio, augmentation, data, env, evaluation, models, training
 from helpers.features import ClipInput, Frontend
 from helpers.files import ERRORS
-from helpers.models import ClipClassifier, classifiers, prediction
+from helpers.models import ClipClassifier, blocks, classifiers, prediction
 
 MEL = Frontend(sr=8000, n_fft=256, hop_length=80, n_mels=16)
 LINEAR = Frontend(sr=8000, n_fft=46, hop_length=80, n_mels=0)  # 24 bins
@@ -41,24 +41,24 @@ def weights_by_numpy():
         yield
 
 
-def build(kind, form, *, width=8, **options):
+def build(kind, clip_input, *, width=8, **options):
     """A small network, standardised by some mean and variance."""
-    rng = np.random.default_rng(form.n_values)
+    rng = np.random.default_rng(clip_input.n_values)
     env.seed_everything(0)
     return getattr(classifiers, kind)(
-        form,
+        clip_input,
         N_CLASSES,
-        mean=rng.normal(-40, 10, form.n_values).astype(np.float32),
-        variance=rng.uniform(50, 400, form.n_values).astype(np.float32),
+        mean=rng.normal(-40, 10, clip_input.n_values).astype(np.float32),
+        variance=rng.uniform(50, 400, clip_input.n_values).astype(np.float32),
         width=width,
         **options,
     )
 
 
-def sounds(form, lengths, seed=0):
+def sounds(clip_input, lengths, seed=0):
     """Frames as of sounds of several lengths, each with a colour of its own."""
     rng = np.random.default_rng((seed, *lengths))
-    size = form.n_values
+    size = clip_input.n_values
     return [
         (rng.normal(-40, 15, size) + rng.normal(0, 8, (n, size))).astype(np.float16)
         for n in lengths
@@ -86,7 +86,7 @@ def test_moments_are_those_of_all_frames_together(lengths, dtype, seed):
     everything = np.concatenate(frames).astype(float)
     assert mean.dtype == variance.dtype == np.float32 and mean.shape == variance.shape == (3,)
     np.testing.assert_allclose(mean, everything.mean(axis=0), rtol=1e-5, atol=1e-6)
-    expected = np.maximum(everything.var(axis=0), classifiers.LEAST_VARIANCE)
+    expected = np.maximum(everything.var(axis=0), classifiers.MIN_VARIANCE)
     np.testing.assert_allclose(variance, expected, rtol=1e-4)
     assert all(np.array_equal(a, b) for a, b in zip(frames, before, strict=True))
 
@@ -129,16 +129,16 @@ def networks():
 
 @pytest.mark.parametrize(("kind", "name"), KINDS)
 def test_every_network_takes_its_input_and_gives_a_logit_for_each_class(networks, kind, name):
-    form, network = INPUTS[name], networks[kind, name]
-    assert network.input_shape == (None, *form.shape)
+    clip_input, network = INPUTS[name], networks[kind, name]
+    assert network.input_shape == (None, *clip_input.shape)
     assert network.output_shape == (None, N_CLASSES) and network.name == kind
     assert network.get_layer("embedding").output.shape == (None, 128)
     # As in the training part, digital silence, and a long way off.
-    cut = np.stack(sounds(form, [form.n_frames] * 6))
+    cut = np.stack(sounds(clip_input, [clip_input.n_frames] * 6))
     cut[3] = -100
     cut[4] *= 50
-    cut[5] = np.where(np.arange(form.n_values) % 2, 0, 60000)
-    logits = predict(network, form.pool(cut))
+    cut[5] = np.where(np.arange(clip_input.n_values) % 2, 0, 60000)
+    logits = predict(network, clip_input.pool(cut))
     assert logits.shape == (6, N_CLASSES) and logits.dtype == np.float32
     assert np.isfinite(logits).all()
     assert np.ptp(logits[:3], axis=0).min() > 1e-3  # or the rest would say nothing
@@ -147,14 +147,14 @@ def test_every_network_takes_its_input_and_gives_a_logit_for_each_class(networks
 @pytest.mark.parametrize("n_values", [1, 13, 14])
 def test_a_pooled_input_may_have_few_values(n_values):
     """13 MFCC are what most people take."""
-    form = ClipInput(MEL, n_mfcc=n_values, pooled=True, crop_s=0.24)
-    assert build("conv1d", form).output_shape == (None, N_CLASSES)
+    clip_input = ClipInput(MEL, n_mfcc=n_values, pooled=True, crop_s=0.24)
+    assert build("conv1d", clip_input).output_shape == (None, N_CLASSES)
 
 
 def test_steady_activations_have_no_negative_variance():
     """What is constant over time has a deviation near 0, however large it is, and never NaN."""
     inputs = keras.Input((240, 8))
-    network = keras.Model(inputs, models.time_statistics(inputs))
+    network = keras.Model(inputs, blocks.time_statistics(inputs))
     level = np.random.default_rng(0).uniform(0, 1000, (16, 1, 8)).astype(np.float32)
     found = predict(network, np.repeat(level, 240, axis=1))
     np.testing.assert_allclose(found[:, :8], level[:, 0], rtol=1e-4)
@@ -163,21 +163,21 @@ def test_steady_activations_have_no_negative_variance():
 
 def test_statistics_are_mean_and_deviation_over_time():
     inputs = keras.Input((30, 5))
-    network = keras.Model(inputs, models.time_statistics(inputs))
+    network = keras.Model(inputs, blocks.time_statistics(inputs))
     x = np.random.default_rng(0).normal(1, 2, (4, 30, 5)).astype(np.float32)
     expected = np.concatenate([x.mean(axis=1), np.sqrt(x.var(axis=1) + 1e-3)], axis=1)
     np.testing.assert_allclose(predict(network, x), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_the_own_mean_takes_a_constant_off_each_value_and_crop(networks):
-    form = INPUTS["spectrogram"]
-    cut = np.stack(sounds(form, [form.n_frames] * 6)).astype(np.float32)
-    channel = np.random.default_rng(1).normal(0, 20, (6, 1, form.n_values)).astype(np.float32)
+    clip_input = INPUTS["spectrogram"]
+    cut = np.stack(sounds(clip_input, [clip_input.n_frames] * 6)).astype(np.float32)
+    channel = np.random.default_rng(1).normal(0, 20, (6, 1, clip_input.n_values)).astype(np.float32)
     network = networks["conv1d", "spectrogram"]
     logits = predict(network, cut)
     np.testing.assert_allclose(predict(network, cut + channel), logits, rtol=0, atol=2e-3)
     # Louder in one half is no constant.
-    half = channel * (np.arange(form.n_frames) < 12)[:, None]
+    half = channel * (np.arange(clip_input.n_frames) < 12)[:, None]
     assert np.abs(predict(network, cut + half) - logits).max() > 0.05
     # Without it a network hears the channel.
     other, cut = networks["conv1d", "mfcc"], cut[..., :16]
@@ -197,7 +197,7 @@ def test_longer_crops_need_no_more_parameters(networks, kind):
 @pytest.mark.parametrize(("channels", "strides"), [(4, 1), (4, 2), (6, 1)])
 def test_a_residual_block_has_a_way_past_it(channels, strides):
     inputs = keras.Input((7, 8, 4))
-    block = keras.Model(inputs, models.residual_block(inputs, channels, strides=strides))
+    block = keras.Model(inputs, blocks.residual_block(inputs, channels, strides=strides))
     expected = (None, 7, 8, channels) if strides == 1 else (None, 4, 4, channels)
     assert block.output_shape == expected
     convolutions = [layer for layer in block.layers if isinstance(layer, layers.Conv2D)]
@@ -211,11 +211,11 @@ def test_a_residual_block_has_a_way_past_it(channels, strides):
 
 
 def test_an_embedding_model_is_the_same_network_up_to_its_embedding(networks):
-    form, network = INPUTS["mfcc"], networks["dense", "mfcc"]
+    clip_input, network = INPUTS["mfcc"], networks["dense", "mfcc"]
     embedding = models.embedding_model(network)
     own = {id(weight) for weight in network.weights}
     assert len(embedding.weights) > 0 and {id(weight) for weight in embedding.weights} < own
-    x = form.pool(np.stack(sounds(form, [form.n_frames] * 3)))
+    x = clip_input.pool(np.stack(sounds(clip_input, [clip_input.n_frames] * 3)))
     before = predict(embedding, x)
     assert before.shape == (3, 128)
     layer = next(one for one in network.layers if isinstance(one, layers.Dense))
@@ -248,14 +248,14 @@ class Means:
     at_once=st.sampled_from([1, 5, 64]),
 )
 def test_outputs_are_those_of_each_crop_in_order(lengths, name, at_once):
-    form, network = INPUTS[name], Means()
-    frames = sounds(form, lengths)
+    clip_input, network = INPUTS[name], Means()
+    frames = sounds(clip_input, lengths)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prediction, "CROPS_AT_ONCE", at_once)
-        outputs, clip = models.outputs_of_crops(network, frames, form)
-    cut = [augmentation.even_crops(part, form.n_frames) for part in frames]
+        outputs, clip = models.outputs_of_crops(network, frames, clip_input)
+    cut = [augmentation.even_crops(part, clip_input.n_frames) for part in frames]
     np.testing.assert_array_equal(clip, np.repeat(np.arange(len(cut)), list(map(len, cut))))
-    expected = Means().predict_on_batch(form.pool(np.concatenate(cut)))
+    expected = Means().predict_on_batch(clip_input.pool(np.concatenate(cut)))
     np.testing.assert_allclose(outputs, expected, rtol=1e-6)
     # Always so many at once, and none for nothing.
     assert set(network.sizes) == {at_once} and len(network.sizes) == -(-len(clip) // at_once)
@@ -263,12 +263,14 @@ def test_outputs_are_those_of_each_crop_in_order(lengths, name, at_once):
 
 @pytest.mark.parametrize(("kind", "name"), [("conv1d", "mfcc"), ("dense", "mfcc_pooled")])
 def test_a_sound_alone_gives_what_it_gives_among_others(networks, kind, name):
-    form, network = INPUTS[name], networks[kind, name]
-    frames = sounds(form, [300, 24, 7, 500, 100, 25, 90])  # 79 crops: the last batch is filled up
-    outputs, clip = models.outputs_of_crops(network, frames, form)
+    clip_input, network = INPUTS[name], networks[kind, name]
+    frames = sounds(
+        clip_input, [300, 24, 7, 500, 100, 25, 90]
+    )  # 79 crops: the last batch is filled up
+    outputs, clip = models.outputs_of_crops(network, frames, clip_input)
     assert len(outputs) > prediction.CROPS_AT_ONCE
     for k, part in enumerate(frames):
-        alone, own = models.outputs_of_crops(network, [part], form)
+        alone, own = models.outputs_of_crops(network, [part], clip_input)
         assert not own.any()
         np.testing.assert_allclose(alone, outputs[clip == k], rtol=1e-5, atol=1e-5)
 
@@ -282,16 +284,16 @@ def test_the_mean_of_clips_is_of_the_crops_of_each():
 
 @pytest.mark.parametrize(("kind", "name"), [("conv1d", "mfcc"), ("dense", "mfcc_pooled")])
 def test_probabilities_are_the_mean_of_the_crops_and_sum_to_one(networks, kind, name):
-    form = INPUTS[name]
-    model = ClipClassifier(networks[kind, name], form, NAMES)
-    frames = sounds(form, [5, 24, 150])
+    clip_input = INPUTS[name]
+    model = ClipClassifier(networks[kind, name], clip_input, NAMES)
+    frames = sounds(clip_input, [5, 24, 150])
     found = model.probabilities(frames)
     assert found.shape == (3, N_CLASSES)
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
     assert (found > 0).all() and np.ptp(found, axis=0).max() > 0.01
     for part, expected in zip(frames, found, strict=True):
-        x = np.zeros((prediction.CROPS_AT_ONCE, *form.shape), np.float32)
-        cut = form.pool(augmentation.even_crops(part, form.n_frames))
+        x = np.zeros((prediction.CROPS_AT_ONCE, *clip_input.shape), np.float32)
+        cut = clip_input.pool(augmentation.even_crops(part, clip_input.n_frames))
         x[: len(cut)] = cut
         by_hand = softmax(predict(model.network, x)[: len(cut)], axis=1).mean(axis=0)
         np.testing.assert_allclose(expected, by_hand, rtol=1e-4)
@@ -299,7 +301,7 @@ def test_probabilities_are_the_mean_of_the_crops_and_sum_to_one(networks, kind, 
 
 # --- training, files, recordings ------------------------------------------------------------------
 
-FORM = ClipInput(MEL, n_mfcc=16, crop_s=0.24)
+CLIP_INPUT = ClipInput(MEL, n_mfcc=16, crop_s=0.24)
 TONES = {"ann": 400, "ben": 900, "cleo": 1900}
 
 
@@ -313,28 +315,28 @@ def tone(name, seed, n=3000):
 def fitted():
     """(model, history): tones told apart by a few steps of a small network."""
     labels = np.arange(48) % 3
-    frames = [FORM.frames(tone(NAMES[k], i)).astype(np.float16) for i, k in enumerate(labels)]
+    frames = [CLIP_INPUT.frames(tone(NAMES[k], i)).astype(np.float16) for i, k in enumerate(labels)]
     mean, variance = models.moments(frames)
     env.seed_everything(0)
-    network = models.conv1d(FORM, 3, mean=mean, variance=variance, width=8)
-    batches = training.CropBatches(frames, labels, FORM, batch_size=16)
+    network = models.conv1d(CLIP_INPUT, 3, mean=mean, variance=variance, width=8)
+    batches = training.CropBatches(frames, labels, CLIP_INPUT, batch_size=16)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     training.compile_network(network, loss, n_steps=5 * 3, learning_rate=0.01)
     history = training.run_epochs(network, batches, epochs=5, progress=False)
-    return ClipClassifier(network, FORM, NAMES), history
+    return ClipClassifier(network, CLIP_INPUT, NAMES), history
 
 
 def test_a_few_steps_tell_tones_apart(fitted):
     model, history = fitted
     assert history["loss"].iloc[-1] < 0.3 * history["loss"][0]
     labels = np.arange(30) % 3
-    unheard = [FORM.frames(tone(NAMES[k], 1000 + i)) for i, k in enumerate(labels)]
+    unheard = [CLIP_INPUT.frames(tone(NAMES[k], 1000 + i)) for i, k in enumerate(labels)]
     assert (model.probabilities(unheard).argmax(axis=1) == labels).mean() > 0.9
 
 
 def test_a_logit_is_the_cosine_with_the_direction_of_a_class(fitted):
     model, _ = fitted
-    x = FORM.pool(np.stack(sounds(FORM, [FORM.n_frames] * 64)))
+    x = CLIP_INPUT.pool(np.stack(sounds(CLIP_INPUT, [CLIP_INPUT.n_frames] * 64)))
     directions = model.network.get_layer("cosine").get_weights()[0]
     np.testing.assert_allclose(np.linalg.norm(directions, axis=0), 1, rtol=1e-4)
     embedding = predict(models.embedding_model(model.network), x)
@@ -350,18 +352,26 @@ def test_a_model_comes_back_from_its_file_the_same(networks, tmp_path, kind, nam
     path = tmp_path / "new" / "model.keras"
     models.save(model, path)
     again = keras.saving.load_model(path, safe_mode=True)
-    assert isinstance(again, ClipClassifier) and again.given == model.given
+    assert isinstance(again, ClipClassifier) and again.clip_input == model.clip_input
     assert list(again.names) == list(model.names) == ["cleo", "7", "b ü/é"]
-    frames = sounds(model.given, [5, 24, 200])
+    frames = sounds(model.clip_input, [5, 24, 200])
     np.testing.assert_array_equal(again.probabilities(frames), model.probabilities(frames))
     for a, b in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     if kind == "dense":
-        x = model.given.pool(np.stack(sounds(model.given, [24] * 64)))
+        x = model.clip_input.pool(np.stack(sounds(model.clip_input, [24] * 64)))
         found = keras.ops.convert_to_numpy(again(x))
         np.testing.assert_allclose(found, predict(model.network, x), atol=1e-4)
         models.save(again, path)  # over what is there
-        assert keras.saving.load_model(path, safe_mode=True).given == model.given
+        assert keras.saving.load_model(path, safe_mode=True).clip_input == model.clip_input
+
+
+def test_a_file_with_the_older_name_of_the_input_is_read(networks):
+    model = ClipClassifier(networks["dense", "mfcc_pooled"], INPUTS["mfcc_pooled"], NAMES)
+    config = model.get_config()
+    config["given"] = config.pop("clip_input")
+    again = ClipClassifier.from_config(config)
+    assert again.clip_input == model.clip_input and again.names == model.names
 
 
 def test_a_file_with_code_in_it_is_refused_and_nothing_runs(tmp_path):
@@ -402,7 +412,7 @@ def test_classify_names_files_and_lists_bad_ones(fitted, folder):
     assert errors["file"].tolist() == ["bad.wav", "empty.wav"]
     assert "text" in errors["reason"][0] and errors["reason"].str.len().min() > 5
     good = [path for path in paths if path.name not in ("bad.wav", "empty.wav")]
-    frames = [FORM.frames(audio.load(path, sr=8000)) for path in good]
+    frames = [CLIP_INPUT.frames(audio.load(path, sr=8000)) for path in good]
     expected = model.probabilities(frames)
     np.testing.assert_allclose(table["probability"], expected.max(axis=1), rtol=1e-6)
     np.testing.assert_allclose(table["second_probability"], np.sort(expected)[:, -2], rtol=1e-6)
