@@ -1,4 +1,4 @@
-"""helpers.verification against loops and a search over all thresholds."""
+"""helpers.evaluation.verification against loops and a search over all thresholds."""
 
 import numpy as np
 import pytest

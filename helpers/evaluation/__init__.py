@@ -15,7 +15,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "cohens_d",
             "count_scores",
             "event_scores",
-            "macro_f1",
             "match_events",
             "paired_test",
         ],

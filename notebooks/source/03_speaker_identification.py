@@ -1125,7 +1125,7 @@ display(
 )
 
 # %%
-figure = plots.confusions(
+figure = plots.confusion_matrix(
     speaker[TEST], guess, labels=names, title=f"{best_network}, {best_input}: unheard {kind}"
 )
 files.write_figure(figure, OUTPUT / "confusion.png")
