@@ -247,10 +247,6 @@ def _label(axes, n, *, x, y):
 
 def _losses(axis, history, *, names):
     """Loss per epoch in training (solid) and validation (dashed). names: of both in the legend."""
-    for column, style, name in zip(
-        ("loss", "validation_loss"),
-        ({"color": OTHER}, {"color": CALL, "ls": "--"}),
-        names,
-        strict=True,
-    ):
-        axis.plot(history["epoch"], history[column], lw=1.4, marker=".", label=name, **style)
+    epoch, (solid, dashed) = history["epoch"], names
+    axis.plot(epoch, history["loss"], ".-", color=OTHER, lw=1.4, label=solid)
+    axis.plot(epoch, history["validation_loss"], ".--", color=CALL, lw=1.4, label=dashed)
