@@ -24,11 +24,8 @@ def fit_detector(
     held_out = None
     if validation is not None:
         held_out = SceneBatches(validation, network, n_batches=6, seed=seed + 1, fixed=True)
-    compile_network(
-        network,
-        keras.losses.BinaryCrossentropy(from_logits=True),
-        n_steps=epochs * steps_per_epoch,
-    )
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    compile_network(network, loss, n_steps=epochs * steps_per_epoch)
     return run_epochs(network, batches, epochs=epochs, validation=held_out, progress=progress)
 
 
@@ -58,24 +55,13 @@ def _whole_calls(table, powers, landmarks, frontend, held_out, profile):
     return whole if (whole & is_call).any() else held_out
 
 
-def fit_folds(
-    table,
-    powers,
-    landmarks,
-    frontend,
-    *,
-    profile,
-    epochs,
-    steps_per_epoch=100,
-    settings=None,
-    seed=0,
-    progress=True,
-):
+def fit_folds(table, powers, landmarks, frontend, *, profile, settings=None, seed=0, **training):
     """Train one network per fold of a clip table, each on the other folds.
 
     table: clip table with `label`, `group` and `fold`, 0 to n_folds - 1. powers, landmarks: one per
     row; landmarks in frames, of calls. frontend: `Frontend` of the powers. profile: `CallProfile`.
-    settings: `detection.SceneSettings` of the training scenes, or None. Returns `CrossFit`.
+    settings: `detection.SceneSettings` of the training scenes, or None. training: epochs,
+    steps_per_epoch and progress of `fit_detector`. Returns `CrossFit`.
     """
     fold = table["fold"].to_numpy()
     score = np.zeros(len(table), np.float32)
@@ -91,10 +77,10 @@ def fit_folds(
     for k in range(fold.max() + 1):
         env.seed_everything(100 * seed + k)
         network = models.call_network(frontend.n_bands, name=f"fold_{k + 1}_of_{fold.max() + 1}")
+        mixer, validation = part(fold != k, settings), part(fold == k, settings)
         history = fit_detector(
-            network, part(fold != k, settings), validation=part(fold == k, settings),
-            epochs=epochs, steps_per_epoch=steps_per_epoch, seed=100 * seed + k, progress=progress,
-        )  # fmt: skip
+            network, mixer, validation=validation, seed=100 * seed + k, **training
+        )
         detectors.append(models.CallDetector(network, frontend))
         histories.append(history.assign(fold=k))
         whole = _whole_calls(table, powers, landmarks, frontend, fold == k, profile)

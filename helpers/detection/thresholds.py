@@ -91,8 +91,8 @@ def threshold_curve(errors):
     """Mean errors per scene at every threshold.
 
     errors: `ThresholdErrors`. Returns a DataFrame with a row per threshold: `threshold`, means of
-    `missed`, `false_alarms`, `error` (their sum), `cost` (a false alarm costs FALSE_ALARM_COST) and
-    `count_error` (absolute), and `standard_error` of the cost.
+    `missed`, `false_alarms`, `cost` (a false alarm costs FALSE_ALARM_COST) and `count_error`
+    (absolute), and `standard_error` of the cost.
     """
     missed, false_alarms = errors.missed, errors.false_alarms
     cost = missed + FALSE_ALARM_COST * false_alarms
@@ -101,7 +101,6 @@ def threshold_curve(errors):
             "threshold": errors.thresholds,
             "missed": missed.mean(axis=1),
             "false_alarms": false_alarms.mean(axis=1),
-            "error": (missed + false_alarms).mean(axis=1),
             "cost": cost.mean(axis=1),
             "standard_error": cost.std(axis=1) / np.sqrt(cost.shape[1]),
             "count_error": np.abs(false_alarms - missed).mean(axis=1),

@@ -21,15 +21,15 @@ def use_style():
     sns.set_theme(style="whitegrid", context="notebook", rc=style)
 
 
-def spectrogram(axis, power, frontend, *, start_s=0.0, range_db=60.0):
+def spectrogram(axis, power, frontend, *, start_s=0.0, hop_s=None, range_db=60.0):
     """Band power in decibels over time and frequency.
 
-    power: float (n_frames, n_bands). start_s: time of the first frame, s. range_db: from the
-    maximum down to black, dB. Returns the image.
+    power: float (n_frames, n_bands). start_s: time of the first frame, s. hop_s: time from frame to
+    frame, s; None: the front end's. range_db: from maximum to black, dB. Returns the image.
     """
     db = features.to_db(power).T
     top = db.max()
-    times = start_s + np.arange(db.shape[1] + 1) * frontend.hop_s
+    times = start_s + np.arange(db.shape[1] + 1) * (hop_s or frontend.hop_s)
     f = frontend.frequencies / 1000
     edges = np.concatenate(
         [[1.5 * f[0] - 0.5 * f[1]], (f[1:] + f[:-1]) / 2, [1.5 * f[-1] - 0.5 * f[-2]]]
@@ -134,9 +134,8 @@ def learning_curves(histories, *, title):
     """Training and validation loss of each fold. histories: DataFrame `fold, epoch, loss, …`."""
     figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
     for fold, history in histories.groupby("fold"):
-        _losses(
-            axis, history, names=(None, None) if fold else ("training scenes", "held-out scenes")
-        )
+        in_legend = ("training scenes", "held-out scenes") if fold == 0 else (None, None)
+        _losses(axis, history, names=in_legend)
     axis.set(xlabel="epoch", ylabel="loss (binary cross-entropy)", title=title)
     axis.set_ylim(0)
     axis.legend()
@@ -173,26 +172,17 @@ def confusion_matrix(truth, guess, *, labels, title):
     size = min(12.0, 3.0 + 0.18 * n)
     figure, axis = plt.subplots(figsize=(size + 0.8, size), layout="constrained")
     written = n <= WRITTEN_SHARES
-    display = metrics.ConfusionMatrixDisplay.from_predictions(
-        truth,
-        guess,
-        labels=range(n),
-        display_labels=labels,
-        normalize="true",
-        include_values=written,
-        xticks_rotation="horizontal" if written else "vertical",
-        cmap="Blues",
-        im_kw={"vmin": 0, "vmax": 1},
-        colorbar=False,
-        ax=axis,
-    )
+    counts = metrics.confusion_matrix(truth, guess, labels=range(n))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    display = metrics.ConfusionMatrixDisplay(shares, display_labels=labels)
+    colours = {"cmap": "Blues", "im_kw": {"vmin": 0, "vmax": 1}, "colorbar": False}
+    display.plot(include_values=written, ax=axis, **colours)
     if written:
-        counts = metrics.confusion_matrix(truth, guess, labels=range(n))
-        shares = display.confusion_matrix
         for text, count, share in zip(display.text_.flat, counts.flat, shares.flat, strict=True):
             text.set_text(f"{count}\n{share:.1%}")
     else:
         axis.tick_params(labelsize=8)
+        axis.tick_params(axis="x", rotation=90)
     if n > WRITTEN_NAMES:
         axis.set(xticks=[], yticks=[])
     axis.set(xlabel="predicted class", ylabel="true class", title=title)

@@ -1,5 +1,7 @@
 """Scores of clips, events and counts, with intervals and a paired test."""
 
+from functools import partial
+
 import mir_eval
 import numpy as np
 import pandas as pd
@@ -93,14 +95,8 @@ def class_scores(truth, guess, *, groups, n_resamples=1000, seed=0):
     """
     truth, guess = np.asarray(truth), np.asarray(guess)
     # In a resample without a class the class has no recall, though it may be guessed: leave it out.
-    low, high = bootstrap_interval(
-        lambda t, g: _macro(t, g, only_true=True),
-        truth,
-        guess,
-        groups=groups,
-        n_resamples=n_resamples,
-        seed=seed,
-    )
+    statistic, options = partial(_macro, only_true=True), {"n_resamples": n_resamples, "seed": seed}
+    low, high = bootstrap_interval(statistic, truth, guess, groups=groups, **options)
     return _score_table(_macro(truth, guess), low, high)
 
 
