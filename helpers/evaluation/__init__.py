@@ -21,7 +21,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "verification": [
             "cosine_similarity",
             "equal_error_rate",
-            "unit_length",
             "verification_trials",
         ],
         "calibration": [

@@ -2,15 +2,9 @@
 
 import numpy as np
 from sklearn.metrics import det_curve
+from sklearn.preprocessing import normalize
 
 NEAREST = 100  # embeddings of the cohort that a score is normalised by
-
-
-def unit_length(embeddings):
-    """Embeddings scaled to length 1. (…, n) → float64 (…, n)."""
-    embeddings = np.asarray(embeddings, float)
-    length = np.linalg.norm(embeddings, axis=-1, keepdims=True)
-    return embeddings / np.maximum(length, 1e-12)
 
 
 def cosine_similarity(a, b, *, cohort=None):
@@ -21,11 +15,11 @@ def cosine_similarity(a, b, *, cohort=None):
     nearest of the cohort (adaptive symmetric normalisation, Matějka et al. 2017), so that a voice
     that resembles many others gets lower scores.
     """
-    a, b = unit_length(a), unit_length(b)
+    a, b = normalize(np.asarray(a, float)), normalize(np.asarray(b, float))
     cosine = a @ b.T
     if cohort is None:
         return cosine
-    cohort = unit_length(cohort)
+    cohort = normalize(np.asarray(cohort, float))
 
     def against_cohort(side):
         nearest = np.sort(side @ cohort.T, axis=1)[:, -NEAREST:]

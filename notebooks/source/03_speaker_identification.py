@@ -1184,6 +1184,7 @@ checks.three_components(three_components)
 
 # %%
 from sklearn.decomposition import PCA
+from sklearn.preprocessing import normalize
 
 
 def embed(network, given, rows):
@@ -1193,7 +1194,7 @@ def embed(network, given, rows):
         [frames[given][row] for row in rows],
         ALL_INPUTS[given],
     )
-    return models.mean_of_clips(evaluation.unit_length(outputs), clip)
+    return models.mean_of_clips(normalize(outputs.astype(float)), clip)
 
 
 twenty = np.isin(speaker[TEST], np.arange(20))
