@@ -1,4 +1,4 @@
-"""The capuchinbird: all that the call counter knows of this bird and of no other.
+"""The capuchinbird: the only module that knows what this bird sounds like.
 
 Its call begins with a growl of about a second, which turns into a chord of harmonics.
 """
@@ -10,16 +10,15 @@ from helpers.detection.profile import CallProfile
 
 
 def counterexample(rng, call, *, landmark, frequencies):
-    """Something that is nearly a call and must not be counted, made from one.
+    """A sound that resembles a call and must not be counted, made from a call.
 
-    The growl alone; the tail without its growl; a call that breaks off soon after its turn; played
-    backwards; much too fast; much too high or low; a few whistles that switch at the turn; a few
-    narrow bands of the call and nothing between them.
-    call: (n_frames, n_bands), n_frames at least 2. landmark: frame in which the growl turns into
-    the tail; it may be the last frame of a clip. frequencies: centre of each band, Hz.
-    Returns (n_frames', n_bands).
+    One of: the growl alone; the harmonics alone; a call that ends soon after its landmark; a call
+    played backwards, much too fast, or much too high or low; whistles that change at the landmark;
+    narrow bands of the call. call: (n_frames, n_bands), n_frames at least 2. landmark: frame in
+    which the growl turns into harmonics; it may be the last frame. frequencies: centre of each
+    band, Hz. Returns (n_frames', n_bands).
     """
-    kind = rng.integers(10)  # whistles and narrow bands twice as often as any other
+    kind = rng.integers(10)  # whistles and narrow bands twice as often as each other kind
     tail, most = len(call) - landmark, len(call) - 1
     if kind == 0:
         return call[: min(most, max(4, landmark - 2 - int(rng.integers(0, 1 + landmark // 2))))]
@@ -32,14 +31,14 @@ def counterexample(rng, call, *, landmark, frequencies):
     if kind == 4:
         return warp(call, frequencies=frequencies, stretch=1 / rng.uniform(1.6, 4))
     if kind == 5:
-        pitch = rng.uniform(1.9, 2.6)  # far from what PITCH makes of a call
+        pitch = rng.uniform(1.9, 2.6)  # outside the range of `SceneSettings.pitch`
         pitch = pitch if rng.random() < 0.5 else 1 / pitch
         return warp(call, frequencies=frequencies, pitch=pitch)
     return _whistles(rng, call, landmark=landmark) if kind < 8 else _narrow_bands(rng, call)
 
 
 def _whistles(rng, call, *, landmark):
-    """A whistle before the landmark; two to six more after it, that may die away quickly."""
+    """One whistle before the landmark; after it three to seven, which decay."""
     n_frames, n_bands = call.shape
     width = max(1, n_bands // 40)
     level = call.mean(axis=1, keepdims=True)
@@ -54,7 +53,7 @@ def _whistles(rng, call, *, landmark):
 
 
 def _narrow_bands(rng, call):
-    """One to three slits through which the call is heard: its rhythm, and no chord."""
+    """The call in one to three narrow bands: its rhythm without its chord."""
     n_bands = call.shape[1]
     width = max(1, n_bands // 40)
     gain = np.full(n_bands, 1e-3, np.float32)

@@ -1,4 +1,4 @@
-"""One detector per fold, each trained without that fold."""
+"""Cross-fitting: one detector per fold, trained on the other folds."""
 
 from dataclasses import dataclass
 
@@ -16,30 +16,27 @@ def fit_detector(
 ):
     """Train a network on scenes with Adam and a cosine schedule.
 
-    network: see `models.call_network`. mixer, validation: `detection.SceneMixer` of training and of
-    held-out clips; the validation loss is for looking at, nothing is chosen by it.
+    network: see `models.call_network`. mixer: `detection.SceneMixer` of the training clips.
+    validation: the same of held-out clips, or None; the validation loss chooses nothing.
     Returns a DataFrame with a row per epoch: `epoch, loss, validation_loss, seconds`.
     """
     batches = SceneBatches(mixer, network, n_batches=steps_per_epoch, seed=seed)
     held_out = None
     if validation is not None:
         held_out = SceneBatches(validation, network, n_batches=6, seed=seed + 1, fixed=True)
-    compile_network(
-        network,
-        keras.losses.BinaryCrossentropy(from_logits=True),
-        n_steps=epochs * steps_per_epoch,
-    )
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    compile_network(network, loss, n_steps=epochs * steps_per_epoch)
     return run_epochs(network, batches, epochs=epochs, validation=held_out, progress=progress)
 
 
 @dataclass
 class CrossFit:
-    """Networks that were each trained without one fold.
+    """Result of `fit_folds`.
 
-    detectors: `models.CallDetector` per fold. histories: DataFrame `fold, epoch, loss,
-    validation_loss, seconds`. clip_score: (n_clips,), each clip scored by the network that has not
-    seen it. mixers: `detection.SceneMixer` of each fold's held-out clips (whole calls only), for
-    scenes to measure on.
+    detectors: a `models.CallDetector` per fold, trained on the other folds. histories: DataFrame
+    `fold, epoch, loss, validation_loss, seconds`. clip_score: (n_clips,), by the detector that was
+    not trained on the clip. mixers: a `detection.SceneMixer` per fold, of its clips with whole
+    calls, for scenes to test on.
     """
 
     detectors: list
@@ -49,10 +46,7 @@ class CrossFit:
 
 
 def _whole_calls(table, powers, landmarks, frontend, held_out, profile):
-    """The held-out rows without calls that the clip cuts off; all of them if none is whole.
-
-    What is to be counted as one call must be one.
-    """
+    """The held-out rows (bool) without those whose call is cut off; all rows if none is whole."""
     before = np.asarray(landmarks) * frontend.hop_s
     after = np.array([len(power) for power in powers]) * frontend.hop_s - before
     is_call = (table["label"] == profile.label).to_numpy()
@@ -61,24 +55,13 @@ def _whole_calls(table, powers, landmarks, frontend, held_out, profile):
     return whole if (whole & is_call).any() else held_out
 
 
-def fit_folds(
-    table,
-    powers,
-    landmarks,
-    frontend,
-    *,
-    profile,
-    epochs,
-    steps_per_epoch=100,
-    settings=None,
-    seed=0,
-    progress=True,
-):
+def fit_folds(table, powers, landmarks, frontend, *, profile, settings=None, seed=0, **training):
     """Train one network per fold of a clip table, each on the other folds.
 
-    table: clip table with `label`, `group` and `fold` filled. powers: band power per row.
-    landmarks: of each call, frames. frontend: `Frontend` of the powers. profile: `CallProfile`.
-    settings: `detection.SceneSettings` of the scenes to train on. Returns `CrossFit`.
+    table: clip table with `label`, `group` and `fold`, 0 to n_folds - 1. powers, landmarks: one per
+    row; landmarks in frames, of calls. frontend: `Frontend` of the powers. profile: `CallProfile`.
+    settings: `detection.SceneSettings` of the training scenes, or None. training: epochs,
+    steps_per_epoch and progress of `fit_detector`. Returns `CrossFit`.
     """
     fold = table["fold"].to_numpy()
     score = np.zeros(len(table), np.float32)
@@ -86,26 +69,17 @@ def fit_folds(
 
     def part(rows, settings=None):
         rows = np.flatnonzero(rows)
+        mine = [powers[i] for i in rows], [landmarks[i] for i in rows]
         return scenes.SceneMixer.from_table(
-            table.iloc[rows],
-            [powers[i] for i in rows],
-            [landmarks[i] for i in rows],
-            frontend,
-            settings,
-            profile=profile,
+            table.iloc[rows], *mine, frontend, settings, profile=profile
         )
 
     for k in range(fold.max() + 1):
         env.seed_everything(100 * seed + k)
         network = models.call_network(frontend.n_bands, name=f"fold_{k + 1}_of_{fold.max() + 1}")
+        mixer, validation = part(fold != k, settings), part(fold == k, settings)
         history = fit_detector(
-            network,
-            part(fold != k, settings),
-            validation=part(fold == k, settings),
-            epochs=epochs,
-            steps_per_epoch=steps_per_epoch,
-            seed=100 * seed + k,
-            progress=progress,
+            network, mixer, validation=validation, seed=100 * seed + k, **training
         )
         detectors.append(models.CallDetector(network, frontend))
         histories.append(history.assign(fold=k))

@@ -1,7 +1,7 @@
 """From a score over time to calls: peaks, hysteresis and a minimum distance.
 
-Counting runs of positive windows merges calls that follow each other closely and splits a call
-whose score flickers. Here a call is a peak of a score that is sampled much finer than a call lasts.
+Counting runs of positive windows merges calls that follow each other closely, and splits a call
+whose score flickers. Here a call is a peak of a score with many steps per call.
 """
 
 from bisect import bisect, insort
@@ -18,18 +18,18 @@ COLUMNS = ["start_s", "end_s", "score"]
 def find_events(score, *, step_s, settings, length_s=None):
     """Calls in a score.
 
-    score: float (n_steps,), between 0 and 1; step k lies at k * step_s seconds. settings:
-    `EventSettings`. length_s: end of the recording, s; None: the last step.
-    Returns a DataFrame `start_s, end_s, score`, in order of time: a window of duration_s round each
-    peak, so much shorter at the ends of the recording that the peak stays in its middle, and the
-    score of the peak.
+    score: float (n_steps,), 0 to 1; step k lies at k * step_s seconds. settings: `EventSettings`.
+    length_s: end of the recording, s; None: that of the score.
+    Returns a DataFrame `start_s, end_s, score`, in order of time: a window of duration_s around
+    each peak, shorter at the ends of the recording so that the peak stays in its middle, and the
+    height of the peak. Raises ValueError for another shape, NaN or infinite values.
     """
     score = np.asarray(score, float)
     if score.ndim != 1:
-        raise ValueError(f"one score per step is needed, (n_steps,), but got {score.shape}")
+        raise ValueError(f"the score has shape {score.shape}: give one value per step, (n_steps,)")
     if not np.isfinite(score).all():
-        raise ValueError("the score has NaN or infinite values: look at the sound and the model")
-    # Nothing lies before and after the recording; with it, a call at the very edge has a peak.
+        raise ValueError("the score has NaN or infinite values: check the sound and the model")
+    # With zeros before and after, a call at the very edge has a peak, too.
     padded = np.concatenate([[0.0], score, [0.0]])
     peaks, _ = find_peaks(padded, height=settings.threshold)
     peaks = _separated(padded, peaks, settings.release)
@@ -50,7 +50,10 @@ def find_events(score, *, step_s, settings, length_s=None):
 
 
 def _separated(score, peaks, release):
-    """Hysteresis: of neighbouring peaks without a valley between them, the highest."""
+    """Hysteresis: the highest of neighbouring peaks that no valley separates.
+
+    A valley falls below `release` times the lower of its two peaks.
+    """
     kept = []
     for peak in peaks:
         if kept:
@@ -64,10 +67,11 @@ def _separated(score, peaks, release):
 
 
 def _distant(score, peaks, distance):
-    """Of peaks closer than `distance` steps, the highest first, the earlier one of equals."""
+    """Peaks at least `distance` steps apart: the highest first, of equals the earlier."""
+    # find_peaks(distance=…) takes whole steps only, and does not say which of two equals stays.
     kept = []
     for peak in peaks[np.argsort(-score[peaks], kind="stable")]:
-        # Times are multiples of a step: a hair of tolerance keeps 1.5 s from being 1.4999 s.
+        # Tolerance for rounding: 1.5 s divided by the step may give 14.9999 steps.
         place = bisect(kept, peak)
         neighbours = kept[max(0, place - 1) : place + 1]
         if all(abs(peak - other) > distance - 1e-6 for other in neighbours):

@@ -9,12 +9,12 @@ from helpers.files import write_text
 
 
 def write_labels(folder, events, names, *, low_hz, high_hz, label):
-    """Label files to open beside each recording: Audacity labels and Raven selection tables.
+    """Write label files for each recording: for Audacity, and a selection table for Raven.
 
-    events: DataFrame `clip_name, start_s, end_s, score`. names: every recording that was counted;
-    one without calls gets files that say so by being empty. low_hz, high_hz: band of the boxes, Hz.
-    Writes <stem>.audacity.txt and <stem>.raven.txt, with the whole name of the recording where two
-    recordings differ in the suffix alone.
+    events: DataFrame `clip_name, start_s, end_s, score`. names: all counted recordings; one without
+    calls gets files without entries. low_hz, high_hz: band of the boxes, Hz. label: name of a call.
+    Writes <stem>.audacity.txt and <stem>.raven.txt; where two recordings differ only in the suffix,
+    <name>.audacity.txt and <name>.raven.txt.
     """
     folder = Path(folder)
     stems = [Path(name).stem for name in names]

@@ -1,4 +1,4 @@
-"""What has to be known of an animal's call, in one record."""
+"""What must be known about an animal's call, in one record."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CallProfile:
-    """The facts about one kind of call that alignment, scenes and training need.
+    """Facts about one kind of call that alignment, scenes and training need.
 
-    label: of the clips that hold one call. rise_hz: (low, high), Hz; where the power in this band
-    rises most is the call's landmark. before_s, after_s: seconds of sound around the landmark that
-    are compared when calls are aligned. least_before_s, least_after_s: seconds that a call has at
-    least; a clip with less of it holds only a part. counterexample: function (rng, call, *,
-    landmark, frequencies) → sound that resembles the call and must not be counted.
+    label: label of the clips that hold one call. rise_hz: (low, high), Hz; the landmark of a call
+    is where the power in this band rises most. before_s, after_s: seconds around the landmark that
+    alignment compares. least_before_s, least_after_s: a clip with less than this around the
+    landmark, s, holds only a part of a call. counterexample: function (rng, call, *, landmark,
+    frequencies) → sound that resembles a call and must not be counted.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""A report: one HTML page of metrics, tables and pictures."""
+"""A report: an HTML page of metrics, tables and pictures."""
 
 import html
 from pathlib import Path
@@ -17,16 +17,17 @@ figure { margin: 2rem 0 } img { max-width: 100% } figcaption { color: #555 }
 
 
 def write_page(folder, *, title, metrics, tables, pictures):
-    """Write index.html: what a run has found, on one page that needs nothing but its folder.
+    """Write index.html to a folder: a page that needs no file outside it.
 
-    metrics: dict. tables: {heading: DataFrame}. pictures: {file name in the folder: caption}; one
-    that is not there is left out.
+    metrics: dict. tables: {heading: DataFrame}. pictures: {file name in the folder: caption};
+    missing files are left out.
     """
     folder, text = Path(folder), html.escape
-    parts = [f"<h1>{text(title)}</h1>", "<h2>Metrics</h2>"]
-    parts.append(_html_table(pd.DataFrame(metrics.items(), columns=["metric", "value"])))
+    tables = {"Metrics": pd.DataFrame(metrics.items(), columns=["metric", "value"])} | tables
+    parts = [f"<h1>{text(title)}</h1>"]
     for heading, table in tables.items():
-        parts += [f"<h2>{text(heading)}</h2>", _html_table(table)]
+        content = table.to_html(index=False, na_rep="–", border=0)
+        parts.append(f'<h2>{text(heading)}</h2>\n<div class="wide">{content}</div>')
     for name, caption in pictures.items():
         if (folder / name).is_file():
             parts.append(
@@ -40,7 +41,3 @@ def write_page(folder, *, title, metrics, tables, pictures):
         f'<meta name="viewport" content="width=device-width">'
         f"<title>{text(title)}</title><style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n",
     )
-
-
-def _html_table(table):
-    return f'<div class="wide">{table.to_html(index=False, na_rep="–", border=0)}</div>'

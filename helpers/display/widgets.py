@@ -1,7 +1,7 @@
-"""Explorers: small ipywidgets panels to look and listen.
+"""Players and ipywidgets panels, to look and listen.
 
-They show pictures and players as values of widgets, not through an `Output` widget: that one
-redirects the kernel's messages, which can leave a batch run waiting for one that never comes.
+Panels show pictures and players as values of widgets, not in an `Output` widget, which redirects
+the kernel's messages: a batch run may then wait for a message for ever.
 """
 
 import base64
@@ -23,14 +23,14 @@ ALL_HOPS = tuple(2**k for k in range(5, 12))  # 32 … 2048
 
 
 def interactive(figure):
-    """A plotly figure as HTML that brings plotly along: it works offline and in exported pages."""
+    """A plotly figure as HTML that includes plotly: it works offline and in exported pages."""
     return HTML(figure.to_html(full_html=False, include_plotlyjs=True))
 
 
 def players(sounds, *, sr, titles, columns=4):
-    """Players side by side. sounds: list of float (n_samples,). sr: Hz. Returns HTML to display.
+    """Players side by side, as HTML. The level of a sound is not changed.
 
-    They play at the level of the files: who turns a faint one up should beware of the next.
+    sounds: list of float (n_samples,), full scale ±1. sr: Hz. titles: one for each.
     """
     cells, columns = [], min(columns, max(1, len(sounds)))
     for y, title in zip(sounds, titles, strict=True):
@@ -45,20 +45,20 @@ def players(sounds, *, sr, titles, columns=4):
 
 
 def detections(paths, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
-    """A panel to go through all detections: see each in its surroundings, and hear it.
+    """A panel that shows and plays each detection with the sound around it.
 
     paths: dict clip_name → Path, as in `detection.Counts`. events: DataFrame `clip_name, start_s,
-    end_s, score`, not empty. frontend: `Frontend` of the picture. sr: rate of the sound, Hz.
-    Returns a widget; only what is looked at is decoded.
+    end_s, score`, not empty. frontend: `Frontend` of the picture. before_s, after_s: seconds shown
+    around the middle of a call. sr: rate of the sound, Hz. Returns a widget; a sound is decoded
+    when it is chosen.
     """
     recording = widgets.Dropdown(options=sorted(set(events["clip_name"])), description="Recording")
     number = widgets.BoundedIntText(min=1, max=1, value=1, description="Call")
-    picture = widgets.Image(format="png")
-    player = widgets.Audio(format="wav", autoplay=False, loop=False)
+    picture, player = _picture_and_player()
 
     def show(*_):
         mine = events[events["clip_name"] == recording.value].reset_index(drop=True)
-        number.max = len(mine)  # a number beyond it becomes the last
+        number.max = len(mine)  # ipywidgets lowers a value above max
         event = mine.iloc[number.value - 1]
         start = max(0.0, (event["start_s"] + event["end_s"]) / 2 - before_s)
         part = {"start_s": start, "duration_s": before_s + after_s}
@@ -67,9 +67,8 @@ def detections(paths, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
         power = frontend.power(audio.load(path, sr=frontend.sr, **part))
         plots.spectrogram(axis, power, frontend, start_s=start)
         axis.axvspan(event["start_s"], event["end_s"], fill=False, ec="white", ls="--")
-        axis.set_title(
-            f"{recording.value}, call {number.value} of {len(mine)}: {event['score']:.2f}"
-        )
+        title = f"{recording.value}, call {number.value} of {len(mine)}: {event['score']:.2f}"
+        axis.set_title(title)
         picture.value = _png(figure)
         player.value = _wav(audio.load(path, sr=sr, **part), sr)
 
@@ -80,33 +79,23 @@ def detections(paths, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
 
 
 def clips(table, *, sr=22050, seconds=10.0):
-    """A panel to look at any clip through any spectrogram, and to hear it.
+    """A panel that plays any clip and shows its spectrogram with any settings.
 
-    table: clip table, not empty. sr: Hz, of sound and picture. seconds: what is shown of a longer
-    clip. Returns a widget; only what is looked at is decoded.
+    table: clip table, not empty. sr: rate of sound and picture, Hz. seconds: longer clips are cut
+    to this. Returns a widget; a clip is decoded when it is chosen.
     """
     wide = {"layout": widgets.Layout(width="27em"), "style": {"description_width": "6.5em"}}
     label = widgets.Dropdown(options=sorted(set(table["label"])), description="Class", **wide)
     clip = widgets.Dropdown(description="Clip", **wide)
     n_fft = widgets.SelectionSlider(options=ALL_FFTS, value=2048, description="FFT size", **wide)
     hop = widgets.SelectionSlider(options=ALL_HOPS, value=256, description="Hop length", **wide)
-    n_mels = widgets.IntSlider(
-        min=0, max=256, step=8, value=128, description="Mel bands", continuous_update=False, **wide
-    )
-    span = widgets.FloatRangeSlider(
-        min=0,
-        max=sr / 2000,
-        step=0.1,
-        value=(0, sr / 2000),
-        readout_format=".1f",
-        description="Band (kHz)",
-        continuous_update=False,
-        **wide,
-    )
+    wide["continuous_update"] = False
+    n_mels = widgets.IntSlider(min=0, max=256, step=8, value=128, description="Mel bands", **wide)
+    wide |= {"min": 0, "max": sr / 2000, "step": 0.1, "readout_format": ".1f"}
+    span = widgets.FloatRangeSlider(value=(0, sr / 2000), description="Band (kHz)", **wide)
     note = widgets.HTML()
-    picture = widgets.Image(format="png")
-    player = widgets.Audio(format="wav", autoplay=False, loop=False)
-    sounds = {}  # of the clip that is shown: a turn of a knob decodes nothing
+    picture, player = _picture_and_player()
+    sounds = {}  # of the clip that is shown, so that it is decoded once
 
     def show(*_):
         if clip.value not in sounds:
@@ -115,19 +104,13 @@ def clips(table, *, sr=22050, seconds=10.0):
                 sounds[clip.value] = audio.load(clip.value, sr=sr, duration_s=seconds)
             except audio.AudioError as error:
                 note.value = f"This clip cannot be read: {html.escape(error.reason)}"
-                picture.value = player.value = b""  # not those of the clip before
+                picture.value = player.value = b""
                 return
             player.value = _wav(sounds[clip.value], sr)
         low, high = span.value
+        shape = {"n_fft": n_fft.value, "hop_length": hop.value, "n_mels": n_mels.value}
         try:
-            frontend = Frontend(
-                sr=sr,
-                n_fft=n_fft.value,
-                hop_length=hop.value,
-                n_mels=n_mels.value,
-                fmin=1000 * low,
-                fmax=min(1000 * high, sr / 2),
-            )
+            frontend = Frontend(sr=sr, fmin=1000 * low, fmax=min(1000 * high, sr / 2), **shape)
         except ValueError:
             frontend = None
         if frontend is None or frontend.n_bands < 2:
@@ -135,20 +118,20 @@ def clips(table, *, sr=22050, seconds=10.0):
             picture.value = b""
             return
         note.value = (
-            f"A window of {1000 * n_fft.value / sr:.0f} ms tells frequencies "
+            f"A window of {1000 * n_fft.value / sr:.0f} ms separates frequencies that are "
             f"{sr / n_fft.value:.0f} Hz apart; a frame every {1000 * frontend.hop_s:.1f} ms; "
             f"{frontend.n_bands} {'mel' if n_mels.value else 'linear'} bands."
         )
         if frontend.n_empty_bands:
             note.value += (
                 f" <b>{frontend.n_empty_bands} of them are empty</b>, too narrow for this FFT: "
-                "black stripes that are no harmonics. Take fewer bands."
+                "black stripes that are not harmonics. Take fewer bands."
             )
         picture.value = _png(_sound_and_spectrogram(sounds[clip.value], frontend))
 
     def choose(*_):
         mine = table.loc[table["label"] == label.value, "path"]
-        # Setting the options chooses the first, which shows it; but not where there were none.
+        # New options choose the first clip, which shows it, except the first time.
         clip.options = [(str(path).rsplit("/", 1)[-1], path) for path in mine]
         if clip.index is None:
             clip.index = 0
@@ -161,8 +144,13 @@ def clips(table, *, sr=22050, seconds=10.0):
     return widgets.VBox([*knobs, note, picture, player])
 
 
+def _picture_and_player():
+    player = widgets.Audio(format="wav", autoplay=False, loop=False)
+    return widgets.Image(format="png"), player
+
+
 def _sound_and_spectrogram(y, frontend):
-    """A figure: the waveform above, the spectrogram below."""
+    """A figure of the waveform and, below it, the spectrogram."""
     figure, (top, bottom) = plt.subplots(
         2, 1, figsize=(9, 4.6), sharex=True, height_ratios=(1, 3), layout="constrained"
     )
@@ -176,7 +164,7 @@ def _sound_and_spectrogram(y, frontend):
 
 
 def _png(figure):
-    """A figure as the bytes of a PNG file; it is closed."""
+    """Close a figure and return it as the bytes of a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     plt.close(figure)

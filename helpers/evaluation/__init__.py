@@ -15,14 +15,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "cohens_d",
             "count_scores",
             "event_scores",
-            "macro_f1",
             "match_events",
             "paired_test",
         ],
         "verification": [
             "cosine_similarity",
             "equal_error_rate",
-            "unit_length",
             "verification_trials",
         ],
         "calibration": [

@@ -6,12 +6,12 @@ from scipy.ndimage import zoom
 
 
 def class_activation_maps(network, x, classes):
-    """How much each place speaks for a class: float (n, time, bands) of the last layers.
+    """What each place adds to the logit of a class: float (n, time, bands).
 
-    network: ends in a layer "features" (time, bands, channels), their mean, and a dense layer
-    "logits". x: (n, n_frames, n_bands). classes: int (n,). The mean of a map is the class's logit.
-    For such a network it is what Grad-CAM gives, without a gradient. Zhou et al., Learning deep
-    features for discriminative localization, 2016. Built in 04_urbansound8k_cnn.
+    network: has a layer "features" (time, bands, channels), whose mean goes into a dense layer
+    "logits". x: (n, n_frames, n_bands). classes: int (n,). The mean of a map is the logit. For such
+    a network Grad-CAM gives the same. Zhou et al., Learning deep features for discriminative
+    localization, 2016.
     """
     inner = keras.Model(network.input, network.get_layer("features").output)
     features = inner.predict(x, verbose=0)
@@ -20,23 +20,23 @@ def class_activation_maps(network, x, classes):
 
 
 def enlarge(map_, shape):
-    """A map drawn out to the shape of its input, linearly. (time, bands) → shape."""
+    """A map (time, bands) enlarged to `shape` by linear interpolation."""
     factors = np.array(shape) / map_.shape
     return zoom(map_, factors, order=1, mode="nearest", grid_mode=True)
 
 
 def strongest(map_, share):
-    """bool like map_: the share of its places with the highest values."""
+    """bool like map_: True at the given share (0 to 1) of places with the highest values."""
     n = max(1, round(share * map_.size))
-    rank = np.empty(map_.size, int)
-    rank[np.argsort(-map_, axis=None, kind="stable")] = np.arange(map_.size)
-    return (rank < n).reshape(map_.shape)
+    chosen = np.zeros(map_.size, bool)
+    chosen[np.argsort(-map_, axis=None, kind="stable")[:n]] = True
+    return chosen.reshape(map_.shape)
 
 
 def mask(x, where):
-    """An input without some of its places: they get the mean of the others.
+    """x with the places in `where` set to the mean of the others.
 
-    x: (n_frames, n_bands), decibels. where: bool like x.
+    x: (n_frames, n_bands), dB. where: bool like x.
     """
     return np.where(where, x[~where].mean() if (~where).any() else x.mean(), x)
 
@@ -45,7 +45,7 @@ def listen(y, mask, frontend):
     """The part of a sound that lies under a mask: float32 (n_samples,).
 
     y: float (n_samples,) at the front end's rate. mask: 0 to 1 (n_frames, n_bands), frames of y.
-    The mask is spread over the FFT's bins, multiplied with the STFT, and turned back into sound.
+    The mask is interpolated to the bins of the STFT and multiplied with it.
     """
     import librosa
 

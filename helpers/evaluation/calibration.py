@@ -1,4 +1,4 @@
-"""Is a network right as often as it says? Confidence against accuracy, and how to mend it."""
+"""Calibration: does a classifier's confidence agree with its accuracy? And temperature scaling."""
 
 import numpy as np
 import pandas as pd
@@ -6,49 +6,43 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 BINS = 10
-LEAST = 1e-7  # of a probability: its logarithm stays finite
+MIN_PROBABILITY = 1e-7  # keeps logarithms finite
 
 
 def reliability(probability, truth, *, bins=BINS):
-    """How often a classifier is right, by how sure it is.
+    """Confidence and accuracy of a classifier, by bins of its confidence.
 
-    probability: (n, n_classes). truth: int (n,). Confidence is the probability of the class that
-    is named, in `bins` equal parts of 0 to 1. Returns a DataFrame `low, high, n, confidence,
-    accuracy`, a row for each part that has any: means of what is in it. Guo et al., On calibration
-    of modern neural networks, 2017.
+    probability: (n, n_classes). truth: int (n,). Confidence: the largest probability of a clip.
+    bins: number of equal bins from 0 to 1. Returns a DataFrame `low, high, n, confidence,
+    accuracy`, a row for each bin that holds clips. Guo et al., On calibration of modern neural
+    networks, 2017.
     """
+    # sklearn.calibration.calibration_curve does not return n, which calibration_error needs.
     probability = np.asarray(probability, float)
     confidence = probability.max(axis=1)
-    part = np.minimum((confidence * bins).astype(int), bins - 1)
-    table = pd.DataFrame(
-        {"part": part, "confidence": confidence, "accuracy": probability.argmax(axis=1) == truth}
-    )
-    means = table.groupby("part").agg(
-        n=("confidence", "size"),
-        confidence=("confidence", "mean"),
-        accuracy=("accuracy", "mean"),
-    )
-    means.insert(0, "low", means.index / bins)
-    means.insert(1, "high", (means.index + 1) / bins)
-    return means.reset_index(drop=True)
+    number = np.minimum((confidence * bins).astype(int), bins - 1)
+    right = probability.argmax(axis=1) == truth
+    binned = pd.DataFrame({"confidence": confidence, "accuracy": right}).groupby(number)
+    means = binned.mean()
+    low, high = means.index / bins, (means.index + 1) / bins
+    table = means.assign(low=low, high=high, n=binned.size())
+    return table[["low", "high", "n", "confidence", "accuracy"]].reset_index(drop=True)
 
 
 def calibration_error(probability, truth, *, bins=BINS):
-    """Expected calibration error: mean distance of confidence and accuracy, over all clips.
+    """Expected calibration error: mean of |confidence - accuracy| over all clips, by bins.
 
-    See `reliability`, whose parts weigh as much as they have clips. Built in
-    04_urbansound8k_cnn.
+    Parameters as in `reliability`. Returns float.
     """
     table = reliability(probability, truth, bins=bins)
     return float(np.average(np.abs(table["confidence"] - table["accuracy"]), weights=table["n"]))
 
 
 def temperature(probability, truth):
-    """The number that the logarithms are divided by, so that confidence fits accuracy best.
+    """Temperature that minimises the cross-entropy of scaled probabilities: float, 0.05 to 20.
 
     probability: (n, n_classes) of clips that the classifier did not train on. truth: int (n,).
-    Above 1 it makes less sure. It minimises the cross-entropy, and changes no answer. Returns float
-    between 0.05 and 20.
+    Above 1 it lowers the confidence; it never changes which class is most probable.
     """
     logits = _logarithms(probability)
     rows = np.arange(len(logits))
@@ -61,18 +55,17 @@ def temperature(probability, truth):
 
 
 def temperature_scaled(probability, temperature):
-    """Probabilities at a temperature: their logarithms divided by it. (n, n_classes) → the same."""
+    """Probabilities whose logarithms are divided by a temperature. (n, n_classes) → the same."""
     return softmax(_logarithms(probability) / temperature, axis=1)
 
 
 def weighted_mean(p, q, *, share):
-    """Two classifiers' probabilities as one: their weighted geometric mean, normalised.
+    """Weighted geometric mean of two classifiers' probabilities, normalised.
 
-    p, q: (n, n_classes). share: weight of p, 0 to 1. Returns the same shape. Built in
-    04_urbansound8k_cnn.
+    p, q: (n, n_classes). share: weight of p, 0 to 1. Returns the same shape.
     """
     return softmax(share * _logarithms(p) + (1 - share) * _logarithms(q), axis=1)
 
 
 def _logarithms(probability):
-    return np.log(np.maximum(probability, LEAST))
+    return np.log(np.maximum(probability, MIN_PROBABILITY))

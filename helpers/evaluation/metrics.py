@@ -1,25 +1,29 @@
-"""Scores with intervals: of clips, of events, and of counts."""
+"""Scores of clips, events and counts, with intervals and a paired test."""
+
+from functools import partial
 
 import mir_eval
 import numpy as np
 import pandas as pd
-from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+from scipy.stats import permutation_test
 
 TOLERANCE_S = 1.0
+SCORES = ["accuracy", "precision", "recall", "f1"]
 
 
 def bootstrap_interval(statistic, *arrays, groups, n_resamples=1000, level=0.95, seed=0):
     """Percentile bootstrap interval of a statistic, resampling whole groups.
 
-    Clips of one recording stand or fall together: resampling them one by one would promise a
-    precision that is not there. statistic: function of the arrays → float, or several of them as
-    an array. arrays: (n, …) each. groups: (n,) labels. Returns (low, high), each of the statistic's
+    Clips of one recording are not independent: resampling single clips would give an interval that
+    is too narrow. statistic: function of the arrays → float or array; resamples where it is NaN are
+    left out. arrays: (n, …) each. groups: (n,) labels. Returns (low, high), each of the statistic's
     shape. Raises ValueError with fewer than two groups.
     """
-    groups = np.asarray(groups)  # a list would compare as a whole
+    # scipy.stats.bootstrap resamples single rows, and returns NaN if one resample gives NaN.
+    groups = np.asarray(groups)  # comparing a list with g would give one bool
     members = [np.flatnonzero(groups == g) for g in pd.unique(groups)]
     if len(members) < 2:
-        raise ValueError("an interval over groups needs at least two groups")
+        raise ValueError("the clips come from one group: an interval needs at least two groups")
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(n_resamples):
@@ -31,15 +35,40 @@ def bootstrap_interval(statistic, *arrays, groups, n_resamples=1000, level=0.95,
     return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
 
 
-def cohens_d(a, b):
-    """Effect size: difference of the means in units of the pooled standard deviation.
+def paired_test(right_a, right_b, *, groups, n_resamples=9999, seed=0):
+    """p-value of a paired permutation test: are two classifiers equally good?
 
-    a, b: float (n,), two each at least. Returns float, positive where a is larger; 0.2 is called
-    small, 0.5 medium, 0.8 large; where nothing varies it is 0. Cohen, Statistical power analysis,
-    1988. Built in 01_eda.
+    right_a, right_b: bool (n,), which clips each classifier names correctly. groups: (n,), see
+    `bootstrap_interval`. If both are equally good, swapping their answers for a whole group, which
+    changes the sign of its difference, changes nothing. Two-sided; exact where all 2^n_groups
+    combinations of signs are at most n_resamples, else from random ones.
+    """
+    difference = np.asarray(right_a, int) - np.asarray(right_b, int)
+    sums = pd.Series(difference).groupby(np.asarray(groups)).sum().to_numpy()
+    sums = sums[sums != 0]  # the others change no total
+    if len(sums) < 2:  # fewer than scipy accepts: any sign gives the same distance from 0
+        return 1.0
+    test = permutation_test(
+        (sums,),
+        lambda x, axis: np.abs(x.sum(axis=axis)),
+        permutation_type="samples",
+        alternative="greater",
+        vectorized=True,
+        n_resamples=n_resamples,
+        random_state=np.random.default_rng(seed),
+    )
+    return float(test.pvalue)
+
+
+def cohens_d(a, b):
+    """Effect size: difference of the means, divided by the pooled standard deviation.
+
+    a, b: float (n,), at least two values each. Returns float, positive where a is larger; 0 where
+    nothing varies. 0.2 is called small, 0.5 medium, 0.8 large. Cohen, Statistical power analysis,
+    1988.
     """
     a, b = np.asarray(a, float), np.asarray(b, float)
-    if np.ptp(a) == np.ptp(b) == 0:  # rounding could leave constants a variance
+    if np.ptp(a) == np.ptp(b) == 0:  # rounding could give constants a variance
         return 0.0
     n = len(a) + len(b) - 2
     pooled = (np.var(a, ddof=1) * (len(a) - 1) + np.var(b, ddof=1) * (len(b) - 1)) / n
@@ -47,101 +76,59 @@ def cohens_d(a, b):
 
 
 def clip_scores(truth, score, *, threshold, groups, seed=0):
-    """Accuracy, precision, recall and F1 of clips, each with its 95 % interval over groups.
+    """Accuracy, precision, recall and F1 of two classes, with 95 % intervals over groups.
 
-    truth: bool (n,). score: float (n,); positive at threshold and above. groups: (n,).
-    Returns a DataFrame with rows accuracy, precision, recall, f1 and columns value, low, high.
+    truth: bool (n,). score: float (n,); positive from the threshold on. groups: (n,), see
+    `bootstrap_interval`. Returns a DataFrame with rows SCORES and columns value, low, high.
     """
-    truth = np.asarray(truth, bool)
-    guess = np.asarray(score) >= threshold
-
-    def all_four(truth, guess):
-        precision, recall, f1, _ = precision_recall_fscore_support(
-            truth, guess, average="binary", zero_division=0
-        )
-        return {
-            "accuracy": accuracy_score(truth, guess),
-            "precision": precision,
-            "recall": recall,
-            "f1": f1,
-        }
-
-    rows = {}
-    for name, value in all_four(truth, guess).items():
-        low, high = bootstrap_interval(
-            lambda t, g, name=name: _QUICK[name](t, g), truth, guess, groups=groups, seed=seed
-        )
-        rows[name] = {"value": value, "low": low, "high": high}
-    return pd.DataFrame(rows).T
+    truth, guess = np.asarray(truth, bool), np.asarray(score) >= threshold
+    low, high = bootstrap_interval(_binary, truth, guess, groups=groups, seed=seed)
+    return _score_table(_binary(truth, guess), low, high)
 
 
 def class_scores(truth, guess, *, groups, n_resamples=1000, seed=0):
-    """Accuracy and macro precision, recall and F1 of many classes, each with its 95 % interval.
+    """Accuracy and macro precision, recall and F1 of many classes, with 95 % intervals over groups.
 
-    truth, guess: int (n,), classes from 0. groups: (n,), see `bootstrap_interval`. Macro: the mean
-    over the classes, so that a rare one counts as much as any; over those that occur in truth or
-    guess, and where there is nothing to divide by the score is 0. Returns a DataFrame with rows
-    accuracy, precision, recall, f1 and columns value, low, high.
+    truth, guess: int (n,), classes from 0. groups: (n,), see `bootstrap_interval`. Macro: mean over
+    the classes that occur in truth or guess, so that a rare class counts as much as any other; a
+    score without a denominator is 0. Returns a table like `clip_scores`.
     """
     truth, guess = np.asarray(truth), np.asarray(guess)
-    value = _macro(truth, guess)
-    # A class that a resample leaves out has no recall there, though it may be guessed.
-    low, high = bootstrap_interval(
-        lambda t, g: _macro(t, g, only_true=True),
-        truth,
-        guess,
-        groups=groups,
-        n_resamples=n_resamples,
-        seed=seed,
+    # In a resample without a class the class has no recall, though it may be guessed: leave it out.
+    statistic, options = partial(_macro, only_true=True), {"n_resamples": n_resamples, "seed": seed}
+    low, high = bootstrap_interval(statistic, truth, guess, groups=groups, **options)
+    return _score_table(_macro(truth, guess), low, high)
+
+
+# scikit-learn gives the same scores, but its checks make a thousand resamples slow.
+
+
+def _binary(truth, guess):
+    hits, n_true, n_guess = np.sum(truth & guess), truth.sum(), guess.sum()
+    precision, recall = hits / max(n_guess, 1), hits / max(n_true, 1)
+    return np.array(
+        [np.mean(truth == guess), precision, recall, 2 * hits / max(n_true + n_guess, 1)]
     )
-    rows = ["accuracy", "precision", "recall", "f1"]
-    return pd.DataFrame({"value": value, "low": low, "high": high}, index=rows)
-
-
-def macro_f1(truth, guess):
-    """Mean of the classes' F1, see `class_scores`. truth, guess: int (n,). Returns float."""
-    return float(_macro(np.asarray(truth), np.asarray(guess))[3])
-
-
-def paired_test(right_a, right_b, *, groups, n_draws=9999, seed=0):
-    """Could two classifiers be equally good? p-value of a sign-flip test over whole groups.
-
-    right_a, right_b: bool (n,), which clips each names rightly. groups: (n,), see
-    `bootstrap_interval`. If both are equally good, each group's difference could as well have had
-    the other sign. Returns the share of draws of signs, the real ones included, whose total is as
-    far from 0. Built in 04_urbansound8k_cnn.
-    """
-    difference = np.asarray(right_a, int) - np.asarray(right_b, int)
-    sums = pd.Series(difference).groupby(np.asarray(groups)).sum().to_numpy()
-    sums = sums[sums != 0]  # what does not differ adds nothing
-    signs = np.random.default_rng(seed).choice([-1, 1], (n_draws, len(sums)))
-    hits = np.sum(np.abs(signs @ sums) >= abs(sums.sum()))
-    return float((hits + 1) / (n_draws + 1))
 
 
 def _macro(truth, guess, *, only_true=False):
-    """The four of `class_scores`: float (4,). scikit-learn's are the same, and slow."""
     n = 1 + max(truth.max(), guess.max())
     hits = np.bincount(truth[truth == guess], minlength=n)
-    of_truth, of_guess = np.bincount(truth, minlength=n), np.bincount(guess, minlength=n)
-    here = of_truth > 0 if only_true else (of_truth + of_guess) > 0
-    hits, of_truth, of_guess = hits[here], of_truth[here], of_guess[here]
-    precision, recall = hits / np.maximum(of_guess, 1), hits / np.maximum(of_truth, 1)
-    f1 = 2 * hits / (of_truth + of_guess)
+    n_true, n_guess = np.bincount(truth, minlength=n), np.bincount(guess, minlength=n)
+    occurs = n_true > 0 if only_true else n_true + n_guess > 0
+    hits, n_true, n_guess = hits[occurs], n_true[occurs], n_guess[occurs]
+    precision, recall = hits / np.maximum(n_guess, 1), hits / np.maximum(n_true, 1)
+    f1 = 2 * hits / (n_true + n_guess)
     return np.array([hits.sum() / len(truth), precision.mean(), recall.mean(), f1.mean()])
 
 
-def _ratio(a, b):
-    return a / b if b else 0.0
+def _score_table(value, low, high):
+    return pd.DataFrame({"value": value, "low": low, "high": high}, index=SCORES)
 
 
-# The same four, without the checks that make a thousand calls of scikit-learn slow.
-_QUICK = {
-    "accuracy": lambda t, g: np.mean(t == g),
-    "precision": lambda t, g: _ratio(np.sum(t & g), np.sum(g)),
-    "recall": lambda t, g: _ratio(np.sum(t & g), np.sum(t)),
-    "f1": lambda t, g: _ratio(2 * np.sum(t & g), np.sum(t) + np.sum(g)),
-}
+def centres(events):
+    """Middle of each event, s: float (n_events,). events: DataFrame with start_s, end_s."""
+    return ((events["start_s"] + events["end_s"]) / 2).to_numpy(float)
 
 
 def match_events(reference_s, estimated_s, *, tolerance_s=TOLERANCE_S):
@@ -157,12 +144,11 @@ def match_events(reference_s, estimated_s, *, tolerance_s=TOLERANCE_S):
 
 
 def event_scores(reference, events, names, *, tolerance_s=TOLERANCE_S):
-    """Precision, recall and F1 of events over a set of recordings.
+    """Precision, recall and F1 of the events of several recordings together.
 
     reference: DataFrame `clip_name, centre_s`. events: DataFrame `clip_name, start_s, end_s`.
-    names: the recordings that were looked at. Events match one to one when their centres are at
-    most tolerance_s apart. Returns dict event_precision, event_recall, event_f1, all 1.0 where
-    there was nothing to find and nothing was found.
+    names: the recordings to score. Two events match if their centres are at most tolerance_s apart.
+    Returns dict event_precision, event_recall, event_f1; all are 1 if there are no events at all.
     """
     hits = n_reference = n_estimated = 0
     for name in names:
@@ -178,18 +164,17 @@ def event_scores(reference, events, names, *, tolerance_s=TOLERANCE_S):
 
 
 def count_scores(counts, results):
-    """How far counts are off, recording by recording.
+    """Errors of counts, recording by recording: a total hides errors that cancel.
 
-    counts, results: DataFrames `clip_name, call_count`; recordings without a count (unreadable)
-    are left out and said. A total hides errors that cancel, so it stands last.
-    Returns dict exact, recordings, exact_share, mae, bias, total_true, total_counted.
+    counts, results: DataFrames `clip_name, call_count`, true and measured; recordings that have
+    only one of the two are left out. Returns dict exact, recordings, exact_share, mae, bias,
+    total_true, total_counted. Raises ValueError if no recording has both.
     """
-    both = counts.merge(results, on="clip_name", suffixes=("_true", "")).dropna(
-        subset=["call_count", "call_count_true"]
-    )
-    error = both["call_count"].astype(int) - both["call_count_true"].astype(int)
+    both = counts.merge(results, on="clip_name", suffixes=("_true", ""))
+    both = both[["call_count_true", "call_count"]].dropna().astype(int)
     if both.empty:
-        raise ValueError("no recording has both a true and a measured count")
+        raise ValueError("no recording has both a true and a measured count: compare their names")
+    error = both["call_count"] - both["call_count_true"]
     return {
         "exact": int((error == 0).sum()),
         "recordings": len(both),
@@ -199,8 +184,3 @@ def count_scores(counts, results):
         "total_true": int(both["call_count_true"].sum()),
         "total_counted": int(both["call_count"].sum()),
     }
-
-
-def centres(events):
-    """Middle of each event, s: float (n_events,)."""
-    return ((events["start_s"] + events["end_s"]) / 2).to_numpy(float)

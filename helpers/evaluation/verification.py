@@ -1,31 +1,25 @@
-"""Is it the same speaker? Scores of pairs of embeddings, and the errors at every threshold."""
+"""Speaker verification: scores of pairs of embeddings, and the equal error rate."""
 
 import numpy as np
 from sklearn.metrics import det_curve
+from sklearn.preprocessing import normalize
 
-NEAREST = 100  # of the cohort, that a score is normalised by
-
-
-def unit_length(embeddings):
-    """Embeddings scaled to length 1. (…, n) → (…, n)."""
-    embeddings = np.asarray(embeddings, float)
-    length = np.linalg.norm(embeddings, axis=-1, keepdims=True)
-    return embeddings / np.maximum(length, 1e-12)
+NEAREST = 100  # embeddings of the cohort that a score is normalised by
 
 
 def cosine_similarity(a, b, *, cohort=None):
-    """Score of each embedding of a with each of b; higher: more likely the same speaker.
+    """Cosine similarity of each embedding of a with each of b: float (n, m).
 
-    a: (n, d). b: (m, d). cohort: (k, d), of speakers that are in neither; None: the cosine alone.
-    With it each cosine is measured against those of its two sides with their nearest in the cohort
-    (adaptive symmetric score normalisation, Matějka et al. 2017): a voice that resembles everybody
-    gets lower scores. Returns float (n, m).
+    a: (n, d). b: (m, d). cohort: (k, d), embeddings of other speakers, or None. With a cohort the
+    scores are normalised: a score is compared with the scores of each of its two sides with the
+    nearest of the cohort (adaptive symmetric normalisation, Matějka et al. 2017), so that a voice
+    that resembles many others gets lower scores.
     """
-    a, b = unit_length(a), unit_length(b)
+    a, b = normalize(np.asarray(a, float)), normalize(np.asarray(b, float))
     cosine = a @ b.T
     if cohort is None:
         return cosine
-    cohort = unit_length(cohort)
+    cohort = normalize(np.asarray(cohort, float))
 
     def against_cohort(side):
         nearest = np.sort(side @ cohort.T, axis=1)[:, -NEAREST:]
@@ -38,28 +32,23 @@ def cosine_similarity(a, b, *, cohort=None):
 def verification_trials(embeddings, speakers, *, cohort=None):
     """Every pair of utterances: (scores, is_target), float and bool (n (n - 1) / 2,).
 
-    embeddings: (n, d). speakers: (n,). is_target: both of one speaker. cohort: see `similarity`.
+    embeddings: (n, d). speakers: (n,). is_target: the pair has one speaker. cohort: see
+    `cosine_similarity`.
     """
     speakers = np.asarray(speakers)
-    pairs = np.triu_indices(len(speakers), k=1)
-    same = speakers[pairs[0]] == speakers[pairs[1]]
-    return cosine_similarity(embeddings, embeddings, cohort=cohort)[pairs], same
+    first, second = np.triu_indices(len(speakers), k=1)
+    scores = cosine_similarity(embeddings, embeddings, cohort=cohort)[first, second]
+    return scores, speakers[first] == speakers[second]
 
 
 def equal_error_rate(scores, is_target):
-    """(rate, threshold) where as large a share of targets is missed as of others is accepted.
+    """(rate, threshold) where the share of missed targets equals that of accepted non-targets.
 
-    scores: float (n,). is_target: bool (n,), with both kinds. Between two points of the curve the
-    rate is interpolated. Built in 03_speaker_identification.
+    scores: float (n,). is_target: bool (n,). Between two points of the DET curve the rate is
+    interpolated. Raises ValueError if all trials are of one kind.
     """
     false_alarm, miss, threshold = det_curve(is_target, scores)
-    # Towards higher thresholds misses grow and false alarms shrink; det_curve leaves out the ends.
-    false_alarm, miss = np.append(false_alarm, 0.0), np.append(miss, 1.0)
-    threshold = np.append(threshold, np.inf)
-    after = int(np.argmax(miss >= false_alarm))
-    if after == 0:
-        return float(min(miss[0], false_alarm[0])), float(threshold[0])
-    gap = false_alarm - miss
-    share = gap[after - 1] / (gap[after - 1] - gap[after])
-    rate = false_alarm[after - 1] + share * (false_alarm[after] - false_alarm[after - 1])
-    return float(rate), float(threshold[after])
+    # The end of the curve, where nothing is accepted: det_curve before 1.7 leaves it out.
+    difference = np.append(miss - false_alarm, 1.0)
+    rate = np.interp(0.0, difference, np.append(false_alarm, 0.0))
+    return float(rate), float(np.append(threshold, np.inf)[np.argmax(difference >= 0)])

@@ -1127,7 +1127,7 @@ display(
 )
 
 # %%
-figure = plots.confusions(
+figure = plots.confusion_matrix(
     speaker[TEST], guess, labels=names, title=f"{best_network}, {best_input}: unheard {kind}"
 )
 files.write_figure(figure, OUTPUT / "confusion.png")
@@ -1186,6 +1186,7 @@ checks.three_components(three_components)
 
 # %%
 from sklearn.decomposition import PCA
+from sklearn.preprocessing import normalize
 
 
 def embed(network, input_name, rows):
@@ -1195,7 +1196,7 @@ def embed(network, input_name, rows):
         [frames[input_name][row] for row in rows],
         ALL_INPUTS[input_name],
     )
-    return models.mean_of_clips(evaluation.unit_length(outputs), clip)
+    return models.mean_of_clips(normalize(outputs.astype(float)), clip)
 
 
 twenty = np.isin(speaker[TEST], np.arange(20))

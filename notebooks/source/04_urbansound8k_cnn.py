@@ -637,7 +637,7 @@ plt.show()
 # on the validation fold: what it gains, and what it costs.
 
 # %%
-from sklearn.metrics import log_loss
+from sklearn.metrics import f1_score, log_loss
 
 gains = []
 for variant in ("nothing", *VARIANTS) if VARIANTS else ():
@@ -754,8 +754,8 @@ def fuse(p, q, *, share):
     """float (n, n_classes), rows that add up to 1. p, q: probabilities (n, n_classes)."""
     ### BEGIN SOLUTION 4.11: a weighted geometric mean, normalised
     logarithm = share * np.log(np.maximum(p, 1e-7)) + (1 - share) * np.log(np.maximum(q, 1e-7))
-    fused = np.exp(logarithm)
-    return fused / fused.sum(axis=1, keepdims=True)
+    mean = np.exp(logarithm)
+    return mean / mean.sum(axis=1, keepdims=True)
     ### END SOLUTION
 
 
@@ -876,7 +876,7 @@ per_fold = pd.DataFrame(
             "seed": seed,
             "fold": k,
             "accuracy": (guess[fold_of == k] == truth[fold_of == k]).mean(),
-            "macro_f1": evaluation.macro_f1(truth[fold_of == k], guess[fold_of == k]),
+            "macro_f1": f1_score(truth[fold_of == k], guess[fold_of == k], average="macro"),
         }
         for model, probability in found.items()
         for seed, guess in enumerate(probability.argmax(axis=2))
@@ -939,7 +939,7 @@ recall.insert(0, "clips", np.bincount(truth, minlength=len(names))[recall.index]
 recall.index = [names[k] for k in recall.index]
 files.write_table(recall.rename_axis("class").reset_index(), REPORT / "recall.csv")
 display(recall.style.format("{:.0%}", subset=recall.columns[1:]))
-figure = plots.confusions(truth, guess, labels=names, title=f"{MODEL}: unheard recordings")
+figure = plots.confusion_matrix(truth, guess, labels=names, title=f"{MODEL}: unheard recordings")
 files.write_figure(figure, REPORT / "confusion.png")
 plt.show()
 
@@ -1112,12 +1112,12 @@ else:
     on_validation = evaluation.weighted_mean(shifted, by_yamnet, share=OWN_SHARE)
 temperature = evaluation.temperature(on_validation, label[first.validation])
 single = found[MODEL][0]  # of one seed, as the temperature was found for one
-cooled = evaluation.temperature_scaled(single, temperature)
+scaled = evaluation.temperature_scaled(single, temperature)
 figure, axis = plt.subplots(figsize=(5, 4.4), layout="constrained")
 axis.plot([0, 1], [0, 1], ":", color="0.5", label="calibrated")
 for title, values, colour in (
     ("as it is", single, plots.CALL),
-    (f"temperature {temperature:.2f}", cooled, plots.OTHER),
+    (f"temperature {temperature:.2f}", scaled, plots.OTHER),
 ):
     curve = evaluation.reliability(values, truth)
     error = evaluation.calibration_error(values, truth)
@@ -1134,7 +1134,7 @@ plt.show()
 
 # %%
 # The table of the surest: how many clips could be left to the machine?
-confidence = cooled.max(axis=1)
+confidence = scaled.max(axis=1)
 sure = pd.DataFrame(
     [
         {
@@ -1280,7 +1280,7 @@ metrics_written = files.write_metrics(
     parameters=results.loc[MODEL, "parameters"],
     seconds_per_epoch=float(np.mean(seconds)),
     calibration_error=evaluation.calibration_error(single, truth),
-    calibration_error_cooled=evaluation.calibration_error(cooled, truth),
+    calibration_error_scaled=evaluation.calibration_error(scaled, truth),
     temperature=temperature,
     folds_tested=len(rounds),
     seeds=len(SEEDS),

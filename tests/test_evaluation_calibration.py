@@ -1,4 +1,4 @@
-"""helpers.calibration: confidence against accuracy, a temperature that finds itself again."""
+"""helpers.evaluation.calibration: confidence against accuracy, and a known temperature found."""
 
 import numpy as np
 import pytest
@@ -28,16 +28,16 @@ def test_the_temperature_is_found_again(sharper):
     probability, truth = answers(20_000, sharper=sharper)
     found = evaluation.temperature(probability, truth)
     assert found == pytest.approx(sharper, rel=0.06)
-    cooled = evaluation.temperature_scaled(probability, found)
-    assert evaluation.calibration_error(cooled, truth) < 0.02
+    scaled = evaluation.temperature_scaled(probability, found)
+    assert evaluation.calibration_error(scaled, truth) < 0.02
 
 
 @given(st.floats(0.1, 10), st.integers(0, 50))
 def test_a_temperature_changes_no_answer(temperature, seed):
     probability, _ = answers(20, seed=seed)
-    cooled = evaluation.temperature_scaled(probability, temperature)
-    np.testing.assert_array_equal(cooled.argmax(axis=1), probability.argmax(axis=1))
-    np.testing.assert_allclose(cooled.sum(axis=1), 1)
+    scaled = evaluation.temperature_scaled(probability, temperature)
+    np.testing.assert_array_equal(scaled.argmax(axis=1), probability.argmax(axis=1))
+    np.testing.assert_allclose(scaled.sum(axis=1), 1)
 
 
 def test_reliability_by_hand():
@@ -51,17 +51,17 @@ def test_reliability_by_hand():
 
 
 @given(st.floats(0, 1), st.integers(0, 50))
-def test_fusion_is_between_the_two_and_one_of_them_at_its_ends(share, seed):
+def test_a_weighted_mean_is_one_of_the_two_at_its_ends(share, seed):
     p, _ = answers(10, seed=seed)
     q, _ = answers(10, seed=seed + 1)
-    fused = evaluation.weighted_mean(p, q, share=share)
-    np.testing.assert_allclose(fused.sum(axis=1), 1)
+    mean = evaluation.weighted_mean(p, q, share=share)
+    np.testing.assert_allclose(mean.sum(axis=1), 1)
     np.testing.assert_allclose(evaluation.weighted_mean(p, q, share=1.0), p, atol=1e-6)
     np.testing.assert_allclose(evaluation.weighted_mean(p, p, share=share), p, atol=1e-6)
     swapped = evaluation.weighted_mean(q, p, share=1 - share)
-    np.testing.assert_allclose(fused, swapped, atol=1e-9)
+    np.testing.assert_allclose(mean, swapped, atol=1e-9)
 
 
-def test_a_certainty_of_nothing_ends_no_fusion():
-    fused = evaluation.weighted_mean(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), share=0.5)
-    np.testing.assert_allclose(fused, [[0.5, 0.5]])
+def test_probabilities_of_zero_do_not_break_the_mean():
+    mean = evaluation.weighted_mean(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), share=0.5)
+    np.testing.assert_allclose(mean, [[0.5, 0.5]])

@@ -1,4 +1,4 @@
-"""helpers.counting: every call of every readable recording, and any other file with its reason."""
+"""helpers.detection.counting: every call of readable recordings, and a reason for the others."""
 
 import tempfile
 from dataclasses import replace
@@ -271,8 +271,8 @@ RECORDINGS = st.dictionaries(
 
 
 @settings(max_examples=60, deadline=None)
-@given(recordings=RECORDINGS, per_s=st.sampled_from([60.0, 10.0, 7.5]))
-def test_density_sums_to_the_counts_and_covers_every_minute(recordings, per_s):
+@given(recordings=RECORDINGS, bin_s=st.sampled_from([60.0, 10.0, 7.5]))
+def test_density_sums_to_the_counts_and_covers_every_minute(recordings, bin_s):
     durations = {name: duration for name, (duration, _) in recordings.items()}
     rows = [
         (name, max(0, x * d - 1.5), min(d, x * d + 1.5))
@@ -280,16 +280,16 @@ def test_density_sums_to_the_counts_and_covers_every_minute(recordings, per_s):
         for x in places
     ]
     table = pd.DataFrame(rows, columns=["clip_name", "start_s", "end_s"])
-    found = density(table, durations, per_s=per_s)
+    found = density(table, durations, bin_s=bin_s)
     assert list(found["clip_name"].unique()) == list(durations)
     assert found["call_count"].sum() == len(table)
     for name, mine in found.groupby("clip_name"):
         duration, places = recordings[name]
         assert mine["call_count"].sum() == len(places)
-        assert mine["minute"].tolist() == list(range(max(1, int(np.ceil(duration / per_s)))))
-        np.testing.assert_allclose(mine["start_s"], mine["minute"] * per_s)
+        assert mine["minute"].tolist() == list(range(max(1, int(np.ceil(duration / bin_s)))))
+        np.testing.assert_allclose(mine["start_s"], mine["minute"] * bin_s)
         assert mine["duration_s"].sum() == pytest.approx(duration)
-        assert (mine["duration_s"] > 0).all() and (mine["duration_s"] <= per_s + 1e-9).all()
+        assert (mine["duration_s"] > 0).all() and (mine["duration_s"] <= bin_s + 1e-9).all()
         np.testing.assert_allclose(
             mine["calls_per_minute"], mine["call_count"] / mine["duration_s"] * 60
         )

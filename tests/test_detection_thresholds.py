@@ -1,4 +1,4 @@
-"""helpers.validation: scenes with a known answer, thresholds and their margins, intervals."""
+"""helpers.detection.thresholds: scenes with known calls, thresholds, margins, intervals."""
 
 from dataclasses import replace
 
@@ -100,10 +100,10 @@ def test_the_threshold_is_chosen_between_what_is_a_call_and_what_is_not():
     errors = detection.threshold_errors(scenes, step_s=0.25, settings=CHOSEN)
     curve = detection.threshold_curve(errors)
     assert (np.diff(curve["missed"]) >= 0).all() and (np.diff(curve["false_alarms"]) <= 0).all()
-    np.testing.assert_allclose(curve["error"], curve["missed"] + curve["false_alarms"])
+    np.testing.assert_allclose(curve["cost"], curve["missed"] + 4 * curve["false_alarms"])
     low, middle, high = (curve[curve["threshold"] > t].iloc[0] for t in (0.1, 0.6, 0.92))
     assert (low["missed"], low["false_alarms"]) == (0, 1) and low["count_error"] == 1
-    assert middle["error"] == 0 and (high["missed"], high["false_alarms"]) == (4 / 3, 0)
+    assert middle["cost"] == 0 and (high["missed"], high["false_alarms"]) == (4 / 3, 0)
     chosen, low, high = detection.choose_threshold(errors)
     assert 0.5 < chosen < 0.8 and low <= chosen <= high  # the middle, in the logit, of 0.3 to 0.9
 

@@ -1,4 +1,4 @@
-"""helpers.matched_filter: calls hidden at known places are found there."""
+"""helpers.detection.alignment: calls hidden at known places are found there."""
 
 import numpy as np
 import pytest
@@ -40,9 +40,9 @@ def test_calls_in_noise_are_aligned_to_a_frame(seed):
         clip(rng, offset=k, n_frames=int(rng.integers(170, 220)), gain=rng.uniform(0.3, 3))
         for k in offsets
     ]
-    turns, template = detection.align(powers, frontend=FRONTEND, profile=detection.CAPUCHINBIRD)
-    assert np.abs(turns - (offsets + TURN)).max() <= 1
-    assert all(0 <= turn < len(p) for turn, p in zip(turns, powers, strict=True))
+    landmarks, template = detection.align(powers, frontend=FRONTEND, profile=detection.CAPUCHINBIRD)
+    assert np.abs(landmarks - (offsets + TURN)).max() <= 1
+    assert all(0 <= landmark < len(p) for landmark, p in zip(landmarks, powers, strict=True))
     before = round(1.4 / FRONTEND.hop_s)
     assert template.shape == (before + round(2.4 / FRONTEND.hop_s), FRONTEND.n_bands)
     f = FRONTEND.frequencies
@@ -56,13 +56,13 @@ def test_calls_in_noise_are_aligned_to_a_frame(seed):
 def test_the_place_does_not_depend_on_level():
     rng = np.random.default_rng(0)
     powers = [clip(rng, offset=k, n_frames=200, gain=1) for k in (0, 10, 20, 30, 40, 50)]
-    turns, template = detection.align(powers, frontend=FRONTEND, profile=detection.CAPUCHINBIRD)
+    landmarks, template = detection.align(powers, frontend=FRONTEND, profile=detection.CAPUCHINBIRD)
     gains = 10.0 ** np.arange(-1, 5)
     scaled = [p * np.float32(g) for p, g in zip(powers, gains, strict=True)]
     again, same_template = detection.align(
         scaled, frontend=FRONTEND, profile=detection.CAPUCHINBIRD
     )
-    np.testing.assert_array_equal(turns, again)
+    np.testing.assert_array_equal(landmarks, again)
     np.testing.assert_allclose(template, same_template, atol=1e-2)
 
 
@@ -95,7 +95,7 @@ def test_a_copy_resembles_its_source_at_any_level_and_a_little_off():
     rng = np.random.default_rng(0)
     frontend = Frontend(n_mels=24)
     clips = [rng.gamma(1, 1, (n, 24)).astype(np.float32) for n in (120, 200, 90, 30)]
-    turns = [60, 100, 10, 0]
+    landmarks = [60, 100, 10, 0]
     sound = 1e-4 * rng.gamma(1, 1, (400, 24)).astype(np.float32)
     sound[150:350] = 1e-3 * clips[1]
     for off in (0, -9, 9):
@@ -103,7 +103,7 @@ def test_a_copy_resembles_its_source_at_any_level_and_a_little_off():
             sound,
             at=250 + off,
             clips=clips,
-            landmarks=turns,
+            landmarks=landmarks,
             frontend=frontend,
             before_s=1.2,
             after_s=1.8,
@@ -114,7 +114,7 @@ def test_a_copy_resembles_its_source_at_any_level_and_a_little_off():
         sound[:40],
         at=20,
         clips=clips,
-        landmarks=turns,
+        landmarks=landmarks,
         frontend=frontend,
         before_s=1.2,
         after_s=1.8,

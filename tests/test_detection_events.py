@@ -1,4 +1,4 @@
-"""helpers.events: n calls placed apart are n events, whatever the score looks like around them."""
+"""helpers.detection.events: n calls placed apart are n events, whatever the score between them."""
 
 from dataclasses import replace
 

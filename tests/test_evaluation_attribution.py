@@ -1,4 +1,4 @@
-"""helpers.attribution: a map whose mean is the logit, and the sound that lies under it."""
+"""helpers.evaluation.attribution: a map whose mean is the logit, and the sound under it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""helpers.metrics against scikit-learn and mir_eval, and where those have no answer."""
+"""helpers.evaluation.metrics against scikit-learn and mir_eval, and where those have no answer."""
 
 import mir_eval
 import numpy as np
@@ -168,14 +168,12 @@ def test_where_nothing_varies_there_is_no_effect_size(a, b):
 def test_clip_scores_are_scikit_learns(truth, seed):
     score = np.random.default_rng(seed).integers(0, 5, len(truth)) / 4
     guess = score >= 0.5
-    for name, function in {
-        "accuracy": accuracy_score,
-        "precision": lambda t, g: precision_score(t, g, zero_division=0),
-        "recall": lambda t, g: recall_score(t, g, zero_division=0),
-        "f1": lambda t, g: f1_score(t, g, zero_division=0),
-    }.items():
-        expected = function(truth, guess)
-        np.testing.assert_allclose(metrics._QUICK[name](np.array(truth), guess), expected)
+    functions = precision_score, recall_score, f1_score
+    expected = [
+        accuracy_score(truth, guess),
+        *(f(truth, guess, zero_division=0) for f in functions),
+    ]
+    np.testing.assert_allclose(metrics._binary(np.array(truth), guess), expected)
 
 
 def test_the_table_of_clip_scores():
@@ -261,8 +259,6 @@ def test_intervals_of_class_scores_are_over_groups():
     assert ((wide["high"] - wide["low"]) > (narrow["high"] - narrow["low"])).all()
 
 
-# --- events ---------------------------------------------------------------------------------------
-
 TIMES = st.lists(st.integers(0, 60), max_size=12, unique=True).map(
     lambda x: np.sort(np.array(x, float)) / 4
 )
@@ -271,22 +267,27 @@ TIMES = st.lists(st.integers(0, 60), max_size=12, unique=True).map(
 # --- two classifiers ------------------------------------------------------------------------------
 
 
-def test_macro_f1_is_scikit_learns():
-    rng = np.random.default_rng(0)
-    truth, guess = rng.integers(0, 4, (2, 50))
-    expected = f1_score(truth, guess, average="macro", zero_division=0)
-    assert evaluation.macro_f1(truth, guess) == pytest.approx(expected)
+def exact_p(a, b, groups):
+    """p-value over all combinations of signs."""
+    sums = [np.sum((a * 1 - b)[groups == g]) for g in np.unique(groups)]
+    signs = np.array(np.meshgrid(*[[-1, 1]] * len(sums))).reshape(len(sums), -1)
+    return np.mean(np.abs(sums @ signs) >= abs(sum(sums)))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 3)), min_size=1))
 def test_a_paired_test_is_exact_for_few_groups(rows):
     a, b, groups = (np.array(column) for column in zip(*rows, strict=True))
-    sums = [np.sum((a * 1 - b)[groups == g]) for g in np.unique(groups)]
-    signs = np.array(np.meshgrid(*[[-1, 1]] * len(sums))).reshape(len(sums), -1)
-    exact = np.mean(np.abs(sums @ signs) >= abs(sum(sums)))
-    p = evaluation.paired_test(a, b, groups=groups, n_draws=4000)
-    assert p == pytest.approx(exact, abs=0.05)
-    assert p == evaluation.paired_test(b, a, groups=groups, n_draws=4000)
+    p = evaluation.paired_test(a, b, groups=groups, n_resamples=4000)
+    assert p == pytest.approx(exact_p(a, b, groups), abs=1e-12)
+    assert p == evaluation.paired_test(b, a, groups=groups, n_resamples=4000)
+
+
+def test_many_groups_are_drawn_by_the_seed():
+    rng = np.random.default_rng(0)
+    a, b, groups = rng.random(360) < 0.7, rng.random(360) < 0.67, np.repeat(np.arange(18), 20)
+    p = [evaluation.paired_test(a, b, groups=groups, seed=seed) for seed in (0, 1, 0)]
+    assert p[0] == p[2] != p[1]
+    assert p[:2] == pytest.approx([exact_p(a, b, groups)] * 2, abs=0.02)
 
 
 def test_copies_of_a_clip_prove_nothing_more():
@@ -301,6 +302,9 @@ def test_copies_of_a_clip_prove_nothing_more():
 def test_no_difference_is_no_evidence():
     same = np.array([True, False, True])
     assert evaluation.paired_test(same, same, groups=[0, 1, 2]) == 1
+
+
+# --- events ---------------------------------------------------------------------------------------
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,4 +1,4 @@
-"""helpers.explore: panels, worked by setting the values of their knobs, and players."""
+"""helpers.display.widgets: panels, worked by setting the values of their knobs, and players."""
 
 import base64
 import io

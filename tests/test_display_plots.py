@@ -1,10 +1,9 @@
-"""helpers.plots: the figures show the numbers that they are given."""
+"""helpers.display.plots: the figures show the numbers that they are given."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import QuadMesh
 from scipy.stats import norm
 
 from helpers import evaluation
@@ -22,12 +21,15 @@ def closed():
 
 def test_confusions_are_shares_of_the_true_class():
     truth, guess = [0, 0, 0, 0, 1, 3], [0, 0, 2, 1, 1, 0]
-    figure = plots.confusions(truth, guess, labels=list("abcd"), title="a title")
-    axis = figure.axes[0]
-    (mesh,) = [item for item in axis.collections if isinstance(item, QuadMesh)]
+    figure = plots.confusion_matrix(truth, guess, labels=list("abcd"), title="a title")
+    axis, bar = figure.axes
+    (image,) = axis.images
     expected = [[0.5, 0.25, 0.25, 0], [0, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
-    np.testing.assert_allclose(np.reshape(mesh.get_array(), (4, 4)), expected)
-    assert mesh.get_clim() == (0, 1)
+    np.testing.assert_allclose(image.get_array(), expected)
+    assert image.get_clim() == (0, 1) and bar.get_ylabel() == "share of the true class"
+    written = [text.get_text() for text in axis.texts]
+    assert written[:5] == ["2\n50.0%", "1\n25.0%", "1\n25.0%", "0\n0.0%", "0\n0.0%"]
+    assert len(written) == 16
     assert [text.get_text() for text in axis.get_yticklabels()] == list("abcd")
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("predicted class", "true class")
     assert axis.get_title() == "a title"
@@ -35,7 +37,9 @@ def test_confusions_are_shares_of_the_true_class():
 
 @pytest.mark.parametrize(("n", "written"), [(60, True), (61, False)])
 def test_very_many_classes_are_not_written(n, written):
-    figure = plots.confusions(range(n), range(n), labels=[f"s{k}" for k in range(n)], title="")
+    labels = [f"s{k}" for k in range(n)]
+    figure = plots.confusion_matrix(range(n), range(n), labels=labels, title="")
+    assert not figure.axes[0].texts
     texts = [text.get_text() for text in figure.axes[0].get_xticklabels()]
     assert bool("".join(texts)) == written
     assert max(figure.get_size_inches()) < 14
