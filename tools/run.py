@@ -40,9 +40,15 @@ from tqdm import tqdm
 
 from helpers.env import cpu_count
 from helpers.files import write_text
-from tools.batch.cluster import LOST, open_pool, why
-from tools.batch.options import SCHEDULER
-from tools.command_line import UsageError, add_parameter_option, exit_status, need_own, positive
+from tools.batch.cluster import LOST, error_text, open_pool
+from tools.command_line import (
+    SCHEDULER,
+    UsageError,
+    add_parameter_option,
+    check_output,
+    exit_status,
+    positive,
+)
 from tools.running.execution import (
     Job,
     attempt,
@@ -98,7 +104,7 @@ def plan(names, *, series, profile, given, sweeps, output, root):
 
 def open_output(output, *, profile, given, sweeps):
     """Make a run's folder, or take up an earlier one; refuse one with other files in it."""
-    need_own(output, marker=MARKER)
+    check_output(output, marker=MARKER)
     if (output / MARKER).exists() and bool(sweeps) != _is_sweep(output):
         kind = "run that is no sweep" if sweeps else "sweep"
         raise UsageError(f"{output} holds a {kind}: give a new folder")
@@ -191,7 +197,7 @@ def _result_of(job, future, *, reason):
     if future.cancelled():
         return job.result("not run", reason)
     if error := future.exception():
-        return job.result("failed", why(error))
+        return job.result("failed", error_text(error))
     return future.result()
 
 

@@ -21,7 +21,7 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from helpers.env import cpu_count
 from helpers.files import write_text
-from tools.batch.cluster import why
+from tools.batch.cluster import error_text
 from tools.running.faults import find_fault
 from tools.running.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager
 
@@ -89,7 +89,7 @@ def attempt(job, *, root, run_id, threads=None, on_cell=None):
     try:
         return run_notebook(job, root=root, kernels=kernels, threads=threads, on_cell=on_cell)
     except Exception as error:  # a full disk, say: the other notebooks still get their turn
-        return job.result("failed", why(error))
+        return job.result("failed", error_text(error))
 
 
 def attempt_on_worker(job, *, root, run_id):

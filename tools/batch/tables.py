@@ -1,16 +1,16 @@
-"""Tables too long for one file: Parquet or CSV, in parts that any program reads one by one."""
+"""Tables that are too long for one file: several Parquet or CSV files in one folder."""
 
 FORMATS = ("parquet", "csv")
-ROWS = 10_000  # recordings or clips in a part
+ROWS_PER_FILE = 10_000  # recordings or clips
 
 
 def batched(values, n):
-    """A list or a DataFrame in pieces of n, the last one shorter; of nothing, one empty piece."""
+    """Split a list or a DataFrame into pieces of n; an empty one gives one empty piece."""
     return [values[i : i + n] for i in range(0, max(1, len(values)), n)]
 
 
 def write_part(table, folder, *, number, kind):
-    """Write a part of a table as folder/part-00000.parquet and so on. kind: one of FORMATS."""
+    """Write one piece of a table as folder/part-00000.parquet and so on. kind: one of FORMATS."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"part-{number:05d}.{kind}"
     if kind == "csv":
