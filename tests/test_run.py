@@ -21,10 +21,10 @@ from tiny_series import (
     write_notebook,
 )
 
+from tools.pages import human_memory, human_seconds, human_value
 from tools.run import main
 from tools.running.execution import read_metrics
-from tools.running.faults import WIDGETS, find_fault
-from tools.running.summary import human_memory, human_seconds, human_value
+from tools.running.notebook_errors import WIDGETS, find_error
 from tools.series.parameters import ParameterError, parse_value
 
 
@@ -394,7 +394,7 @@ def test_a_traceback_printed_inside_a_widget_is_a_fault():
     outputs = [{"output_type": "stream", "name": "stderr", "text": text}]
     state = {"state": {"id": {"state": {"outputs": outputs}}}}
     notebook = new_notebook(metadata={"widgets": {WIDGETS: state}})
-    assert find_fault(notebook) == "OSError: no microphone inside a widget"
+    assert find_error(notebook) == "OSError: no microphone inside a widget"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from helpers.data import sounds_below
 from helpers.data.layouts import DataError
 from tools.batch.cluster import open_pool
 from tools.command_line import add_batch_options, exit_status, open_output
-from tools.running.summary import human_seconds
+from tools.pages import human_seconds
 
 
 def count(arguments):

@@ -49,6 +49,7 @@ from tools.command_line import (
     exit_status,
     positive,
 )
+from tools.pages import human_memory, human_seconds
 from tools.running.execution import (
     Job,
     attempt,
@@ -58,7 +59,7 @@ from tools.running.execution import (
     input_places,
     stop_kernels,
 )
-from tools.running.summary import human_memory, human_seconds, write_summary
+from tools.running.summary import write_summary
 from tools.running.sweep import combinations, folder_of, order_of, read_sweep, variant_of
 from tools.series.notebooks import (
     declared_parameters,

@@ -31,8 +31,8 @@ from nbformat.v4 import new_output
 from sphinx.cmd.build import build_main
 
 from helpers.files import replaced_folder
+from tools.pages import human_seconds
 from tools.running.execution import earlier_result
-from tools.running.summary import human_seconds
 from tools.series.notebooks import find_notebooks
 
 DOCS = ROOT / "docs"

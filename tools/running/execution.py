@@ -22,8 +22,8 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from helpers.env import cpu_count
 from helpers.files import write_text
 from tools.batch.cluster import error_text
-from tools.running.faults import find_fault
 from tools.running.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager
+from tools.running.notebook_errors import find_error
 
 SOURCES = ("synthetic", "local", "kaggle", "download")
 
@@ -116,12 +116,7 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
     unfinished = job.folder / f".{job.name}.part.ipynb"
     started = time.monotonic()
     crash = ""
-    with PeakMemory() as memory:
-
-        def on_start(pid):
-            memory.pid = pid
-            kernels.add(pid)
-
+    with PeakMemory(kernels) as memory:
         try:
             papermill.execute_notebook(
                 job.notebook,
@@ -132,7 +127,7 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
                 kernel_manager_class=kernel_manager(
                     cwd=root,
                     environment=kernel_environment(root=root, threads=threads),
-                    on_start=on_start,
+                    on_start=memory.watch,
                 ),
                 on_cell_start=lambda cell, cell_index: on_cell(cell_index) if on_cell else None,
             )
@@ -142,8 +137,6 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
             crash = "the kernel died, perhaps for want of memory"
         except Exception as error:  # whatever it is, the other notebooks go on
             crash = f"{type(error).__name__}: {error}".splitlines()[0]
-        finally:
-            kernels.discard(memory.pid)
     measured = {
         "seconds": round(time.monotonic() - started, 1),
         "peak_memory_mib": round(memory.peak_mib, 1),
@@ -154,7 +147,7 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
     reasons = [crash]
     if unfinished.exists():
         notebook = nbformat.read(unfinished, as_version=4)
-        reasons.append(find_fault(notebook))
+        reasons.append(find_error(notebook))
         _keep(notebook, job, root=root)
         unfinished.unlink()
     metrics, fault = read_metrics(job.folder)
