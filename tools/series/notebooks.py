@@ -22,40 +22,35 @@ def find_notebooks(root):
 
 
 def select(wanted, series):
-    """The names of the notebooks that are wanted by number or name; all of them if none is."""
+    """Names of the notebooks with the wanted numbers or names, in order; [] selects all."""
     if not series:
         raise UsageError("there are no notebooks yet: run `make build` first")
     chosen = set()
-    for given in wanted:
-        name = Path(given).stem if given.endswith(".ipynb") else given
-        found = {
-            known
-            for known in series
-            if name == known or (name.isdecimal() and int(name) == int(known[:2]))
-        }
+    for text in wanted:
+        name = text.removesuffix(".ipynb").split("/")[-1]
+        is_number = name.isdecimal()
+        found = {n for n in series if n == name or (is_number and int(n[:2]) == int(name))}
         if not found:
-            raise UsageError(unknown("notebook", given, list(series)))
+            raise UsageError(unknown("notebook", text, list(series)))
         chosen |= found
     return [name for name in series if name in chosen or not wanted]
 
 
 def read_profiles(root):
-    """{profile: {notebook: {parameter: value}}} from notebooks/runs.yaml."""
+    """{profile: {notebook: {parameter: value}}} from notebooks/runs.yaml. Raises UsageError."""
     path = root / "notebooks" / "runs.yaml"
-    if not path.exists():
-        return {}
     try:
-        profiles = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        profiles = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
     except yaml.YAMLError as error:
-        raise UsageError(f"notebooks/runs.yaml cannot be read: {error}") from None
+        raise UsageError(f"notebooks/runs.yaml is not valid YAML: {error}") from None
     return {
         str(profile): {name: values or {} for name, values in (notebooks or {}).items()}
-        for profile, notebooks in profiles.items()
+        for profile, notebooks in (profiles or {}).items()
     }
 
 
 def profile_values(profile, *, profiles, series):
-    """{notebook: {parameter: value}} of one profile, None being the notebooks' own values."""
+    """{notebook: {parameter: value}} of a profile; None is the notebooks' own values: {}."""
     if profile is None:
         return {}
     if profile not in profiles:
@@ -67,15 +62,6 @@ def profile_values(profile, *, profiles, series):
     return profiles[profile]
 
 
-def notebook_parameters(path, *, from_profile, given, root):
-    """The values to run a notebook file with, see `resolve_parameters`. Raises UsageError."""
-    declared = declared_parameters(path)
-    try:
-        return resolve_parameters(declared, from_profile=from_profile, given=given, root=root)
-    except ParameterError as error:
-        raise UsageError(f"{path.stem}: {error}") from None
-
-
 def declared_parameters(path):
     """The parameters of a notebook file and their defaults. Raises UsageError."""
     try:
@@ -84,20 +70,23 @@ def declared_parameters(path):
         raise UsageError(f"{path.name}: {error}") from None
 
 
-def resolve_parameters(declared, *, from_profile, given, root):
-    """The values to run a notebook with: those of the profile, overruled by those given.
+def notebook_parameters(path, *, from_profile, given, root):
+    """The values to run a notebook file with: those of the profile, then those given.
 
-    declared: names and defaults. from_profile: {name: value}. given: [(name, text), ...] from the
-    command line; there a relative path is meant from the current directory.
+    from_profile: {name: value}. given: [(name, text), …] from the command line, where a relative
+    path starts at the current directory. Raises UsageError.
     """
-    values = {}
-    for name, value in from_profile.items():
-        values[name] = check_value(name, value, default=_default(name, declared))
-    for name, text in given:
-        value = parse_value(name, text, default=_default(name, declared))
-        if value and name.endswith(("_DIR", "_PATH")) and isinstance(value, str):
-            value = path_from_root(Path(value).expanduser(), root=root)
-        values[name] = value
+    declared, values = declared_parameters(path), {}
+    try:
+        for name, value in from_profile.items():
+            values[name] = check_value(name, value, default=_default(name, declared))
+        for name, text in given:
+            value = parse_value(name, text, default=_default(name, declared))
+            if value and name.endswith(("_DIR", "_PATH")) and isinstance(value, str):
+                value = path_from_root(Path(value).expanduser(), root=root)
+            values[name] = value
+    except ParameterError as error:
+        raise UsageError(f"{path.stem}: {error}") from None
     return values
 
 
@@ -110,7 +99,7 @@ def _default(name, declared):
 
 
 def path_from_root(path, *, root):
-    """A path as a kernel in the repository root finds it, written as briefly as possible."""
+    """The shortest text of a path for a kernel that runs in the root of the repository."""
     absolute = Path(os.path.abspath(path))
     try:
         relative = Path(os.path.relpath(absolute, root)).as_posix()
