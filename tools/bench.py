@@ -18,108 +18,82 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
 
+import librosa
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from helpers import audio, data, detection, env, features
+from helpers import audio, augmentation, data, detection, env, features
+
+MEL = {"sr": 22050, "n_fft": 2048, "hop_length": 512, "n_mels": 128}
+MFCC = {"sr": 16000, "n_fft": 1024, "hop_length": 200, "n_mels": 256}
 
 
 def seconds(work, *, n_rounds=5):
     """Median duration of `work()` in seconds, after a first call that is not counted."""
-    work()
     durations = []
-    for _ in range(n_rounds):
+    for _ in range(n_rounds + 1):
         start = time.perf_counter()
         work()
         durations.append(time.perf_counter() - start)
-    return statistics.median(durations)
+    return statistics.median(durations[1:])
 
 
-def librosa_db(y, frontend, **limits):
-    """The log-mel spectrogram as librosa computes it: (n_mels, n_frames) in dB."""
-    import librosa
-
-    mel = librosa.feature.melspectrogram(
-        y=y,
-        sr=frontend.sr,
-        n_fft=frontend.n_fft,
-        hop_length=frontend.hop_length,
-        n_mels=frontend.n_mels,
-    )
-    return librosa.power_to_db(mel, **limits)
+def librosa_db(y, top_db=80):
+    """The log-mel spectrogram as librosa computes it, time first: (n_frames, n_mels) in dB."""
+    return librosa.power_to_db(librosa.feature.melspectrogram(y=y, **MEL), top_db=top_db).T
 
 
 def bench_features(n_clips):
     """Log-mel of 4 s clips on one core: ours and librosa's, clip by clip."""
-    from threadpoolctl import threadpool_limits
-
-    frontend = features.Frontend(sr=22050, n_fft=2048, hop_length=512, n_mels=128)
-    rng = np.random.default_rng(0)
+    frontend, rng = features.Frontend(**MEL), np.random.default_rng(0)
     clips = [rng.normal(0, 0.1, 4 * frontend.sr).astype(np.float32) for _ in range(n_clips)]
     with threadpool_limits(1):
-        difference = frontend.log_power(clips[0], top_db=80) - librosa_db(clips[0], frontend).T
+        difference = frontend.log_power(clips[0], top_db=80) - librosa_db(clips[0])
         ours = seconds(lambda: [frontend.log_power(y, top_db=80) for y in clips])
-        theirs = seconds(lambda: [librosa_db(y, frontend) for y in clips])
+        theirs = seconds(lambda: [librosa_db(y) for y in clips])
     print(f"log-mel, {n_clips} clips of 4 s, one core:")
     print(f"  largest difference {np.abs(difference).max():.1e} dB")
-    print(
-        f"  librosa {theirs / n_clips * 1e3:.2f} ms a clip, helpers {ours / n_clips * 1e3:.2f} ms"
-    )
+    ours_ms, theirs_ms = ours / n_clips * 1e3, theirs / n_clips * 1e3
+    print(f"  librosa {theirs_ms:.2f} ms a clip, helpers {ours_ms:.2f} ms")
     print(f"  ratio: {theirs / ours:.1f} times as fast as librosa\n")
 
 
 def bench_extraction(data_dir):
     """Log-mel of a whole data set, from files to decibels: librosa, ours, and ours cached."""
-    import librosa
-
     dataset = data.resolve("urbansound8k", data_dir, sample_size="full")
     table, _ = data.clip_table(dataset)
-    frontend = features.Frontend(sr=22050, n_fft=2048, hop_length=512, n_mels=128)
-    found, durations = [], {"librosa": [], "decoding": [], "first": [], "cached": []}
+    frontend, rounds = features.Frontend(**MEL), iter(range(100))
 
-    def timed(name, work):
-        start = time.perf_counter()
-        result = work()
-        durations[name].append(time.perf_counter() - start)
-        return result
+    def extract(folder):
+        options = {"decibels": True, "cache_dir": folder, "progress": False}
+        return features.extract(table, frontend, **options)[0]
 
-    def decode():
-        return [librosa.load(path, sr=frontend.sr)[0] for path in table["path"]]
+    def reference():
+        return [librosa_db(librosa.load(p, sr=frontend.sr)[0], top_db=None) for p in table["path"]]
 
-    librosa_db(librosa.load(table["path"][0], sr=frontend.sr)[0], frontend)  # warm up
-    expected = timed("librosa", lambda: [librosa_db(y, frontend, top_db=None) for y in decode()])
-    timed("decoding", decode)
-    for _ in range(3):
-        with tempfile.TemporaryDirectory() as folder:
-            for name in ("first", "cached", "cached", "cached"):
-                found, _ = timed(
-                    name,
-                    lambda folder=folder: features.extract(
-                        table, frontend, decibels=True, cache_dir=folder, progress=False
-                    ),
-                )
-    difference = 0.0
-    for a, b in zip(found, expected, strict=True):  # 80 dB below the maximum, only rounding is left
-        floor = b.max() - 80
-        difference = max(difference, np.abs(np.maximum(a, floor) - np.maximum(b.T, floor)).max())
-    took = {name: statistics.median(values) for name, values in durations.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        first_s = seconds(lambda: extract(Path(folder, str(next(rounds)))), n_rounds=3)
+        cached_s = seconds(lambda: extract(Path(folder, "0")))
+        difference = 0.0
+        for ours, theirs in zip(extract(Path(folder, "0")), reference(), strict=True):
+            floor = theirs.max() - 80  # only rounding is left below it
+            off = np.maximum(ours, floor) - np.maximum(theirs, floor)
+            difference = max(difference, np.abs(off).max())
+    librosa_s = seconds(reference, n_rounds=1)
     print(f"log-mel of {len(table)} clips ({dataset.source}), from files, {env.cpu_count()} cores:")
     print(f"  largest difference {difference:.1e} dB")
-    print(f"  librosa {took['librosa']:.1f} s, of which decoding {took['decoding']:.1f} s")
-    print(f"  helpers, first time {took['first']:.2f} s, from the cache {took['cached']:.2f} s")
-    first, cached = (took["librosa"] / took[name] for name in ("first", "cached"))
+    print(f"  librosa {librosa_s:.1f} s, helpers {first_s:.2f} s, from the cache {cached_s:.2f} s")
+    first, cached = librosa_s / first_s, librosa_s / cached_s
     print(f"  ratio: first {first:.1f}, from the cache {cached:.0f} times as fast as librosa\n")
 
 
 def bench_crops(data_dir):
     """An epoch of random 3 s crops as MFCC: cut from frames in memory, or decoded each time."""
-    import librosa
-
-    from helpers import augmentation, training
+    from helpers import training  # imports Keras: set-up comes first
 
     dataset = data.resolve("speakers", data_dir)
     table, _ = data.clip_table(dataset)
-    frontend = features.Frontend(sr=16000, n_fft=1024, hop_length=200, n_mels=256)
-    clip_input = features.ClipInput(frontend, n_mfcc=256)
+    clip_input = features.ClipInput(features.Frontend(**MFCC), n_mfcc=256)
     frames, _ = features.extract_frames(table["path"], {"mfcc": clip_input}, progress=False)
     readable = [i for i, part in enumerate(frames["mfcc"]) if part is not None][:200]
     labels = table["label"].factorize()[0][readable]
@@ -127,9 +101,9 @@ def bench_crops(data_dir):
     rng = np.random.default_rng(0)
 
     def decode(path):
-        y, sr = librosa.load(path, sr=None)
-        y = augmentation.random_crop(rng, y, round(clip_input.crop_s * sr))
-        return librosa.feature.mfcc(y=y, sr=sr, n_mfcc=256, n_mels=256, n_fft=1024, hop_length=200)
+        y, _ = librosa.load(path, sr=MFCC["sr"])
+        y = augmentation.random_crop(rng, y, round(clip_input.crop_s * MFCC["sr"]))
+        return librosa.feature.mfcc(y=y, n_mfcc=256, **MFCC)
 
     ours = seconds(lambda: [batches[i] for i in range(len(batches))])
     theirs = seconds(lambda: [decode(path) for path in table["path"][readable]])
@@ -140,11 +114,10 @@ def bench_crops(data_dir):
 
 def bench_counting(minutes):
     """From MP3 files to counts with an ensemble of five (untrained) networks."""
-    from helpers import models
+    from helpers import models  # imports Keras: set-up comes first
 
-    frontend = features.Frontend(
-        sr=8000, n_fft=1024, hop_length=320, n_mels=64, fmin=200, fmax=3600
-    )
+    bands = {"n_mels": 64, "fmin": 200, "fmax": 3600}
+    frontend = features.Frontend(sr=8000, n_fft=1024, hop_length=320, **bands)
     networks = [models.call_network(frontend.n_bands) for _ in range(5)]
     detector = models.CallDetector(models.ensemble(networks), frontend)
     rng = np.random.default_rng(0)

@@ -44,9 +44,7 @@ def combinations(sweeps, *, given):
     """
     names = [name for name, _ in sweeps]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise UsageError(
-            f"{', '.join(sorted(twice))} is swept twice: write all its values in one --sweep"
-        )
+        raise UsageError(f"{', '.join(sorted(twice))} is swept twice: use one --sweep")
     if both := sorted({name for name, _ in given} & set(names)):
         raise UsageError(f"{', '.join(both)} is swept, and given with -p: use one of the two")
     return [
