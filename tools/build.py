@@ -156,11 +156,7 @@ def build(root, *, check=False):
 def main(argv=None, *, root=ROOT):
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Build the notebooks from notebooks/source.")
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="write nothing; exit status 1 if a notebook is out of date",
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 if out of date")
     arguments = parser.parse_args(argv)
     try:
         lines = build(root, check=arguments.check)

@@ -101,7 +101,6 @@ def _write_package(folder, *, owner, weights, packages, root):
         "title": TITLE,
         "subtitle": SUBTITLE,
         "licenses": [{"name": "other"}],
-        "keywords": [],
     }
     _write_json(folder / "dataset-metadata.json", metadata)
 
@@ -141,8 +140,6 @@ def _write_notebook(folder, extras, *, owner, has_yamnet, root):
             "enable_tpu": False,
             "enable_internet": False,
             "dataset_sources": [f"{owner}/{SLUG}", *slugs],
-            "competition_sources": [],
-            "kernel_sources": [],
             "model_sources": [] if has_yamnet else extras.get("models", []),
         }
         _write_json(folder / subfolder / "kernel-metadata.json", metadata)
@@ -264,40 +261,22 @@ def _check_accepted(answer, name):
 # --- the command line -------------------------------------------------------------------------
 
 
-def _user_name():
-    """The user name in the environment or in the official client's file, or ""."""
-    folder = Path(os.environ.get("KAGGLE_CONFIG_DIR", Path.home() / ".kaggle"))
-    with contextlib.suppress(OSError, ValueError):
-        return os.environ.get("KAGGLE_USERNAME") or _read_json(folder / "kaggle.json")["username"]
-    return ""
-
-
-def _show(lines):
+def _ask(lines, *, is_agreed):
     print("This will be sent:", *lines, sep="\n  ")
-    return True
-
-
-def _ask(lines):
-    _show(lines)
     try:
-        return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
+        return is_agreed or input("Go on? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:  # no terminal
-        raise KaggleError(
-            "nothing was sent: confirm, or use --yes to send without a question"
-        ) from None
+        raise KaggleError("nothing was sent: confirm, or add --yes") from None
 
 
 def _parser():
     parser = argparse.ArgumentParser(description="Put the series on Kaggle.")
     commands = parser.add_subparsers(dest="command", required=True)
     making = commands.add_parser("bundle", help="write the package and the notebooks for Kaggle")
-    making.add_argument("--owner", help="your Kaggle user name (default: as its client knows it)")
-    making.add_argument(
-        "--weights", nargs="+", default=[], metavar="FILE", help="your own files to add"
-    )
-    making.add_argument(
-        "--offline", action="store_true", help=f"do not download {', '.join(MISSING_PACKAGES)}"
-    )
+    making.add_argument("--owner", help="your Kaggle user name (default: KAGGLE_USERNAME)")
+    making.add_argument("--weights", nargs="+", default=[], metavar="FILE", help="files to add")
+    missing = ", ".join(MISSING_PACKAGES)
+    making.add_argument("--offline", action="store_true", help=f"do not download {missing}")
     making.add_argument("--output", type=Path, help="default: dist/kaggle")
     sending = commands.add_parser("push", help="send a bundle, after a question")
     sending.add_argument("notebooks", nargs="*", metavar="NN", help="default: all")
@@ -309,7 +288,7 @@ def _parser():
 def run(arguments, *, root):
     """Do what the command line says. Raises KaggleError, UsageError."""
     if arguments.command == "bundle":
-        owner = arguments.owner or _user_name()
+        owner = arguments.owner or os.environ.get("KAGGLE_USERNAME")
         if not owner:
             raise KaggleError("your Kaggle user name is missing: add --owner NAME")
         folder = arguments.output or root / "dist" / "kaggle"
@@ -320,7 +299,7 @@ def run(arguments, *, root):
     else:
         folder = arguments.bundle or root / "dist" / "kaggle"
         names = select(arguments.notebooks, find_notebooks(root))
-        confirm = _show if arguments.yes else _ask
+        confirm = partial(_ask, is_agreed=arguments.yes)
         for line in push(folder, names, client=official_client(), confirm=confirm):
             print(line)
     return 0

@@ -9,8 +9,8 @@
                                                      the same on a Dask cluster
     python tools/run.py --list                       the notebooks and their parameters
 
-Each notebook runs in its own kernel, writes to its own folder runs/<run id>/NN_name/, and is checked
-for errors. runs/<run id>/summary.csv and index.html are updated whenever a notebook begins or ends.
+Each notebook has its own kernel and its own folder runs/<run id>/NN_name/, and is checked for
+errors. runs/<run id>/summary.csv and index.html are updated whenever a notebook begins or ends.
 A sweep has a folder for each combination, and comparison.html. The same command with the same
 --output runs only what is not complete, also after a kill. Exit status: 0 all ok, 1 a notebook
 failed, 2 a wrong command, 130 Ctrl-C.
@@ -94,7 +94,7 @@ def plan(names, *, series, profile, given, sweeps, output, root):
         for parameter, place in input_places(values, root=root).items():
             if place.is_relative_to(folder):
                 raise UsageError(
-                    f"{parameter} lies in {values['OUTPUT_DIR']}, which the run would delete first: "
+                    f"{parameter} lies in {values['OUTPUT_DIR']}, which the run deletes first: "
                     "choose another --output"
                 )
         digest = fingerprint(series[name], values, root=root, output=output)
