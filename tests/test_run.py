@@ -23,8 +23,8 @@ from tiny_series import (
 
 from tools.pages import human_memory, human_seconds, human_value
 from tools.run import main
-from tools.running.execution import read_metrics
 from tools.running.notebook_errors import WIDGETS, find_error
+from tools.running.notebook_job import read_metrics
 from tools.series.parameters import ParameterError, parse_value
 
 

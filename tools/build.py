@@ -24,6 +24,7 @@ import nbformat
 
 from helpers import exercises
 from helpers.files import atomic_path
+from tools.command_line import CommandError, exit_status
 from tools.series.exercises import ExerciseError, find_exercises, solved, unsolved
 from tools.series.parameters import ParameterError, read_parameters
 
@@ -40,7 +41,7 @@ METADATA = {
 }
 
 
-class SourceError(ValueError):
+class SourceError(CommandError):
     """A source with a mistake; the message says what to change."""
 
 
@@ -153,24 +154,21 @@ def build(root, *, check=False):
     return differing + [f"notebooks/{path} has no source" for path in strays]
 
 
+def run(root, *, check):
+    """Build or check, and print what happened; returns the exit status. Raises SourceError."""
+    lines = build(root, check=check)
+    print(*lines or ["All notebooks are up to date."], sep="\n")
+    if check and lines:
+        print("Edit the sources only, then run: make build", file=sys.stderr)
+    return 1 if check and lines else 0
+
+
 def main(argv=None, *, root=ROOT):
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Build the notebooks from notebooks/source.")
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if out of date")
     arguments = parser.parse_args(argv)
-    try:
-        lines = build(root, check=arguments.check)
-    except SourceError as error:
-        print(f"build: {error}", file=sys.stderr)
-        return 1
-    for line in lines:
-        print(line)
-    if arguments.check and lines:
-        print("Edit the sources only, then run: make build", file=sys.stderr)
-        return 1
-    if not lines:
-        print("All notebooks are up to date.")
-    return 0
+    return exit_status("build", lambda: run(root, check=arguments.check))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
     python tools/count.py recordings --model model.keras --output runs/counted
     python tools/count.py recordings --model model.keras --output runs/counted --scheduler local
-    python tools/count.py recordings --model model.keras --output runs/counted \\
-                          --scheduler tcp://10.0.0.5:8786
 
 Folders inside the folder are read, too. The output folder gets tables in several files (Parquet, or
 CSV with --format csv): results/recordings with the count of each recording, results/events with the

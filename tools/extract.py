@@ -2,8 +2,6 @@
 
     python tools/extract.py urbansound8k --data-dir FOLDER --output runs/features
     python tools/extract.py urbansound8k --data-dir FOLDER --output runs/features --scheduler local
-    python tools/extract.py folders --data-dir my_clips --output runs/features \\
-                            --scheduler tcp://10.0.0.5:8786
 
 The output folder gets results/features, a table in several files (Parquet, or CSV with --format
 csv) with the label, source, fold, levels and the 76 descriptors of notebook 02 of each clip;

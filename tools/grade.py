@@ -41,15 +41,9 @@ from helpers.exercises.engine import CORRECT, NOT_YET
 from tools.command_line import UsageError, add_parameter_option, exit_status, positive
 from tools.grading.scoring import Assignment, Grade, Limits, feedback, grade
 from tools.grading.submissions import SubmissionError, check_size, find_submissions
-from tools.running.execution import fingerprint
 from tools.running.kernels import Kernels
-from tools.series.notebooks import (
-    find_notebooks,
-    notebook_parameters,
-    profile_values,
-    read_profiles,
-    select,
-)
+from tools.running.notebook_job import fingerprint
+from tools.series import notebooks
 from tools.series.parameters import read_parameters
 
 TITLES = {number: exercise.title for number, exercise in exercises.EXERCISES.items()}
@@ -63,13 +57,13 @@ def open_assignment(arguments, *, hidden, root):
 
     hidden: folders that submissions cannot read, besides those in HIDDEN.
     """
-    series = find_notebooks(root)
-    name = select([arguments.notebook], series)[0]
+    series = notebooks.find_notebooks(root)
+    name = notebooks.select([arguments.notebook], series)[0]
     handed_out = root / "notebooks" / "exercises" / f"{name}.ipynb"
     if not handed_out.exists():
         raise UsageError(f"{name} has no exercises")
-    values = profile_values(arguments.profile, profiles=read_profiles(root), series=series)
-    parameters = notebook_parameters(
+    values = notebooks.profile_values(arguments.profile, series=series, root=root)
+    parameters = notebooks.notebook_parameters(
         handed_out, from_profile=values.get(name, {}), given=arguments.parameters, root=root
     )
     for parameter, value in parameters.items():  # a submission runs in another folder

@@ -46,9 +46,6 @@ class KaggleError(CommandError):
     """A bundle that cannot be made or sent; the message says what to do."""
 
 
-# --- the bundle -------------------------------------------------------------------------------
-
-
 def bundle(output, *, owner, weights=(), packages=MISSING_PACKAGES, root=ROOT):
     """Write the bundle, whole or not at all; returns its files, sorted, relative to `output`.
 
@@ -160,9 +157,6 @@ def _read_json(path):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-# --- sending it -------------------------------------------------------------------------------
-
-
 def kernels(folder, names):
     """The folders in a bundle that hold one of the named notebooks or its exercises."""
     folders = [place for name in names for place in (folder / name, folder / name / "exercises")]
@@ -256,9 +250,6 @@ def _wait_until_ready(client, dataset):
 def _check_accepted(answer, name):
     if answer is None or getattr(answer, "error", ""):
         raise KaggleError(f"{name} was refused: {getattr(answer, 'error', 'no reason given')}")
-
-
-# --- the command line -------------------------------------------------------------------------
 
 
 def _ask(lines, *, is_agreed):

@@ -49,26 +49,9 @@ from tools.command_line import (
     positive,
 )
 from tools.pages import human_memory, human_seconds
-from tools.running.execution import (
-    Job,
-    attempt,
-    attempt_on_worker,
-    earlier_result,
-    fingerprint,
-    input_places,
-    stop_kernels,
-)
+from tools.running import notebook_job, sweep
 from tools.running.summary import write_summary
-from tools.running.sweep import combinations, folder_of, order_of, read_sweep, variant_of
-from tools.series.notebooks import (
-    declared_parameters,
-    find_notebooks,
-    notebook_parameters,
-    path_from_root,
-    profile_values,
-    read_profiles,
-    select,
-)
+from tools.series import notebooks
 
 MARKER = "run.json"  # marks the folder of a run, and holds its settings
 OWN_VALUES = "default"  # the name of a run without a profile
@@ -79,26 +62,26 @@ def plan(names, *, series, profile, given, sweeps, output, root):
 
     sweeps: see `combinations`; empty: each notebook once.
     """
-    by_notebook = profile_values(profile, profiles=read_profiles(root), series=series)
+    by_notebook = notebooks.profile_values(profile, series=series, root=root)
     jobs = []
-    for name, combination in itertools.product(names, combinations(sweeps, given=given)):
-        values = notebook_parameters(
+    for name, combination in itertools.product(names, sweep.combinations(sweeps, given=given)):
+        values = notebooks.notebook_parameters(
             series[name],
             from_profile=by_notebook.get(name, {}),
             given=[*given, *combination],
             root=root,
         )
-        variant = variant_of(combination)
-        folder = output / name / folder_of(variant) if sweeps else output / name
-        values["OUTPUT_DIR"] = path_from_root(folder, root=root)
-        for parameter, place in input_places(values, root=root).items():
+        variant = sweep.variant_of(combination)
+        folder = output / name / sweep.folder_of(variant) if sweeps else output / name
+        values["OUTPUT_DIR"] = notebooks.path_from_root(folder, root=root)
+        for parameter, place in notebook_job.input_places(values, root=root).items():
             if place.is_relative_to(folder):
                 raise UsageError(
                     f"{parameter} lies in {values['OUTPUT_DIR']}, which the run deletes first: "
                     "choose another --output"
                 )
-        digest = fingerprint(series[name], values, root=root, output=output)
-        jobs.append(Job(name, series[name], folder, values, digest, variant))
+        digest = notebook_job.fingerprint(series[name], values, root=root, output=output)
+        jobs.append(notebook_job.Job(name, series[name], folder, values, digest, variant))
     return jobs
 
 
@@ -143,7 +126,7 @@ def execute(jobs, *, root, pool, board):
     quiet = not sys.stderr.isatty()
     stopped = False
     if pool.client:
-        run_one = partial(attempt_on_worker, root=root, run_id=run_id)
+        run_one = partial(notebook_job.attempt_on_worker, root=root, run_id=run_id)
     else:
         threads = max(1, cpu_count() // pool.n_threads) if pool.n_threads > 1 else None
         run_one = partial(
@@ -166,7 +149,7 @@ def execute(jobs, *, root, pool, board):
             stopped = True
             for future in futures:
                 future.cancel()
-            pool.everywhere(stop_kernels, run_id)
+            pool.everywhere(notebook_job.stop_kernels, run_id)
             if not pool.client:  # on a cluster, cancelled futures never finish
                 wait(futures)
     reason = "" if stopped else LOST
@@ -182,7 +165,7 @@ def _run_one(job, *, root, run_id, threads, quiet, board):
     with tqdm(
         total=cells, desc=job.variant or job.name, unit="cell", leave=False, disable=quiet
     ) as bar:
-        return attempt(
+        return notebook_job.attempt(
             job,
             root=root,
             run_id=run_id,
@@ -225,11 +208,11 @@ def show_series(series, profiles):
     """Print the parameters of each notebook with their defaults and the values in profiles."""
     for name, path in series.items():
         print(name)
-        for parameter, default in declared_parameters(path).items():
+        for parameter, default in notebooks.declared_parameters(path).items():
             values = [
-                f"{profile}: {notebooks[name][parameter]!r}"
-                for profile, notebooks in profiles.items()
-                if parameter in notebooks.get(name, {})
+                f"{profile}: {values_of[name][parameter]!r}"
+                for profile, values_of in profiles.items()
+                if parameter in values_of.get(name, {})
             ]
             print(f"    {parameter} = {default!r}" + (f"  ({', '.join(values)})" * bool(values)))
 
@@ -262,13 +245,13 @@ def run(arguments, *, root):
     profile = arguments.profile or OWN_VALUES
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     output = Path(os.path.abspath(arguments.output or root / "runs" / f"{stamp}-{profile}"))
-    series = find_notebooks(root)
-    names = select(arguments.notebooks, series)
+    series = notebooks.find_notebooks(root)
+    names = notebooks.select(arguments.notebooks, series)
     if arguments.list:
-        show_series({name: series[name] for name in names}, read_profiles(root))
+        show_series({name: series[name] for name in names}, notebooks.read_profiles(root))
         return 0
     asked = arguments.sweep + ([f"SEED={arguments.seeds}"] if arguments.seeds else [])
-    sweeps = [read_sweep(text) for text in asked]
+    sweeps = [sweep.read_sweep(text) for text in asked]
     jobs = plan(
         names,
         series=series,
@@ -278,7 +261,9 @@ def run(arguments, *, root):
         output=output,
         root=root,
     )
-    places = {root}.union(*(input_places(job.parameters, root=root).values() for job in jobs))
+    places = {root}.union(
+        *(notebook_job.input_places(job.parameters, root=root).values() for job in jobs)
+    )
     n_workers = min(arguments.jobs, len(jobs))
     swept = [name for name, _ in sweeps]
 
@@ -311,12 +296,12 @@ def run(arguments, *, root):
 def _results_of_before(output, *, series, but):
     """{folder: Result} of other complete notebooks in the folder of a run: the page shows all."""
     places = ((n, f) for n in series for f in (output / n, *(output / n).glob("*/")))
-    found = {f: earlier_result(f, name=name) for name, f in places if f not in but}
+    found = {f: notebook_job.earlier_result(f, name=name) for name, f in places if f not in but}
     return {folder: result[0] for folder, result in found.items() if result}
 
 
 def _ordered(results):
-    return sorted(results, key=lambda result: (result.name, order_of(result.variant)))
+    return sorted(results, key=lambda result: (result.name, sweep.order_of(result.variant)))
 
 
 def main(argv=None, *, root=ROOT):

@@ -34,7 +34,7 @@ from sphinx.cmd.build import build_main
 from helpers.files import replaced_folder
 from tools.command_line import CommandError, exit_status
 from tools.pages import human_seconds
-from tools.running.execution import earlier_result
+from tools.running.notebook_job import earlier_result
 from tools.series.notebooks import find_notebooks
 
 DOCS = ROOT / "docs"

@@ -29,10 +29,6 @@ from tools.command_line import UsageError
 
 FORMAT = 1  # increase it with each change of the code that changes the counts of a model
 
-RECORDINGS = {"clip_name": object, "duration_s": float, "call_count": "Int64"}
-EVENTS = {"clip_name": object, "start_s": float, "end_s": float, "score": float}
-ERRORS = {"file": object, "reason": object}
-
 
 @dataclass(frozen=True)
 class Model:
@@ -65,8 +61,6 @@ class Tally:
     n_calls: int = 0
 
 
-# --- in a worker ----------------------------------------------------------------------------------
-
 _loading, _scoring = threading.Lock(), threading.Lock()
 
 
@@ -96,9 +90,6 @@ def _detector(model):
     if read_model(model.path) != model:
         raise models.ModelError(f"{model.path} has changed since the run began")
     return models.load_detector(model.path)
-
-
-# --- in the main process --------------------------------------------------------------------------
 
 
 def read_model(path):
@@ -241,18 +232,14 @@ def _identity(path):
 def _write(names, ledger, tally, *, output, kind):
     """Write the tables of the named recordings from the ledger; adds up calls and failures."""
     with replaced_folder(output / "results") as folder:
-        errors = []
+        failed = []
         for number, part in enumerate(batched(names, ROWS_PER_FILE)):
             rows = ledger.recordings(part)
-            recordings = _table([row[:3] for row in rows], RECORDINGS)
+            recordings = rows.drop(columns="reason")
             write_part(recordings, folder / "recordings", number=number, kind=kind)
-            events = _table(ledger.events(part), EVENTS)
-            write_part(events, folder / "events", number=number, kind=kind)
-            errors += [(name, reason) for name, _, _, reason in rows if reason]
-            tally.n_calls += int(recordings["call_count"].sum())
-        _table(errors, ERRORS).to_csv(folder / "errors.csv", index=False)
+            write_part(ledger.events(part), folder / "events", number=number, kind=kind)
+            failed.append(rows.loc[rows["reason"] != "", ["clip_name", "reason"]])
+            tally.n_calls += int(rows["call_count"].sum())
+        errors = pd.concat(failed).rename(columns={"clip_name": "file"})
+        errors.to_csv(folder / "errors.csv", index=False)
         tally.n_failed = len(errors)
-
-
-def _table(rows, dtypes):
-    return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes).round(6)  # microseconds

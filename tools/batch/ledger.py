@@ -5,9 +5,11 @@ import sqlite3
 from contextlib import AbstractContextManager, ExitStack
 
 import numpy as np
+import pandas as pd
 
 from tools.command_line import UsageError
 
+TIMES = ("start_s", "end_s", "score")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (value TEXT);
 CREATE TABLE IF NOT EXISTS recordings (
@@ -121,16 +123,18 @@ class Ledger(AbstractContextManager):
             )
 
     def recordings(self, names):
-        """Rows (name, duration_s, call_count, reason) of the sorted list `names`, in its order."""
-        return self._rows("SELECT name, duration_s, call_count, reason FROM recordings", names)
+        """DataFrame clip_name, duration_s, call_count, reason of the sorted list `names`."""
+        columns = "name AS clip_name, duration_s, call_count, reason"
+        dtypes = {"duration_s": float, "call_count": "Int64"}
+        return self._table(f"SELECT {columns} FROM recordings", names, "name").astype(dtypes)
 
     def events(self, names):
-        """Rows (name, start_s, end_s, score) of names, ordered by name and time."""
-        return self._rows("SELECT name, start_s, end_s, score FROM events", names, ", number")
+        """DataFrame clip_name, start_s, end_s, score of names, sorted by name and time."""
+        query = "SELECT name AS clip_name, start_s, end_s, score FROM events"
+        return self._table(query, names, "name, number").astype(dict.fromkeys(TIMES, float))
 
-    def _rows(self, query, names, then=""):
-        wanted = set(names)
-        rows = self._file.execute(
-            f"{query} WHERE name BETWEEN ? AND ? ORDER BY name{then}", (names[0], names[-1])
-        )
-        return [row for row in rows if row[0] in wanted]
+    def _table(self, query, names, order):
+        query = f"{query} WHERE name BETWEEN ? AND ? ORDER BY {order}"
+        rows = pd.read_sql_query(query, self._file, params=(names[0], names[-1]))
+        rows = rows[rows["clip_name"].isin(names)].astype({"clip_name": object})
+        return rows.reset_index(drop=True).round(6)  # microseconds

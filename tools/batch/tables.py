@@ -12,8 +12,5 @@ def batched(values, n):
 def write_part(table, folder, *, number, kind):
     """Write one piece of a table as folder/part-00000.parquet and so on. kind: one of FORMATS."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"part-{number:05d}.{kind}"
-    if kind == "csv":
-        table.to_csv(path, index=False)
-    else:
-        table.to_parquet(path, index=False)
+    write = table.to_csv if kind == "csv" else table.to_parquet
+    write(folder / f"part-{number:05d}.{kind}", index=False)

@@ -22,15 +22,7 @@ from papermill.translators import PythonTranslator
 
 from helpers import files
 from helpers.exercises.engine import COLOURS, CORRECT, NOT_YET
-from tools.grading.submissions import (
-    CHECK,
-    SubmissionError,
-    checks_of,
-    parameters_cell,
-    prepare,
-    read_submission,
-    suspicions,
-)
+from tools.grading import submissions
 from tools.pages import render
 from tools.running.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager, kill
 from tools.running.notebook_errors import first_error
@@ -75,7 +67,7 @@ class Assignment:
 
     @cached_property
     def checks(self):
-        return checks_of(self.original)
+        return submissions.checks_of(self.original)
 
     @property
     def max_points(self):
@@ -112,11 +104,11 @@ def grade(student, path, assignment, *, writable=(), keep=None, kernels=None):
     """
     result, notebook, events = Grade(student), None, []
     try:
-        notebook = prepare(read_submission(path), assignment.original)
-    except SubmissionError as error:
+        notebook = submissions.prepare(submissions.read_submission(path), assignment.original)
+    except submissions.SubmissionError as error:
         result.remarks.append(str(error))
     if notebook is not None:
-        found = suspicions(notebook, assignment.original)
+        found = submissions.suspicions(notebook, assignment.original)
         result.remarks += [f"look at its code: {line}" for line in found[:5]]
         place = Path(tempfile.mkdtemp(prefix="grading-"))
         try:
@@ -170,10 +162,12 @@ def _run(notebook, result, assignment, place, writable, kernels):
     """Execute a prepared notebook in `place`, and complete the `Grade`; returns recorded events."""
     limits, secret = assignment.limits, secrets.token_hex()
     parameters = PythonTranslator.codify(assignment.parameters | {"OUTPUT_DIR": "output"})
-    notebook.cells.insert(parameters_cell(notebook) + 1, nbformat.v4.new_code_cell(parameters))
+    notebook.cells.insert(
+        submissions.parameters_cell(notebook) + 1, nbformat.v4.new_code_cell(parameters)
+    )
     for cell in notebook.cells:
         if cell.metadata.get("check"):
-            cell.source = CHECK.sub(rf"{REFEREE}.\1(\2)", cell.source)
+            cell.source = submissions.CHECK.sub(rf"{REFEREE}.\1(\2)", cell.source)
     environment = _prepare_place(place, assignment, secret, writable)
     started = time.monotonic()
     with PeakMemory(kernels, limit_mib=1.25 * limits.memory_mib) as memory:

@@ -1,5 +1,6 @@
 """Kernels: start them, receive their messages, measure their memory, stop them."""
 
+import contextlib
 import math
 import os
 import subprocess
@@ -61,20 +62,16 @@ class Kernels:
 def kill(pid):
     """Kill a process with its children; None stands for a process that has not started."""
     for process in _tree(pid):
-        try:
+        with contextlib.suppress(psutil.Error):  # it has already ended
             process.kill()
-        except psutil.Error:
-            continue  # it has already ended
 
 
 def _tree(pid):
-    if pid is None:  # psutil would take this process
-        return []
-    try:
-        process = psutil.Process(pid)
-        return [*process.children(recursive=True), process]
-    except psutil.Error:
-        return []
+    if pid is not None:  # psutil would take this process
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            return [*process.children(recursive=True), process]
+    return []
 
 
 class PeakMemory:
@@ -106,18 +103,13 @@ class PeakMemory:
 
     def _sample(self):
         while not self._closed.wait(self._interval_s):
-            if self.pid is not None:
-                total = sum(_resident(process) for process in _tree(self.pid))
-                self.peak_mib = max(self.peak_mib, total / 2**20)
-                if self.peak_mib > self._limit_mib:
-                    kill(self.pid)
-
-
-def _resident(process):
-    try:
-        return process.memory_info().rss
-    except psutil.Error:
-        return 0
+            total = 0
+            for process in _tree(self.pid):
+                with contextlib.suppress(psutil.Error):
+                    total += process.memory_info().rss
+            self.peak_mib = max(self.peak_mib, total / 2**20)
+            if self.peak_mib > self._limit_mib:
+                kill(self.pid)
 
 
 class Channel(AsyncZMQSocketChannel):

@@ -7,13 +7,7 @@ import nbformat
 import yaml
 
 from tools.command_line import UsageError
-from tools.series.parameters import (
-    ParameterError,
-    check_value,
-    parse_value,
-    read_parameters,
-    unknown,
-)
+from tools.series import parameters
 
 
 def find_notebooks(root):
@@ -31,7 +25,7 @@ def select(wanted, series):
         is_number = name.isdecimal()
         found = {n for n in series if n == name or (is_number and int(n[:2]) == int(name))}
         if not found:
-            raise UsageError(unknown("notebook", text, list(series)))
+            raise UsageError(parameters.unknown("notebook", text, list(series)))
         chosen |= found
     return [name for name in series if name in chosen or not wanted]
 
@@ -49,15 +43,16 @@ def read_profiles(root):
     }
 
 
-def profile_values(profile, *, profiles, series):
+def profile_values(profile, *, series, root):
     """{notebook: {parameter: value}} of a profile; None is the notebooks' own values: {}."""
     if profile is None:
         return {}
+    profiles = read_profiles(root)
     if profile not in profiles:
-        raise UsageError(unknown("profile", profile, list(profiles)))
+        raise UsageError(parameters.unknown("profile", profile, list(profiles)))
     for name in profiles[profile]:
         if name not in series:
-            problem = unknown("notebook", name, list(series))
+            problem = parameters.unknown("notebook", name, list(series))
             raise UsageError(f"notebooks/runs.yaml, profile {profile}: {problem}")
     return profiles[profile]
 
@@ -65,8 +60,8 @@ def profile_values(profile, *, profiles, series):
 def declared_parameters(path):
     """The parameters of a notebook file and their defaults. Raises UsageError."""
     try:
-        return read_parameters(nbformat.read(path, as_version=4))
-    except ParameterError as error:
+        return parameters.read_parameters(nbformat.read(path, as_version=4))
+    except parameters.ParameterError as error:
         raise UsageError(f"{path.name}: {error}") from None
 
 
@@ -79,22 +74,24 @@ def notebook_parameters(path, *, from_profile, given, root):
     declared, values = declared_parameters(path), {}
     try:
         for name, value in from_profile.items():
-            values[name] = check_value(name, value, default=_default(name, declared))
+            values[name] = parameters.check_value(name, value, default=_default(name, declared))
         for name, text in given:
-            value = parse_value(name, text, default=_default(name, declared))
+            value = parameters.parse_value(name, text, default=_default(name, declared))
             if value and name.endswith(("_DIR", "_PATH")) and isinstance(value, str):
                 value = path_from_root(Path(value).expanduser(), root=root)
             values[name] = value
-    except ParameterError as error:
+    except parameters.ParameterError as error:
         raise UsageError(f"{path.stem}: {error}") from None
     return values
 
 
 def _default(name, declared):
     if name == "OUTPUT_DIR":
-        raise ParameterError("OUTPUT_DIR is set for each notebook: use --output for all of them")
+        raise parameters.ParameterError(
+            "OUTPUT_DIR is set for each notebook: use --output for all of them"
+        )
     if name not in declared:
-        raise ParameterError(unknown("parameter", name, list(declared)))
+        raise parameters.ParameterError(parameters.unknown("parameter", name, list(declared)))
     return declared[name]
 
 
