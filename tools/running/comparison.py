@@ -101,7 +101,8 @@ def _picture(runs, metric, *, settings):
         dodge=0.8 - 0.8 / n_colours if others else False,  # where stripplot puts its dots
         errorbar=interval,
         linestyle="none",
-        capsize=0.1,
+        linewidth=1.5,
+        capsize=0.05,
     )
     axis.set(ylabel=metric, xlabel=axis_name if settings else "")
     axis.grid(axis="y", alpha=0.3)
