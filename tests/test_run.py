@@ -137,13 +137,13 @@ def test_page_shows_the_run_and_needs_nothing_else(batch):
 
 BAR = """
 import sys, time
-from helpers import env
+from helpers import parallel
 for step in range(10_000):
     sys.stdout.write(f"\\r{step + 1} of 10000")
     if step % 100 == 0:
         sys.stdout.flush()
 print()
-for _ in (bar := env.progress_bar(range(3), desc="slow")):
+for _ in (bar := parallel.progress_bar(range(3), desc="slow")):
     time.sleep(0.6)
 """
 LOOK = """
