@@ -1,4 +1,4 @@
-"""Sphinx's settings for the website; `tools/website.py` gives it texts and executed notebooks."""
+"""Settings of Sphinx for the website; `tools/website.py` prepares texts and notebooks."""
 
 from docutils import nodes
 from latex2mathml.converter import convert
@@ -22,7 +22,7 @@ pygments_dark_style = "github-dark"
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath"]
-# "run:" leads to what a run wrote, seen from the page of a notebook.
+# "run:" links from the page of a notebook to the files of its run.
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "run": "../runs/{{path}}"}
 
 nb_execution_mode = "off"
@@ -32,12 +32,12 @@ nb_render_markdown_format = "myst"
 
 
 def add_sizes(app, doctree, docname):
-    """Give each picture its size, so that a page does not jump while its pictures load."""
+    """Add the size of each picture, so that a page does not move while pictures load."""
     for image in doctree.findall(nodes.image):
         if "://" not in image["uri"] and image["uri"].lower().endswith(
             (".png", ".jpg", ".jpeg", ".gif", ".webp")
         ):
-            image["scale"] = 100  # then Sphinx reads the size from the file
+            image["scale"] = 100  # makes Sphinx read the size from the file
             image["loading"] = "lazy"
 
 

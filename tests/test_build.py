@@ -152,18 +152,18 @@ def test_check_names_every_notebook_that_differs_and_writes_nothing(root, capsys
 def test_build_refuses_a_notebook_without_source(root, capsys):
     (root / "notebooks" / "03_stray.ipynb").write_text("{}")
     assert main([], root=root) == 1
-    assert "no source makes notebooks/03_stray.ipynb" in capsys.readouterr().err
+    assert "notebooks/03_stray.ipynb has no source" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         (PARAMETERS + "EPOCHS: int = 3", "line 4: `EPOCHS: int = 3` is annotated"),
-        (PARAMETERS + "EPOCHS = 2 * 3", "line 4: `EPOCHS = 2 * 3` is no literal"),
-        (PARAMETERS + "A = B = 3", "no assignment of the form"),
-        (PARAMETERS + "import math", "no assignment of the form"),
+        (PARAMETERS + "EPOCHS = 2 * 3", "line 4: `EPOCHS = 2 * 3` is not a literal"),
+        (PARAMETERS + "A = B = 3", "not an assignment of the form"),
+        (PARAMETERS + "import math", "not an assignment of the form"),
         (PARAMETERS + "SEED = 1", "assigns SEED a second time"),
-        (PARAMETERS + "A = {[]: 1}", "is no literal"),
+        (PARAMETERS + "A = {[]: 1}", "is not a literal"),
         ('DATA_DIR = ""', "lacks OUTPUT_DIR, SEED"),
         ("DATA_DIR = (", "cell 3 (parameters), line 1"),
     ],
@@ -256,7 +256,11 @@ def test_an_exercise_notebook_has_the_task_the_stub_and_the_check(root):
             "    ### BEGIN SOLUTION 5.6: x\n",
             "5.6 begins within exercise 5.5",
         ),
-        ("### BEGIN SOLUTION 5.5: go through the layers", "pass", "ends what has not begun"),
+        (
+            "### BEGIN SOLUTION 5.5: go through the layers",
+            "pass",
+            "BEGIN SOLUTION before it",
+        ),
         ("checks.receptive_field(receptive_field)", "receptive_field([])", "has no check"),
         ("# **Exercise 5.5.**", "# **Now.**", "must set the task"),
         ("5.5", "5.95", "exercise 5.95 has no hint"),

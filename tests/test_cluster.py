@@ -91,7 +91,7 @@ def test_what_is_stopped_here_stops_there(series, scheduler, workers, request):
 
 
 def test_notebooks_fail_on_a_cluster_as_they_do_here(series, monkeypatch, capsys):
-    monkeypatch.setattr("tools.batch.cluster.PATIENCE_S", 2)
+    monkeypatch.setattr("tools.batch.cluster.TIMEOUT_S", 2)
     write_notebook(series, "02_error", "1 / 0", METRICS)
     (series / "go").touch()
     asked = ["02", "--output", str(series / "out"), "--scheduler", "local", "--jobs", "2"]
@@ -142,7 +142,7 @@ def test_features_are_those_of_the_survey(run, clips, tmp_path):
 
 def test_features_survive_the_death_of_a_worker(run, tmp_path, scheduler, workers, monkeypatch):
     run("here")
-    monkeypatch.setattr("tools.batch.clips.CLIPS", 8)
+    monkeypatch.setattr("tools.batch.clip_features.CLIPS_PER_TASK", 8)
     after(monkeypatch, 1, workers[0].kill)
     assert run("there", "--scheduler", scheduler[0]) == 1
     assert workers[0].wait() == -signal.SIGKILL
@@ -157,7 +157,7 @@ def test_features_once_computed_are_kept(run, tmp_path, monkeypatch):
 
 
 def test_a_clip_that_kills_its_workers_is_listed_alone(run, tmp_path, clips, monkeypatch):
-    from tools.batch import clips as worker
+    from tools.batch import clip_features as worker
 
     run("here")
     victim = pd.read_parquet(tmp_path / "here" / "results" / "features")["path"][20]
@@ -183,7 +183,7 @@ def test_where_nothing_can_be_described(run, tmp_path, monkeypatch, capsys):
     def broken(task, **places):
         raise MemoryError("too much")
 
-    monkeypatch.setattr("tools.batch.clips.describe", broken)
+    monkeypatch.setattr("tools.batch.clip_features.describe", broken)
     assert run("out") == 2
     assert "no clip could be described (first: MemoryError: too much)" in capsys.readouterr().err
     assert not (tmp_path / "out" / "results").exists()
@@ -210,11 +210,11 @@ def test_a_sweep_whose_scheduler_dies_says_so(series, scheduler, workers, reques
     scheduler[1].kill()
     process.communicate(timeout=180)
     assert process.returncode == 1
-    assert "the scheduler is gone" in (series / "out" / "summary.csv").read_text()
+    assert "the connection to the scheduler is lost" in (series / "out" / "summary.csv").read_text()
 
 
 def test_extraction_says_what_it_cannot_do(run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("tools.batch.cluster.PATIENCE_S", 2)
+    monkeypatch.setattr("tools.batch.cluster.TIMEOUT_S", 2)
     assert extract.main(["capuchins", "--output", str(tmp_path / "x")]) == 2
     assert "did you mean capuchin?" in capsys.readouterr().err
     assert run("x", "--scheduler", "nowhere:1") == 2

@@ -21,8 +21,8 @@ from helpers import models
 from helpers.detection import count_calls
 from tools import count
 from tools.batch import cluster, ledger
+from tools.batch.call_counts import Task
 from tools.batch.cluster import Pool
-from tools.batch.recordings import Task
 from tools.command_line import UsageError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -132,7 +132,7 @@ def test_csv_says_the_same(run, tmp_path):
 
 def test_tables_come_in_parts(run, tmp_path, monkeypatch):
     run("one")
-    monkeypatch.setattr("tools.batch.recordings.ROWS", 7)
+    monkeypatch.setattr("tools.batch.call_counts.ROWS_PER_FILE", 7)
     run("many")
     for table in ("recordings", "events"):
         parts = sorted((tmp_path / "many" / "results" / table).iterdir())
@@ -148,8 +148,8 @@ def test_a_second_run_counts_what_is_new_or_changed_or_was_unreadable(
     first = contents(tmp_path / "out")
     asked = []
     monkeypatch.setattr(
-        "tools.batch.recordings.score_task",
-        lambda task, model, score=sys.modules["tools.batch.recordings"].score_task: (
+        "tools.batch.call_counts.score_task",
+        lambda task, model, score=sys.modules["tools.batch.call_counts"].score_task: (
             asked.append(task.name) or score(task, model)
         ),
     )
@@ -190,8 +190,8 @@ def test_a_killed_run_goes_on_and_does_nothing_twice(n_tasks, run, folder, model
     run("whole")
     code = f"""
 import os, sys
-from tools.cluster import Pool
-from tools.batch.recordings import Task
+from tools.batch.cluster import Pool
+from tools.batch.call_counts import Task
 work = Pool.work
 def watched(pool, function, next_task):
     for k, done in enumerate(work(pool, function, next_task)):
@@ -207,9 +207,9 @@ count.main({[str(folder), "--model", str(model), "--output", str(tmp_path / "out
     assert not (tmp_path / "out" / "results").exists()
     n_done = []
     with pytest.MonkeyPatch.context() as patch:
-        take = sys.modules["tools.batch.recordings"]._Batch.take
+        take = sys.modules["tools.batch.call_counts"]._Batch.take
         patch.setattr(
-            "tools.batch.recordings._Batch.take", lambda *of: n_done.append(1) or take(*of)
+            "tools.batch.call_counts._Batch.take", lambda *of: n_done.append(1) or take(*of)
         )
         run("out")
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
@@ -235,7 +235,7 @@ def test_a_batch_does_not_take_the_lack_of_workers_for_its_end(monkeypatch):
         def nthreads(self):
             return {}
 
-    monkeypatch.setattr(cluster, "ASK_AGAIN_S", 0)
+    monkeypatch.setattr(cluster, "CHECK_INTERVAL_S", 0)
     tasks = iter(range(50))
     with ThreadPoolExecutor(1) as executor:
         pool = Pool(executor, client=Deserted())
@@ -249,7 +249,10 @@ def test_a_scheduler_that_dies_loses_nothing(
     run("here")
     after(monkeypatch, 5, scheduler[1].kill)
     assert run("there", "--scheduler", scheduler[0]) == 1
-    assert "count: the scheduler is gone; the same command goes on" in capsys.readouterr().err
+    assert (
+        "count: the connection to the scheduler is lost; run the same command again"
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "there" / "results").exists()
     monkeypatch.undo()
     run("there")
@@ -286,7 +289,7 @@ def test_ctrl_c_ends_all_processes_in_a_line(folder, model, tmp_path, request):
     os.killpg(process.pid, signal.SIGINT)
     _, written = process.communicate(timeout=180)
     assert process.returncode == 130
-    assert written.splitlines()[-1] == "count: stopped; the same command goes on from here"
+    assert written.splitlines()[-1] == "count: stopped; run the same command again to continue"
     assert "Traceback" not in written and "WARNING" not in written
     assert not (tmp_path / "out" / "results").exists()
 
@@ -295,17 +298,17 @@ def test_a_recording_that_kills_its_workers_is_listed(run, tmp_path, monkeypatch
     class KilledWorker(Exception):  # as Dask raises it
         pass
 
-    def deadly(task, model, score=sys.modules["tools.batch.recordings"].score_task):
+    def deadly(task, model, score=sys.modules["tools.batch.call_counts"].score_task):
         if task.name == "clip 07.wav":
             raise KilledWorker
         if task.name == "clip 08.wav":
             raise MemoryError("too long")
         return score(task, model)
 
-    monkeypatch.setattr("tools.batch.recordings.score_task", deadly)
+    monkeypatch.setattr("tools.batch.call_counts.score_task", deadly)
     assert run("out") == 1
     errors = pd.read_csv(tmp_path / "out" / "results" / "errors.csv").set_index("file")["reason"]
-    assert errors["clip 07.wav"].startswith("every worker that had it died")
+    assert errors["clip 07.wav"].startswith("every worker that tried it died")
     assert errors["clip 08.wav"] == "MemoryError: too long"
     assert len(errors) == 4
 
@@ -315,7 +318,7 @@ def test_a_recording_that_kills_its_workers_is_listed(run, tmp_path, monkeypatch
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(cluster, "PATIENCE_S", 2)
+    monkeypatch.setattr(cluster, "TIMEOUT_S", 2)
 
 
 def said(capsys):
@@ -378,7 +381,7 @@ def test_other_models_and_settings_do_not_mix(run, tmp_path, capsys):
     before = contents(tmp_path / "out")
     capsys.readouterr()
     assert run("out", "--threshold", "0.9") == 2
-    assert "holds counts of another model or with other settings" in said(capsys)
+    assert "holds counts made with another model or other settings" in said(capsys)
     assert contents(tmp_path / "out") == before
 
 
@@ -389,7 +392,7 @@ def test_what_is_no_output_folder_is_left_alone(run, folder, tmp_path, capsys):
     assert "holds other files" in said(capsys)
     assert os.listdir(tmp_path / "mine") == ["thesis.txt"]
     assert run("mine/thesis.txt") == 2
-    assert "is no folder" in said(capsys)
+    assert "is not a folder" in said(capsys)
     assert run("mine/thesis.txt/out") in (1, 2)
     said(capsys)
 
@@ -398,11 +401,11 @@ def test_a_ledger_that_is_none_or_in_use(tmp_path):
     (tmp_path / "damaged.sqlite").write_bytes(b"not a ledger" * 100)
     with pytest.raises(UsageError, match="cannot be used"):
         ledger.Ledger(tmp_path / "damaged.sqlite", {})
-    with pytest.raises(UsageError, match="cannot be opened"):
+    with pytest.raises(UsageError, match="cannot be used"):
         ledger.Ledger(tmp_path / "nowhere" / "ledger.sqlite", {})
     with (
         ledger.Ledger(tmp_path / "ledger.sqlite", {"a": 1}),
-        pytest.raises(UsageError, match="is being written by another run"),
+        pytest.raises(UsageError, match="another run is writing to"),
     ):
         ledger.Ledger(tmp_path / "ledger.sqlite", {"a": 1})
 
@@ -419,11 +422,11 @@ def test_a_folder_or_model_that_is_not_there(run, folder, model, tmp_path, capsy
 
 
 def test_a_score_that_is_no_number_is_listed(run, tmp_path, monkeypatch):
-    def broken(task, model, score=sys.modules["tools.batch.recordings"].score_task):
+    def broken(task, model, score=sys.modules["tools.batch.call_counts"].score_task):
         outcome = score(task, model)
         return (outcome[0] * np.nan, *outcome[1:]) if task.name == "clip 02.wav" else outcome
 
-    monkeypatch.setattr("tools.batch.recordings.score_task", broken)
+    monkeypatch.setattr("tools.batch.call_counts.score_task", broken)
     assert run("out") == 1
     errors = pd.read_csv(tmp_path / "out" / "results" / "errors.csv").set_index("file")["reason"]
     assert len(errors) == 3 and "NaN" in errors["clip 02.wav"]
@@ -433,6 +436,6 @@ def test_a_model_that_changes_meanwhile_ends_the_run(run, tmp_path, monkeypatch,
     def changed(task, model):
         raise models.ModelError("it has changed")
 
-    monkeypatch.setattr("tools.batch.recordings.score_task", changed)
+    monkeypatch.setattr("tools.batch.call_counts.score_task", changed)
     assert run("out") == 2
     assert said(capsys) == "count: it has changed"

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from tools.grade import Gradebook, grade_all, write_scores
-from tools.grading.marking import Assignment, Limits, feedback, grade
+from tools.grading.scoring import Assignment, Limits, feedback, grade
 from tools.grading.submissions import (
     SubmissionError,
     checks_of,
@@ -149,7 +149,7 @@ def submissions(outside):
         "exits politely": (attempt("raise SystemExit"), 0, "SystemExit"),
         "wants too much memory": (attempt("return bytearray(10**11)"), 0, "MemoryError"),
         "takes too much memory": (attempt(shared), 0, "needed more than 1024 MiB"),
-        "floods": (attempt(flood), 0, "shows too much"),
+        "floods": (attempt(flood), 0, "output is too long"),
         "no syntax": (with_attempt(f"def {TRIED}(layers:"), 0, "NameError"),
         "evil": (with_attempt(evil + "\nassert False"), 0, "tried to write to"),
     }
@@ -307,7 +307,7 @@ def graded(tmp_path_factory):
 
 
 def has_landlock():
-    code = "from tools.grading import guard; import sys; sys.exit(not guard.lock_down(['.']))"
+    code = "from tools.grading.guarded_kernel import lock_down; exit(not lock_down(['.']))"
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 

@@ -24,8 +24,8 @@ from requests.exceptions import HTTPError
 from helpers import synthesis
 from helpers.data import DATASETS
 from tools import kaggle
-from tools.running.faults import find_fault
 from tools.running.kernels import kernel_manager
+from tools.running.notebook_errors import find_error
 from tools.series.notebooks import find_notebooks, read_profiles
 
 NOTEBOOKS = list(find_notebooks(ROOT))
@@ -39,7 +39,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist") / "kaggle"
     weights = folder.parent / "yamnet.tflite"
     weights.write_bytes(b"weights of one's own")
-    files = kaggle.bundle(folder, owner=OWNER, weights=[weights], lacking=())
+    files = kaggle.bundle(folder, owner=OWNER, weights=[weights], packages=())
     return folder, files
 
 
@@ -78,7 +78,7 @@ def test_the_same_sources_give_the_same_bundle_and_replace_it_whole(made, tmp_pa
     shutil.copytree(folder, again)
     (again / "01_eda" / "left over").touch()
     weights = folder / "helpers" / "yamnet.tflite"
-    assert kaggle.bundle(again, owner=OWNER, weights=[weights], lacking=()) == files
+    assert kaggle.bundle(again, owner=OWNER, weights=[weights], packages=()) == files
     assert [(again / name).read_bytes() == (folder / name).read_bytes() for name in files] == [
         True
     ] * len(files)
@@ -91,7 +91,7 @@ def test_what_is_no_bundle_stays_as_it_is(tmp_path, capsys):
     (own / "thesis.tex").write_text("years of work")
     command = ["bundle", "--owner", OWNER, "--offline", "--output", str(own)]
     assert kaggle.main(command) == 1
-    assert "is no bundle" in capsys.readouterr().err
+    assert "is not a bundle" in capsys.readouterr().err
     assert (own / "thesis.tex").read_text() == "years of work"
 
 
@@ -382,7 +382,7 @@ def test_rehearsal_of_the_untouched_exercises(name, made, image, samples, tmp_pa
     notebook = load_notebook_node(str(made[0] / name / "exercises" / f"{name}.ipynb"))
     notebook = parameterize_notebook(notebook, sizes)
     NotebookClient(notebook, kernel_manager_class=Manager).execute()
-    assert not find_fault(notebook)
+    assert not find_error(notebook)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     said = "".join(output.get("text", "") for output in outputs)
     assert "· kaggle ·" in said and "Set-up complete" in said

@@ -21,10 +21,10 @@ from tiny_series import (
     write_notebook,
 )
 
+from tools.pages import human_memory, human_seconds, human_value
 from tools.run import main
-from tools.running.execution import read_metrics
-from tools.running.faults import WIDGETS, find_fault
-from tools.running.summary import human_memory, human_seconds, human_value
+from tools.running.notebook_errors import WIDGETS, find_error
+from tools.running.notebook_job import read_metrics
 from tools.series.parameters import ParameterError, parse_value
 
 
@@ -137,13 +137,13 @@ def test_page_shows_the_run_and_needs_nothing_else(batch):
 
 BAR = """
 import sys, time
-from helpers import env
+from helpers import parallel
 for step in range(10_000):
     sys.stdout.write(f"\\r{step + 1} of 10000")
     if step % 100 == 0:
         sys.stdout.flush()
 print()
-for _ in (bar := env.progress_bar(range(3), desc="slow")):
+for _ in (bar := parallel.progress_bar(range(3), desc="slow")):
     time.sleep(0.6)
 """
 LOOK = """
@@ -394,7 +394,7 @@ def test_a_traceback_printed_inside_a_widget_is_a_fault():
     outputs = [{"output_type": "stream", "name": "stderr", "text": text}]
     state = {"state": {"id": {"state": {"outputs": outputs}}}}
     notebook = new_notebook(metadata={"widgets": {WIDGETS: state}})
-    assert find_fault(notebook) == "OSError: no microphone inside a widget"
+    assert find_error(notebook) == "OSError: no microphone inside a widget"
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_the_comparison_has_a_picture_of_what_differs(swept):
         (["--sweep", "EPOCHS=1,many"], "EPOCHS must be a number"),
         (["--sweep", "EPOCHS"], "such as EPOCHS=10,20"),
         (["--seeds", "0,1", "-p", "SEED", "2"], "SEED is swept, and given with -p"),
-        (["-p", "EPOCHS", "1", "--output", "out"], "holds a sweep: give a new folder"),
+        (["-p", "EPOCHS", "1", "--output", "out"], "holds a sweep: choose a new folder"),
     ],
 )
 def test_a_sweep_that_cannot_be_meant_is_refused(swept, capsys, monkeypatch, arguments, message):

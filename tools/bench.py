@@ -1,10 +1,10 @@
-"""Speed, as ratios measured in one run: features against librosa, the cache against other formats,
-crops against decoding, counting against time.
+"""Measure speed, as ratios within one run: features and crops against librosa, the cache
+against other formats, counting in times real time.
 
     python tools/bench.py [--clips 60] [--minutes 30] [--urbansound8k FOLDER] [--speakers FOLDER]
 
-Each figure is the median of several rounds. The sound is synthetic, but for the extraction from a
-whole data set and the crops: those take UrbanSound8K and speakers where they are found.
+Each figure is the median of several rounds. The sound is synthetic, except where the data sets
+UrbanSound8K and speakers are found: extraction and crops then use these.
 """
 
 import argparse
@@ -17,111 +17,80 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
-    sys.path[0] = str(ROOT)
+    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
 
-from helpers import audio, detection, env  # noqa: E402
+import joblib
+import librosa
+import numpy as np
+from threadpoolctl import threadpool_limits
 
-ROUNDS = 5
+from helpers import audio, augmentation, data, detection, env, features
+
+MEL = {"sr": 22050, "n_fft": 2048, "hop_length": 512, "n_mels": 128}
+MFCC = {"sr": 16000, "n_fft": 1024, "hop_length": 200, "n_mels": 256}
 
 
-def seconds(work):
-    """Median duration of `work()` over some rounds, after one to warm up."""
-    work()
+def seconds(work, *, n_rounds=5):
+    """Median duration of `work()` in seconds, after a first call that is not counted."""
     durations = []
-    for _ in range(ROUNDS):
+    for _ in range(n_rounds + 1):
         start = time.perf_counter()
         work()
         durations.append(time.perf_counter() - start)
-    return statistics.median(durations)
+    return statistics.median(durations[1:])
+
+
+def librosa_db(y, top_db=80):
+    """The log-mel spectrogram as librosa computes it, time first: (n_frames, n_mels) in dB."""
+    return librosa.power_to_db(librosa.feature.melspectrogram(y=y, **MEL), top_db=top_db).T
 
 
 def bench_features(n_clips):
-    """Log-mel of 4 s clips on one core, ours and librosa's, clip by clip; they must agree."""
-    import librosa
-    import numpy as np
-    from threadpoolctl import threadpool_limits
-
-    from helpers.features import Frontend
-
-    frontend = Frontend(sr=22050, n_fft=2048, hop_length=512, n_mels=128)
-    rng = np.random.default_rng(0)
+    """Log-mel of 4 s clips on one core: ours and librosa's, clip by clip."""
+    frontend, rng = features.Frontend(**MEL), np.random.default_rng(0)
     clips = [rng.normal(0, 0.1, 4 * frontend.sr).astype(np.float32) for _ in range(n_clips)]
-
-    def reference(y):
-        mel = librosa.feature.melspectrogram(
-            y=y, sr=frontend.sr, n_fft=2048, hop_length=512, n_mels=128
-        )
-        return librosa.power_to_db(mel)
-
     with threadpool_limits(1):
-        difference = np.abs(frontend.log_power(clips[0], top_db=80) - reference(clips[0])).max()
+        difference = frontend.log_power(clips[0], top_db=80) - librosa_db(clips[0])
         ours = seconds(lambda: [frontend.log_power(y, top_db=80) for y in clips])
-        theirs = seconds(lambda: [reference(y) for y in clips])
-    print(f"log-mel, {n_clips} clips of 4 s, one core, largest difference {difference:.1e} dB:")
-    print(
-        f"  librosa {theirs / n_clips * 1e3:.2f} ms a clip, helpers {ours / n_clips * 1e3:.2f} ms"
-    )
+        theirs = seconds(lambda: [librosa_db(y) for y in clips])
+    print(f"log-mel, {n_clips} clips of 4 s, one core:")
+    print(f"  largest difference {np.abs(difference).max():.1e} dB")
+    ours_ms, theirs_ms = ours / n_clips * 1e3, theirs / n_clips * 1e3
+    print(f"  librosa {theirs_ms:.2f} ms a clip, helpers {ours_ms:.2f} ms")
     print(f"  ratio: {theirs / ours:.1f} times as fast as librosa\n")
 
 
 def bench_extraction(data_dir):
-    """Log-mel of a whole data set, files to decibels: librosa clip by clip, ours, and again."""
-    import librosa
-    import numpy as np
-
-    from helpers import data, features
-
+    """Log-mel of a whole data set, from files to decibels: librosa, ours, and ours cached."""
     dataset = data.resolve("urbansound8k", data_dir, sample_size="full")
     table, _ = data.clip_table(dataset)
-    frontend = features.Frontend(sr=22050, n_fft=2048, hop_length=512, n_mels=128)
-
-    def reference(path):
-        y, sr = librosa.load(path, sr=frontend.sr)
-        mel = librosa.feature.melspectrogram(y=y, sr=sr, n_fft=2048, hop_length=512, n_mels=128)
-        return librosa.power_to_db(mel, top_db=None).T
+    frontend, rounds = features.Frontend(**MEL), iter(range(100))
 
     def extract(folder):
-        start = time.perf_counter()
-        found, _ = features.extract(
-            table, frontend, decibels=True, cache_dir=folder, progress=False
-        )
-        durations.append(time.perf_counter() - start)
-        return found
+        options = {"decibels": True, "cache_dir": folder, "progress": False}
+        return features.extract(table, frontend, **options)[0]
 
-    reference(table["path"][0])
-    start = time.perf_counter()
-    theirs = [reference(path) for path in table["path"]]
-    librosa_s = time.perf_counter() - start
-    start = time.perf_counter()
-    for path in table["path"]:
-        librosa.load(path, sr=frontend.sr)
-    decoding_s = time.perf_counter() - start
-    durations, rounds = [], []
-    for _ in range(3):
-        with tempfile.TemporaryDirectory() as folder:
-            ours = extract(folder)
-            for _ in range(3):
-                extract(folder)
-        rounds.append((durations[0], statistics.median(durations[1:])))
-        durations.clear()
-    first_s, second_s = (statistics.median(times) for times in zip(*rounds, strict=True))
-    off = 0.0
-    for a, b in zip(ours, theirs, strict=True):  # what is 80 dB below the maximum is rounding
-        floor = b.max() - 80
-        off = max(off, np.abs(np.maximum(a, floor) - np.maximum(b, floor)).max())
+    def reference():
+        return [librosa_db(librosa.load(p, sr=frontend.sr)[0], top_db=None) for p in table["path"]]
+
+    with tempfile.TemporaryDirectory() as folder:
+        first_s = seconds(lambda: extract(Path(folder, str(next(rounds)))), n_rounds=3)
+        cached_s = seconds(lambda: extract(Path(folder, "0")))
+        difference = 0.0
+        for ours, theirs in zip(extract(Path(folder, "0")), reference(), strict=True):
+            floor = theirs.max() - 80  # only rounding is left below it
+            off = np.maximum(ours, floor) - np.maximum(theirs, floor)
+            difference = max(difference, np.abs(off).max())
+    librosa_s = seconds(reference, n_rounds=1)
     print(f"log-mel of {len(table)} clips ({dataset.source}), from files, {env.cpu_count()} cores:")
-    print(f"  largest difference {off:.1e} dB")
-    print(f"  librosa, clip by clip, {librosa_s:.1f} s, of which decoding {decoding_s:.1f} s")
-    print(f"  helpers, first time, {first_s:.2f} s, second time, {second_s:.2f} s")
-    print(f"  ratio: first time {librosa_s / first_s:.1f}, second {librosa_s / second_s:.0f} times")
-    print("  as fast as librosa\n")
+    print(f"  largest difference {difference:.1e} dB")
+    print(f"  librosa {librosa_s:.1f} s, helpers {first_s:.2f} s, from the cache {cached_s:.2f} s")
+    first, cached = librosa_s / first_s, librosa_s / cached_s
+    print(f"  ratio: first {first:.1f}, from the cache {cached:.0f} times as fast as librosa\n")
 
 
 def bench_cache(n_files=300):
     """Read and write arrays of several sizes: the cache's format, numpy.savez, joblib."""
-    import joblib
-    import numpy as np
-
     from helpers.features import cache
 
     def read_npz(path):
@@ -160,44 +129,36 @@ def bench_cache(n_files=300):
 
 
 def bench_crops(data_dir):
-    """An epoch of random 3 s crops as MFCC: cut from frames in memory, and decoded each time."""
-    import librosa
-    import numpy as np
-
-    from helpers import augmentation, data, features, training
-    from helpers.features import Frontend
+    """An epoch of random 3 s crops as MFCC: cut from frames in memory, or decoded each time."""
+    from helpers import training  # imports Keras: set-up comes first
 
     dataset = data.resolve("speakers", data_dir)
     table, _ = data.clip_table(dataset)
-    frontend = Frontend(sr=16000, n_fft=1024, hop_length=200, n_mels=256)
-    clip_input = features.ClipInput(frontend, n_mfcc=256)
+    clip_input = features.ClipInput(features.Frontend(**MFCC), n_mfcc=256)
     frames, _ = features.extract_frames(table["path"], {"mfcc": clip_input}, progress=False)
-    whole = [i for i, part in enumerate(frames["mfcc"]) if part is not None][:200]
-    labels = table["label"].factorize()[0][whole]
-    batches = training.CropBatches([frames["mfcc"][i] for i in whole], labels, clip_input)
+    readable = [i for i, part in enumerate(frames["mfcc"]) if part is not None][:200]
+    labels = table["label"].factorize()[0][readable]
+    batches = training.CropBatches([frames["mfcc"][i] for i in readable], labels, clip_input)
     rng = np.random.default_rng(0)
 
     def decode(path):
-        y, sr = librosa.load(path, sr=None)
-        y = augmentation.random_crop(rng, y, round(clip_input.crop_s * sr))
-        return librosa.feature.mfcc(y=y, sr=sr, n_mfcc=256, n_mels=256, n_fft=1024, hop_length=200)
+        y, _ = librosa.load(path, sr=MFCC["sr"])
+        y = augmentation.random_crop(rng, y, round(clip_input.crop_s * MFCC["sr"]))
+        return librosa.feature.mfcc(y=y, n_mfcc=256, **MFCC)
 
-    paths = [table["path"][i] for i in whole]
     ours = seconds(lambda: [batches[i] for i in range(len(batches))])
-    theirs = seconds(lambda: [decode(path) for path in paths])
-    print(f"a crop of 3 s of each of {len(whole)} utterances ({dataset.source}), as MFCC:")
+    theirs = seconds(lambda: [decode(path) for path in table["path"][readable]])
+    print(f"a crop of 3 s of each of {len(readable)} utterances ({dataset.source}), as MFCC:")
     print(f"  decoded and transformed each time {theirs:.2f} s, cut from memory {ours:.3f} s")
     print(f"  ratio: {theirs / ours:.0f} times as fast as decoding\n")
 
 
 def bench_counting(minutes):
-    """From MP3 files on disk to counts with an ensemble of five (untrained) networks."""
-    import numpy as np
+    """From MP3 files to counts with an ensemble of five (untrained) networks."""
+    from helpers import models  # imports Keras: set-up comes first
 
-    from helpers import models
-    from helpers.features import Frontend
-
-    frontend = Frontend(sr=8000, n_fft=1024, hop_length=320, n_mels=64, fmin=200, fmax=3600)
+    bands = {"n_mels": 64, "fmin": 200, "fmax": 3600}
+    frontend = features.Frontend(sr=8000, n_fft=1024, hop_length=320, **bands)
     networks = [models.call_network(frontend.n_bands) for _ in range(5)]
     detector = models.CallDetector(models.ensemble(networks), frontend)
     rng = np.random.default_rng(0)
@@ -213,15 +174,15 @@ def bench_counting(minutes):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=int, default=60, help="clips for the front end")
+    parser = argparse.ArgumentParser(description="Measure the speed of features and counting.")
+    parser.add_argument("--clips", type=int, default=60, help="number of clips for the front end")
     parser.add_argument("--urbansound8k", default="", help="folder of UrbanSound8K")
-    parser.add_argument("--speakers", default="", help="folder of speakers")
-    parser.add_argument("--minutes", type=int, default=30, help="minutes of recordings to count")
-    args = parser.parse_args()
+    parser.add_argument("--speakers", default="", help="folder of the speakers")
+    parser.add_argument("--minutes", type=int, default=30, help="length of the counted recordings")
+    arguments = parser.parse_args()
     env.setup()
-    bench_features(args.clips)
-    bench_extraction(args.urbansound8k)
+    bench_features(arguments.clips)
+    bench_extraction(arguments.urbansound8k)
     bench_cache()
-    bench_crops(args.speakers)
-    bench_counting(args.minutes)
+    bench_crops(arguments.speakers)
+    bench_counting(arguments.minutes)

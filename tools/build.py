@@ -2,10 +2,10 @@
 
     python tools/build.py            notebooks/source/NN_name.py -> notebooks/NN_name.ipynb, and
                                      notebooks/exercises/NN_name.ipynb if it has exercises
-    python tools/build.py --check    say which notebooks differ from their sources; write nothing
+    python tools/build.py --check    list the notebooks that differ from their sources
 
-A source is a Jupytext script in the percent format. The same source gives the same bytes on every
-machine, so that a notebook that was edited by hand, or not rebuilt, shows.
+A source is a Jupytext script in the percent format. It gives the same bytes on every machine, so
+--check finds notebooks that were edited by hand or not built again.
 """
 
 import argparse
@@ -17,21 +17,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
+    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
 
 import jupytext
 import nbformat
 
 from helpers import exercises
 from helpers.files import atomic_path
+from tools.command_line import CommandError, exit_status
 from tools.series.exercises import ExerciseError, find_exercises, solved, unsolved
 from tools.series.parameters import ParameterError, read_parameters
 
 BADGES = "{{badges}}"
 SET_UP = "# {{set-up}}"
-PLACEHOLDER = "https://github.com/OWNER/"  # begins the address of what is not published yet
+PLACEHOLDER = "https://github.com/OWNER/"  # the address before the project is published
 SET_UP_CELL = ROOT / "tools" / "series" / "set_up_cell.py"
-# What folds a cell's source away in JupyterLab, on Kaggle and on Colab; it can be opened.
+# Hides the source of a cell in JupyterLab, on Kaggle and on Colab, until it is opened.
 FOLDED = {"jupyter": {"source_hidden": True}, "_kg_hide-input": True, "cellView": "form"}
 HINTS = {number: exercise.hints for number, exercise in exercises.EXERCISES.items()}
 METADATA = {
@@ -40,14 +41,14 @@ METADATA = {
 }
 
 
-class SourceError(ValueError):
-    """A source that no notebook can be made of, and what to change in it."""
+class SourceError(CommandError):
+    """A source with a mistake; the message says what to change."""
 
 
 def badges(notebook_path, *, repository, ref):
-    """Markdown that opens a published notebook on Kaggle and on Colab; "" before it is published.
+    """Markdown links that open a notebook on Kaggle and Colab; "" before it is published.
 
-    notebook_path: posix path inside the repository. repository: its address on GitHub.
+    notebook_path: POSIX path in the repository. repository, ref: from `read_settings`.
     """
     if repository.startswith(PLACEHOLDER):
         return ""
@@ -62,17 +63,14 @@ def badges(notebook_path, *, repository, ref):
 
 
 def set_up(*, repository, ref):
-    """The code by which a notebook finds `helpers`, wherever it is opened."""
+    """The code with which a notebook finds `helpers`, wherever it is opened."""
     is_published = not repository.startswith(PLACEHOLDER)
     archive = f"{repository}/archive/{ref}.zip" if is_published else ""
     return SET_UP_CELL.read_text(encoding="utf-8").replace("{{archive}}", archive).rstrip()
 
 
 def products(source, *, settings):
-    """Every notebook that a source makes: {path under notebooks/: bytes}. Raises SourceError.
-
-    Building, checking and the search for strays all go by this list.
-    """
+    """The notebooks of a source: {path in notebooks/: bytes}. Raises SourceError."""
     notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
     try:
         read_parameters(notebook)
@@ -96,12 +94,12 @@ def products(source, *, settings):
 
 
 def serialise(notebook):
-    """Bytes of a notebook, with the series' metadata and with cell ids that follow its content."""
+    """Bytes of a notebook, with the metadata of the series and cell ids made from the content."""
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     seen = Counter()
     for cell in notebook.cells:
-        # The counter tells equal cells apart; an inserted cell changes no other cell's id.
+        # With a counter for equal cells. A new cell changes the id of no other cell.
         digest = hashlib.sha256(f"{cell.cell_type}\0{cell.source}".encode()).hexdigest()[:12]
         cell.id = f"{digest}-{seen[digest]}"
         seen[digest] += 1
@@ -112,9 +110,9 @@ def serialise(notebook):
 
 
 def read_settings(root):
-    """Where the notebooks are published: `repository`, and `ref`, the version they were built from.
+    """Where the notebooks are published, from pyproject.toml: {"repository", "ref"}.
 
-    From pyproject.toml: a release is the tag v<version>; what is under development, the branch.
+    ref: the tag v<version> of a release, the branch during development.
     """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     series, version = project["tool"]["series"], project["project"]["version"]
@@ -123,10 +121,9 @@ def read_settings(root):
 
 
 def build(root, *, check=False):
-    """Build, or only check, all notebooks of a repository.
+    """Build or check all notebooks; returns one line for each file that was written or differs.
 
-    Returns what there is to say, one line a notebook: the files written, or with check those that
-    differ. Raises SourceError.
+    Raises SourceError.
     """
     settings = read_settings(root)
     folder = root / "notebooks"
@@ -151,32 +148,27 @@ def build(root, *, check=False):
     strays = [path for path in strays if path not in expected]
     if strays and not check:
         raise SourceError(
-            f"no source makes {', '.join(f'notebooks/{path}' for path in strays)}: "
-            "delete it, or add its source to notebooks/source"
+            f"{', '.join(f'notebooks/{path}' for path in strays)} has no source: "
+            "delete it, or add a source to notebooks/source"
         )
     return differing + [f"notebooks/{path} has no source" for path in strays]
+
+
+def run(root, *, check):
+    """Build or check, and print what happened; returns the exit status. Raises SourceError."""
+    lines = build(root, check=check)
+    print(*lines or ["All notebooks are up to date."], sep="\n")
+    if check and lines:
+        print("Edit the sources only, then run: make build", file=sys.stderr)
+    return 1 if check and lines else 0
 
 
 def main(argv=None, *, root=ROOT):
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Build the notebooks from notebooks/source.")
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit 1 if a notebook is out of date"
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 if out of date")
     arguments = parser.parse_args(argv)
-    try:
-        lines = build(root, check=arguments.check)
-    except SourceError as error:
-        print(f"build: {error}", file=sys.stderr)
-        return 1
-    for line in lines:
-        print(line)
-    if arguments.check and lines:
-        print("Edit the sources only, then run: make build", file=sys.stderr)
-        return 1
-    if not lines:
-        print("All notebooks are up to date.")
-    return 0
+    return exit_status("build", lambda: run(root, check=arguments.check))
 
 
 if __name__ == "__main__":

@@ -1,32 +1,28 @@
-"""What the commands share: usage errors, exit statuses, options, output folders."""
+"""What the commands share: errors and exit statuses, options, output folders."""
 
+import os
+import shutil
 import sqlite3
 import sys
+from pathlib import Path
+
+from tools.batch.tables import FORMATS
+
+SCHEDULER = (
+    "local: processes on this machine; tcp://HOST:8786: a Dask scheduler; default: threads here"
+)
 
 
 class UsageError(Exception):
-    """A command that cannot be carried out; nothing has been run."""
+    """A command that cannot be carried out as it was written; nothing has run."""
 
 
 class CommandError(Exception):
     """A command that failed while it ran; the message is one line for the user."""
 
 
-def add_parameter_option(parser, *, of):
-    """The option -p NAME VALUE of a command line. of: what it is a parameter of."""
-    parser.add_argument(
-        "-p",
-        dest="parameters",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help=f"a parameter {of}; VALUE is YAML; repeatable",
-    )
-
-
 def positive(kind):
-    """A type for argparse: int or float, above 0."""
+    """A type for argparse: an int or a float (kind) greater than 0."""
 
     def number(text):
         value = kind(text)
@@ -34,25 +30,61 @@ def positive(kind):
             raise ValueError
         return value
 
-    number.__name__ = "positive number"  # argparse's message names it
+    number.__name__ = "positive number"  # argparse shows it in its message
     return number
 
 
-def need_own(path, *, marker):
-    """See that a folder is new, empty, or of an earlier run, which a file `marker` in it tells.
+def add_parameter_option(parser, *, of):
+    """Add the option -p NAME VALUE. of: what the parameter belongs to, for the help text."""
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help=f"set a parameter {of}; VALUE is YAML; repeatable",
+    )
 
-    Raises UsageError.
-    """
+
+def add_batch_options(parser):
+    """Add --output, --format, --scheduler and --jobs."""
+    parser.add_argument(
+        "--output", type=Path, required=True, help="a new folder, or the folder of an earlier run"
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS, default=FORMATS[0], help=f"of the tables ({FORMATS[0]})"
+    )
+    parser.add_argument("--scheduler", default="", help=SCHEDULER)
+    parser.add_argument(
+        "--jobs", type=positive(int), help="number of threads or processes here (one per core)"
+    )
+
+
+def check_output(path, *, marker):
+    """Raise UsageError unless a folder is new, empty, or holds the file `marker` of a run."""
     if path.exists() and not path.is_dir():
-        raise UsageError(f"{path} is no folder")
+        raise UsageError(f"{path} is not a folder")
     if path.exists() and any(path.iterdir()) and not (path / marker).exists():
-        raise UsageError(f"{path} holds other files: give a new folder, or one of an earlier run")
+        raise UsageError(
+            f"{path} holds other files: choose a new folder, or the folder of an earlier run"
+        )
+
+
+def open_output(path, *, marker):
+    """Check an output folder (see `check_output`) and create it; returns its absolute Path."""
+    path = Path(os.path.abspath(path))
+    check_output(path, marker=marker)
+    path.mkdir(parents=True, exist_ok=True)
+    for unfinished in path.glob(".results.*"):  # of a run that was killed while writing them
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return path
 
 
 def exit_status(name, work, *, unusable=()):
-    """Do `work`, which returns the exit status; an error becomes one line and a status of its own.
+    """Call `work`, which returns the exit status; turn an error into one line and a status.
 
-    name: of the command. unusable: exceptions that mean that the command makes no sense.
+    name: the command's. unusable: exceptions that count as usage errors (status 2).
     """
     try:
         return work()
@@ -63,5 +95,5 @@ def exit_status(name, work, *, unusable=()):
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{name}: stopped; the same command goes on from here", file=sys.stderr)
+        print(f"{name}: stopped; run the same command again to continue", file=sys.stderr)
         return 130

@@ -1,16 +1,13 @@
-"""Count calls in a folder of recordings, however many there are, with a trained model.
+"""Count calls in a folder of any number of recordings with a trained model.
 
     python tools/count.py recordings --model model.keras --output runs/counted
     python tools/count.py recordings --model model.keras --output runs/counted --scheduler local
-    python tools/count.py recordings --model model.keras --output runs/counted \\
-                          --scheduler tcp://10.0.0.5:8786
 
-The folder is read with all that are below it. In the output folder, results/recordings and
-results/events are tables in parts (Parquet, or --format csv) with each recording's count and each
-call's time; results/errors.csv lists what could not be read. Run again with the same --output, it
-counts what is new, has changed or could not be read, also after it was killed. Exit status: 0 all
-counted, 1 some recordings could not be read or it could not go on, 2 the command made no sense,
-130 stopped by Ctrl-C.
+Folders inside the folder are read, too. The output folder gets tables in several files (Parquet, or
+CSV with --format csv): results/recordings with the count of each recording, results/events with the
+time of each call; results/errors.csv lists the files that could not be read. The same command again
+counts only what is new, has changed or could not be read, also after a kill. Exit status: 0 all
+counted, 1 some files could not be read or the run failed, 2 a wrong command, 130 Ctrl-C.
 """
 
 import argparse
@@ -21,29 +18,28 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
+    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
 
 from helpers import env, files
 from helpers.data import sounds_below
 from helpers.data.layouts import DataError
 from tools.batch.cluster import open_pool
-from tools.batch.options import add_options, open_output
-from tools.command_line import exit_status
-from tools.running.summary import human_seconds
+from tools.command_line import add_batch_options, exit_status, open_output
+from tools.pages import human_seconds
 
 
 def count(arguments):
-    """Do what the command line says; returns the exit status. Raises UsageError and others."""
-    from tools.batch import recordings  # what it imports takes seconds
+    """Run the command; returns the exit status. Raises UsageError, DataError and others."""
+    from tools.batch import call_counts  # its imports take seconds
 
     folder = Path(os.path.abspath(arguments.folder))
     paths = sounds_below(folder)
-    model = recordings.read_model(arguments.model)
+    model = call_counts.read_model(arguments.model)
     settings = {} if arguments.threshold is None else {"threshold": arguments.threshold}
     output = open_output(arguments.output, marker="ledger.sqlite")
     places = [folder, model.path]
     with open_pool(arguments.scheduler, places=places, n_workers=arguments.jobs) as pool:
-        tally = recordings.count_folder(
+        tally = call_counts.count_folder(
             folder,
             paths,
             model=model,
@@ -52,9 +48,9 @@ def count(arguments):
             output=output,
             kind=arguments.format,
         )
-    good = tally.n_recordings - tally.n_failed
+    n_counted = tally.n_recordings - tally.n_failed
     earlier = f" ({tally.n_earlier} of them earlier)" * bool(tally.n_earlier)
-    print(f"{tally.n_calls} calls in {good} of {tally.n_recordings} recordings{earlier}")
+    print(f"{tally.n_calls} calls in {n_counted} of {tally.n_recordings} recordings{earlier}")
     if tally.sound_s:
         print(
             f"{human_seconds(tally.sound_s)} of sound in {human_seconds(tally.seconds)}, "
@@ -79,12 +75,14 @@ def main(argv=None):
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(
         description="Count calls in a folder of recordings with a trained model.",
-        epilog="Run again with the same --output to go on, or to count what has come since.",
+        epilog="The same command again continues a stopped run, or counts new recordings.",
     )
-    parser.add_argument("folder", type=Path, help="recordings, also in folders below")
+    parser.add_argument("folder", type=Path, help="recordings, also in folders inside it")
     parser.add_argument("--model", type=Path, required=True, help="a model.keras of notebook 05")
-    parser.add_argument("--threshold", type=fraction, help="least score of a call (the model's)")
-    add_options(parser)
+    parser.add_argument(
+        "--threshold", type=fraction, help="lowest score of a call (default: the model's own)"
+    )
+    add_batch_options(parser)
     arguments = parser.parse_args(argv)
     env.setup()
     from helpers.models import ModelError  # imports Keras: set-up comes first

@@ -2,24 +2,22 @@
 
     python tools/grade.py submissions/ --notebook 05 -o scores.csv
 
-submissions/ holds a notebook per student, or a folder per student with a notebook in it. Each is
-run in a process of its own, with limits on time and memory, in a copy of the package; its checks
-are put back as they were. scores.csv has a row per student: points, in all and per exercise, and
-remarks (what did not run, what a submission tried that it may not); scores_feedback/ has a page per
-student. Run again with the same -o, it grades only what is new or changed.
+submissions/ holds a notebook per student, or a folder per student with a notebook in it. Each
+notebook runs in a process of its own, in a copy of the package, with limits on time and memory and
+with the original checks. scores.csv gets a row per student with the points, in total and for each
+exercise, and remarks: what did not run, and what the submission tried that is not allowed.
+scores_feedback/ gets a page per student. The same command again grades only new or changed files.
 
-A check runs in the process of what it checks, and whoever is out to fool it can: look at what is
-remarked, and at the code. What it can do to the machine is limited (see
-tools/grading/guard.py), but grade people whom you do not trust in a container.
+A check runs in the same process as the code that it checks, so determined students can fool it:
+read the remarks, and the code. What it can do to the machine is limited (see
+tools/grading/guarded_kernel.py), but grade people whom you do not trust in a container.
 
-First our own solution is graded in the same way: if it does not get all points on this machine,
-nobody is graded. Exit status: 0 all graded, 2 nothing was, 130 stopped by Ctrl-C.
+The project's own solution is graded first: if it does not get all points on this machine, nobody is
+graded. Exit status: 0 all graded, 1 failed, 2 a wrong command or solution, 130 Ctrl-C.
 """
 
 import argparse
-import csv
 import hashlib
-import io
 import json
 import os
 import re
@@ -27,99 +25,100 @@ import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
+    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
 
 import nbformat
+import pandas as pd
 from tqdm import tqdm
 
 from helpers import env, exercises, files
 from helpers.exercises.engine import CORRECT, NOT_YET
-from helpers.files import write_text
-from tools.command_line import UsageError, add_parameter_option, positive
-from tools.grading.marking import Assignment, Grade, Limits, feedback, grade
-from tools.grading.submissions import SubmissionError, find_submissions, need_size
-from tools.running.execution import fingerprint
+from tools.command_line import UsageError, add_parameter_option, exit_status, positive
+from tools.grading.scoring import Assignment, Grade, Limits, feedback, grade
+from tools.grading.submissions import SubmissionError, check_size, find_submissions
 from tools.running.kernels import Kernels
-from tools.series.notebooks import (
-    find_notebooks,
-    notebook_parameters,
-    profile_values,
-    read_profiles,
-    select,
-)
+from tools.running.notebook_job import fingerprint
+from tools.series import notebooks
 from tools.series.parameters import read_parameters
 
 TITLES = {number: exercise.title for number, exercise in exercises.EXERCISES.items()}
 SOLUTION = "our own solution"
-# Where solutions and right answers can be read.
+# Folders of the repository in which solutions can be read.
 HIDDEN = (".git", "build", "dist", "notebooks", "outputs", "runs", "tests", "tools")
 
 
-def open_assignment(name, *, given, profile, limits, hidden, workers, root):
-    """The `Assignment` of a notebook of the series. Raises UsageError."""
+def open_assignment(arguments, *, hidden, root):
+    """(name, `Assignment`) of the notebook on the command line. Raises UsageError.
+
+    hidden: folders that submissions cannot read, besides those in HIDDEN.
+    """
+    series = notebooks.find_notebooks(root)
+    name = notebooks.select([arguments.notebook], series)[0]
     handed_out = root / "notebooks" / "exercises" / f"{name}.ipynb"
     if not handed_out.exists():
         raise UsageError(f"{name} has no exercises")
-    series = find_notebooks(root)
-    values = profile_values(profile, profiles=read_profiles(root), series=series).get(name, {})
-    parameters = notebook_parameters(handed_out, from_profile=values, given=given, root=root)
-    for parameter, value in parameters.items():  # a submission runs in a folder of its own
+    values = notebooks.profile_values(arguments.profile, series=series, root=root)
+    parameters = notebooks.notebook_parameters(
+        handed_out, from_profile=values.get(name, {}), given=arguments.parameters, root=root
+    )
+    for parameter, value in parameters.items():  # a submission runs in another folder
         if value and parameter.endswith(("_DIR", "_PATH")):
             parameters[parameter] = os.path.abspath(root / value)
-    return Assignment(
+    return name, Assignment(
         nbformat.read(handed_out, as_version=4),
         parameters,
         root,
-        limits,
+        Limits(arguments.seconds, arguments.check_seconds, arguments.memory_mib),
         hidden=(*(root / folder for folder in HIDDEN), *hidden),
-        threads=max(1, env.cpu_count() // workers) if workers > 1 else None,
+        threads=max(1, env.cpu_count() // arguments.jobs) if arguments.jobs > 1 else None,
     )
 
 
 class Gradebook:
-    """The grades of an assignment: pages and records in a folder, from which a run goes on."""
+    """The grades of an assignment, kept in a folder of pages and records."""
 
     def __init__(self, folder, assignment):
         self.folder, self.assignment = folder, assignment
         self.kernels = Kernels()
 
     def grade(self, student, path, **options):
-        """The `Grade` of a submission: the earlier one if nothing has changed since.
+        """The `Grade` of a submission; the kept one if nothing has changed.
 
-        options: of `grading.grade`.
+        options: of `scoring.grade`.
         """
         record = self._file(student, ".json")
         try:
-            need_size(path)  # the digest reads it whole
+            check_size(path)  # the digest reads the whole file
             digest = self._digest(path)
         except (SubmissionError, OSError):
-            digest = None  # there is nothing to be known again; its page says why
+            digest = None  # nothing to compare with later; the page gives the reason
         earlier = _read_grade(record, digest)
         if earlier and self.page(student).exists():
             return earlier
         result, notebook = grade(student, path, self.assignment, kernels=self.kernels, **options)
         try:
             page = feedback(result, notebook, self.assignment, titles=TITLES)
-        except Exception as error:  # whatever an output does to the page, the points stay
+        except Exception as error:  # caused by an output of the notebook: the points stay
             result.remarks.append(f"its notebook cannot be shown: {type(error).__name__}")
             page = feedback(result, None, self.assignment, titles=TITLES)
-        write_text(self.page(student), page)
-        if result.is_whole and digest:  # what a limit has stopped may do better on another day
+        files.write_text(self.page(student), page)
+        if result.is_whole and digest:  # what a limit has stopped may succeed another time
             kept = {"fingerprint": digest, "grade": asdict(result)}
-            write_text(record, json.dumps(kept, indent=1) + "\n")
+            files.write_text(record, json.dumps(kept, indent=1) + "\n")
         return result
 
     def page(self, student):
         return self._file(student, ".html")
 
     def _file(self, student, suffix):
-        # Readable, and yet different for names that differ only in what a file name cannot hold.
         if student is SOLUTION:
             return self.folder / "solution" / f"feedback{suffix}"
+        # Readable, and unique for names that differ only in characters that a file cannot have.
         name = re.sub(r"[^\w.-]+", "_", student)[:50]
         if name != student:
             name += "-" + hashlib.sha256(os.fsencode(student)).hexdigest()[:6]
@@ -141,18 +140,18 @@ def _read_grade(path, digest):
         if record["fingerprint"] != digest:
             return None
         result = Grade(**record["grade"])
-        result.verdicts = {number: tuple(told) for number, told in result.verdicts.items()}
+        result.verdicts = {number: tuple(pair) for number, pair in result.verdicts.items()}
         return result
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def grade_solution(gradebook, path, *, data):
-    """See that our own solution gets all points; raises UsageError if not.
+    """Raise UsageError unless the project's own solution gets all points.
 
-    data: folder where it may make the sample data, which the submissions then only read. Nor do
-    these compile or train again: they get the solution's home folder and, where the notebook takes
-    a MODEL_PATH, its model.
+    data: folder where the solution may write sample data. The submissions only read these; they
+    also get the solution's home folder, with compiled code, and its model if the notebook has a
+    MODEL_PATH, so that they need not train again.
     """
     data.mkdir(parents=True, exist_ok=True)
     kept = gradebook.folder / "solution"
@@ -162,8 +161,7 @@ def grade_solution(gradebook, path, *, data):
             f"{SOLUTION} does not get all points, so nobody was graded: {_line(result)}; "
             f"see {os.path.relpath(gradebook.page(SOLUTION))}"
         )
-    assignment = gradebook.assignment
-    model = kept / "output" / "model.keras"
+    assignment, model = gradebook.assignment, kept / "output" / "model.keras"
     parameters = assignment.parameters
     takes_model = "MODEL_PATH" in read_parameters(assignment.original)
     if model.exists() and takes_model and not parameters.get("MODEL_PATH"):
@@ -173,30 +171,22 @@ def grade_solution(gradebook, path, *, data):
 
 
 def grade_all(submissions, gradebook, *, workers):
-    """Grade submissions, some at a time, with a progress bar.
-
-    Returns {student: Grade}: of all, unless it was stopped (Ctrl-C).
-    """
+    """Grade submissions in parallel: {student: Grade}, of all unless Ctrl-C stops it."""
     grades = {}
-    with (
-        tqdm(
-            total=len(submissions), desc="Grading", unit="notebook", disable=not sys.stderr.isatty()
-        ) as bar,
-        ThreadPoolExecutor(workers) as pool,
-    ):
-        futures = {
-            pool.submit(gradebook.grade, student, path): student
-            for student, path in submissions.items()
-        }
+    quiet = not sys.stderr.isatty()
+    with ThreadPoolExecutor(workers) as pool:
+        futures = {pool.submit(gradebook.grade, *item): item[0] for item in submissions.items()}
+        finished = as_completed(futures)
         try:
-            for future in as_completed(futures):
+            for future in tqdm(
+                finished, total=len(futures), desc="Grading", unit="notebook", disable=quiet
+            ):
                 student = futures[future]
                 try:
                     grades[student] = future.result()
-                except Exception as error:  # it costs this student's points, and nothing else
+                except Exception as error:  # costs this student's points, and no other's
                     grades[student] = ungraded(student, gradebook.assignment, error)
                 tqdm.write(_line(grades[student]))
-                bar.update()
         except KeyboardInterrupt:
             gradebook.kernels.stop()
             pool.shutdown(cancel_futures=True)
@@ -204,14 +194,11 @@ def grade_all(submissions, gradebook, *, workers):
 
 
 def ungraded(student, assignment, error):
-    """The `Grade` of a submission that grading itself has failed on."""
+    """The `Grade` of a submission on which grading itself failed."""
+    reason = f"it could not be graded: {type(error).__name__}"
     numbers = [check.number for check in assignment.checks]
-    return Grade(
-        student,
-        dict.fromkeys(numbers, (NOT_YET, "it could not be graded")),
-        dict.fromkeys(numbers, 0),
-        [f"it could not be graded: {type(error).__name__}"],
-    )
+    verdicts = dict.fromkeys(numbers, (NOT_YET, reason))
+    return Grade(student, verdicts, dict.fromkeys(numbers, 0), [reason])
 
 
 def _line(result):
@@ -220,95 +207,83 @@ def _line(result):
 
 
 def _cell(text):
-    """Text for a terminal or a spreadsheet, to which no part of it is a command."""
+    """Text that neither a terminal nor a spreadsheet takes for a command."""
     text = "".join(c if c.isprintable() else "?" for c in files.printable(text))
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 
 def write_scores(path, grades, assignment):
-    """scores.csv: a row per student."""
-    numbers = [check.number for check in assignment.checks]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["student", "points", "of", *numbers, "seconds", "peak_memory_mib", "remarks"])
-    for result in grades.values():
-        points = [f"{result.points[number]:g}" for number in numbers]
-        writer.writerow(
-            [
-                _cell(result.student),
-                f"{result.total:g}",
-                f"{assignment.most_points:g}",
-                *points,
-            ]
-            + [result.seconds, result.peak_memory_mib, _cell("; ".join(result.remarks))]
-        )
-    write_text(path, text.getvalue())
+    """Write scores.csv: one row per student."""
+    points = {"points": "{0.total:g}".format, "of": lambda _: f"{assignment.max_points:g}"}
+    for check in assignment.checks:
+        points[check.number] = lambda result, number=check.number: f"{result.points[number]:g}"
+    rows = [
+        {
+            "student": _cell(result.student),
+            **{name: text(result) for name, text in points.items()},
+            "seconds": result.seconds,
+            "peak_memory_mib": result.peak_memory_mib,
+            "remarks": _cell("; ".join(result.remarks)),
+        }
+        for result in grades.values()
+    ]
+    files.write_table(pd.DataFrame(rows), path)
 
 
 def _parser():
     parser = argparse.ArgumentParser(
         description="Grade submitted exercise notebooks.",
-        epilog="Run again with the same -o to grade only what is new or changed.",
+        epilog="The same command again grades only what is new or has changed.",
     )
     parser.add_argument("submissions", type=Path, help="folder: a notebook or a folder per student")
     parser.add_argument("--notebook", required=True, metavar="NN", help="number or name")
-    parser.add_argument("-o", dest="output", type=Path, default=Path("scores.csv"))
+    parser.add_argument(
+        "-o", dest="output", type=Path, default=Path("scores.csv"), help="table (scores.csv)"
+    )
     parser.add_argument("--profile", default="test", help="sizes from notebooks/runs.yaml (test)")
     add_parameter_option(parser, of="of the notebook")
-    limits = Limits()
-    for name, meaning in (
-        ("seconds", "for one submission"),
-        ("check_seconds", "for one check"),
-        ("memory_mib", "for one submission"),
+    for name, scope in (
+        ("seconds", "of a submission"),
+        ("check_seconds", "of a check"),
+        ("memory_mib", "of a submission"),
     ):
-        default = getattr(limits, name)
+        default = getattr(Limits, name)
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             type=positive(type(default)),
             default=default,
-            help=f"most {meaning} ({default:g})",
+            help=f"limit {scope} ({default:g})",
         )
-    parser.add_argument("--jobs", type=int, default=1, help="submissions at a time (1)")
+    parser.add_argument("--jobs", type=positive(int), default=1, help="submissions at a time (1)")
     return parser
+
+
+def run(arguments, *, root):
+    """Run the command; returns the exit status. Raises UsageError."""
+    output = Path(os.path.abspath(arguments.output))
+    folder = output.with_name(f"{output.stem}_feedback")
+    if not arguments.submissions.is_dir():
+        raise UsageError(f"{arguments.submissions} is not a folder")
+    submissions = find_submissions(arguments.submissions)
+    if not submissions:
+        raise UsageError(f"there is no notebook in {arguments.submissions}")
+    hidden = (os.path.abspath(arguments.submissions), folder)
+    name, assignment = open_assignment(arguments, hidden=hidden, root=root)
+    gradebook = Gradebook(folder, assignment)
+    print(f"Grading {SOLUTION} first", flush=True)
+    samples = Path(os.environ.get("AUDIO_SAMPLE_DIR", root)) / "data"
+    grade_solution(gradebook, root / "notebooks" / f"{name}.ipynb", data=samples)
+    grades = grade_all(submissions, gradebook, workers=arguments.jobs)
+    write_scores(output, grades, assignment)
+    if len(grades) < len(submissions):
+        raise KeyboardInterrupt
+    print(f"{len(grades)} submissions graded: {os.path.relpath(output)}")
+    return 0
 
 
 def main(argv=None, *, root=ROOT):
     """Command line; returns the exit status."""
-    arguments = _parser().parse_args(argv)
-    workers = max(1, arguments.jobs)
-    output = Path(os.path.abspath(arguments.output))
-    folder = output.with_name(f"{output.stem}_feedback")
-    try:
-        if not arguments.submissions.is_dir():
-            raise UsageError(f"{arguments.submissions} is no folder")
-        submissions = find_submissions(arguments.submissions)
-        if not submissions:
-            raise UsageError(f"there is no notebook in {arguments.submissions}")
-        name = select([arguments.notebook], find_notebooks(root))[0]
-        limits = Limits(arguments.seconds, arguments.check_seconds, arguments.memory_mib)
-        assignment = open_assignment(
-            name,
-            given=arguments.parameters,
-            profile=arguments.profile,
-            limits=limits,
-            hidden=(os.path.abspath(arguments.submissions), folder),
-            workers=workers,
-            root=root,
-        )
-        gradebook = Gradebook(folder, assignment)
-        print(f"Grading {SOLUTION} first", flush=True)
-        samples = Path(os.environ.get("AUDIO_SAMPLE_DIR", root)) / "data"
-        grade_solution(gradebook, root / "notebooks" / f"{name}.ipynb", data=samples)
-    except UsageError as error:
-        print(f"grade: {error}", file=sys.stderr)
-        return 2
-    grades = grade_all(submissions, gradebook, workers=workers)
-    write_scores(output, grades, assignment)
-    if len(grades) < len(submissions):
-        print("grade: stopped; run again to go on", file=sys.stderr)
-        return 130
-    print(f"{len(grades)} submissions graded: {os.path.relpath(output)}")
-    return 0
+    return exit_status("grade", partial(run, _parser().parse_args(argv), root=root))
 
 
 if __name__ == "__main__":

@@ -4,17 +4,16 @@
     python tools/run.py 05 --profile smoke           notebook 05 with the sizes of a profile
     python tools/run.py 05 -p DATA_DIR recordings    other parameters; values are YAML
     python tools/run.py 04 --sweep EPOCHS=10,20 --sweep N_MELS=40,64 --seeds 0,1,2
-                                                     a run for every combination, compared
+                                                     each combination, and a comparison
     python tools/run.py 04 --sweep 'FOLDS=[1],[2]' --scheduler tcp://10.0.0.5:8786
                                                      the same on a Dask cluster
-    python tools/run.py --list                       the notebooks and what they can be given
+    python tools/run.py --list                       the notebooks and their parameters
 
-Each notebook gets its own kernel and its own folder runs/<run id>/NN_name/, is looked through for
-errors afterwards, and has a row in runs/<run id>/summary.csv and index.html, which are written anew
-whenever a notebook begins or ends; a sweep has a folder for each combination in it, and
-comparison.html. Run again with the same --output, a run does what
-is not complete yet, also after it was killed. Exit status: 0 all well, 1 a notebook failed,
-2 the command made no sense and nothing ran, 130 stopped by Ctrl-C.
+Each notebook has its own kernel and its own folder runs/<run id>/NN_name/, and is checked for
+errors. runs/<run id>/summary.csv and index.html are updated whenever a notebook begins or ends.
+A sweep has a folder for each combination, and comparison.html. The same command with the same
+--output runs only what is not complete, also after a kill. Exit status: 0 all ok, 1 a notebook
+failed, 2 a wrong command, 130 Ctrl-C.
 """
 
 import argparse
@@ -33,75 +32,65 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # in place of tools/, where a file name could hide a package
+    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
 
 import nbformat
 from tqdm import tqdm
 
 from helpers.env import cpu_count
 from helpers.files import write_text
-from tools.batch.cluster import LOST, open_pool, why
-from tools.batch.options import SCHEDULER
-from tools.command_line import UsageError, add_parameter_option, exit_status, need_own, positive
-from tools.running.execution import (
-    Job,
-    attempt,
-    attempt_on_worker,
-    earlier_result,
-    fingerprint,
-    input_places,
-    stop_kernels,
+from tools.batch.cluster import LOST, error_text, open_pool
+from tools.command_line import (
+    SCHEDULER,
+    UsageError,
+    add_parameter_option,
+    check_output,
+    exit_status,
+    positive,
 )
-from tools.running.summary import human_memory, human_seconds, write_summary
-from tools.running.sweep import combinations, folder_of, order_of, read_sweep, variant_of
-from tools.series.notebooks import (
-    declared_parameters,
-    find_notebooks,
-    notebook_parameters,
-    path_from_root,
-    profile_values,
-    read_profiles,
-    select,
-)
+from tools.pages import human_memory, human_seconds
+from tools.running import notebook_job, sweep
+from tools.running.summary import write_summary
+from tools.series import notebooks
 
-MARKER = "run.json"  # tells a run's folder from any other, and what the run was asked for
-OWN_VALUES = "default"  # the "profile" of a run with the values that the notebooks hold
+MARKER = "run.json"  # marks the folder of a run, and holds its settings
+OWN_VALUES = "default"  # the name of a run without a profile
 
 
 def plan(names, *, series, profile, given, sweeps, output, root):
-    """The jobs of a run, every parameter checked. Raises UsageError.
+    """The jobs of a run, with checked parameters. Raises UsageError.
 
     sweeps: see `combinations`; empty: each notebook once.
     """
-    by_notebook = profile_values(profile, profiles=read_profiles(root), series=series)
+    by_notebook = notebooks.profile_values(profile, series=series, root=root)
     jobs = []
-    for name, combination in itertools.product(names, combinations(sweeps, given=given)):
-        values = notebook_parameters(
+    for name, combination in itertools.product(names, sweep.combinations(sweeps, given=given)):
+        values = notebooks.notebook_parameters(
             series[name],
             from_profile=by_notebook.get(name, {}),
             given=[*given, *combination],
             root=root,
         )
-        variant = variant_of(combination)
-        folder = output / name / folder_of(variant) if sweeps else output / name
-        values["OUTPUT_DIR"] = path_from_root(folder, root=root)
-        for parameter, place in input_places(values, root=root).items():
+        variant = sweep.variant_of(combination)
+        folder = output / name / sweep.folder_of(variant) if sweeps else output / name
+        values["OUTPUT_DIR"] = notebooks.path_from_root(folder, root=root)
+        for parameter, place in notebook_job.input_places(values, root=root).items():
             if place.is_relative_to(folder):
                 raise UsageError(
-                    f"{parameter} lies in {values['OUTPUT_DIR']}, which the run would clear first: "
-                    "give another --output"
+                    f"{parameter} lies in {values['OUTPUT_DIR']}, which the run deletes first: "
+                    "choose another --output"
                 )
-        digest = fingerprint(series[name], values, root=root, output=output)
-        jobs.append(Job(name, series[name], folder, values, digest, variant))
+        digest = notebook_job.fingerprint(series[name], values, root=root, output=output)
+        jobs.append(notebook_job.Job(name, series[name], folder, values, digest, variant))
     return jobs
 
 
 def open_output(output, *, profile, given, sweeps):
-    """Make a run's folder, or take up an earlier one; refuse one with other files in it."""
-    need_own(output, marker=MARKER)
+    """Create the folder of a run, or continue in an earlier one. Raises UsageError."""
+    check_output(output, marker=MARKER)
     if (output / MARKER).exists() and bool(sweeps) != _is_sweep(output):
-        kind = "run that is no sweep" if sweeps else "sweep"
-        raise UsageError(f"{output} holds a {kind}: give a new folder")
+        kind = "run without a sweep" if sweeps else "sweep"
+        raise UsageError(f"{output} holds a {kind}: choose a new folder")
     request = {"profile": profile, "parameters": dict(given), "sweep": dict(sweeps)}
     write_text(output / MARKER, json.dumps(request, indent=1) + "\n")
 
@@ -114,7 +103,7 @@ def _is_sweep(output):
 
 
 class Board:
-    """The Result of every folder so far, shown anew after each change."""
+    """The Result of each folder so far; shows all of them after each change."""
 
     def __init__(self, results, *, show):
         """results: {folder: Result}. show: called with a list of all Results."""
@@ -122,23 +111,22 @@ class Board:
         self.put()
 
     def put(self, *results):
-        """Take note of some Results, from any thread."""
+        """Add some Results, from any thread."""
         with self._lock:
             self.results |= {result.folder: result for result in results}
             self._show(list(self.results.values()))
 
 
 def execute(jobs, *, root, pool, board):
-    """Run jobs, some at a time; returns ({folder: Result}, whether it was stopped).
+    """Run jobs in a pool: ({folder: Result} of all jobs, whether Ctrl-C or SIGTERM stopped it).
 
-    pool: see `cluster.open_pool`. board: a `Board`. When it is stopped (Ctrl-C or a termination
-    signal), every job still has a Result.
+    pool: from `cluster.open_pool`. board: a `Board`.
     """
     run_id = uuid.uuid4().hex
     quiet = not sys.stderr.isatty()
     stopped = False
     if pool.client:
-        run_one = partial(attempt_on_worker, root=root, run_id=run_id)
+        run_one = partial(notebook_job.attempt_on_worker, root=root, run_id=run_id)
     else:
         threads = max(1, cpu_count() // pool.n_threads) if pool.n_threads > 1 else None
         run_one = partial(
@@ -161,8 +149,8 @@ def execute(jobs, *, root, pool, board):
             stopped = True
             for future in futures:
                 future.cancel()
-            pool.everywhere(stop_kernels, run_id)
-            if not pool.client:  # on a cluster, nothing more comes of what was cancelled
+            pool.everywhere(notebook_job.stop_kernels, run_id)
+            if not pool.client:  # on a cluster, cancelled futures never finish
                 wait(futures)
     reason = "" if stopped else LOST
     results = {job.folder: job.result("not run") for job in jobs}
@@ -171,13 +159,13 @@ def execute(jobs, *, root, pool, board):
 
 
 def _run_one(job, *, root, run_id, threads, quiet, board):
-    """`attempt` with a progress bar of the notebook's own."""
+    """`attempt` with a progress bar."""
     board.put(job.result("running"))
     cells = len(nbformat.read(job.notebook, as_version=4).cells) + 1  # papermill adds one
     with tqdm(
         total=cells, desc=job.variant or job.name, unit="cell", leave=False, disable=quiet
     ) as bar:
-        return attempt(
+        return notebook_job.attempt(
             job,
             root=root,
             run_id=run_id,
@@ -187,11 +175,11 @@ def _run_one(job, *, root, run_id, threads, quiet, board):
 
 
 def _result_of(job, future, *, reason):
-    """The Result of a job whose future is done, whatever became of it. reason: if it is none."""
+    """The Result of a job whose future is done. reason: for a cancelled one."""
     if future.cancelled():
         return job.result("not run", reason)
     if error := future.exception():
-        return job.result("failed", why(error))
+        return job.result("failed", error_text(error))
     return future.result()
 
 
@@ -204,7 +192,7 @@ def _report(result):
 
 @contextmanager
 def _termination_as_interrupt():
-    """Within, a termination signal (as batch systems send it) does what Ctrl-C does."""
+    """Treat SIGTERM, which batch systems send, like Ctrl-C."""
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -217,14 +205,14 @@ def _termination_as_interrupt():
 
 
 def show_series(series, profiles):
-    """Print every notebook with its parameters, their own values, and those of each profile."""
+    """Print the parameters of each notebook with their defaults and the values in profiles."""
     for name, path in series.items():
         print(name)
-        for parameter, default in declared_parameters(path).items():
+        for parameter, default in notebooks.declared_parameters(path).items():
             values = [
-                f"{profile}: {notebooks[name][parameter]!r}"
-                for profile, notebooks in profiles.items()
-                if parameter in notebooks.get(name, {})
+                f"{profile}: {values_of[name][parameter]!r}"
+                for profile, values_of in profiles.items()
+                if parameter in values_of.get(name, {})
             ]
             print(f"    {parameter} = {default!r}" + (f"  ({', '.join(values)})" * bool(values)))
 
@@ -232,7 +220,7 @@ def show_series(series, profiles):
 def _parser():
     parser = argparse.ArgumentParser(
         description="Run notebooks of the series as batch jobs.",
-        epilog="Run again with the same --output to do only what is not complete yet.",
+        epilog="The same command with the same --output runs only what is not complete.",
     )
     parser.add_argument("notebooks", nargs="*", metavar="NN", help="number or name; default: all")
     parser.add_argument("--profile", help="sizes from notebooks/runs.yaml, such as smoke or full")
@@ -242,7 +230,7 @@ def _parser():
         action="append",
         default=[],
         metavar="NAME=A,B",
-        help="a run for each of these values; repeatable: for each combination",
+        help="run once for each value; repeatable: once for each combination",
     )
     parser.add_argument("--seeds", metavar="0,1,2", help="the same as --sweep SEED=0,1,2")
     parser.add_argument("--output", type=Path, help="default: runs/<time>-<profile>")
@@ -253,17 +241,17 @@ def _parser():
 
 
 def run(arguments, *, root):
-    """Do what the command line says; returns the exit status. Raises UsageError, OSError."""
+    """Run the command; returns the exit status. Raises UsageError, OSError."""
     profile = arguments.profile or OWN_VALUES
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     output = Path(os.path.abspath(arguments.output or root / "runs" / f"{stamp}-{profile}"))
-    series = find_notebooks(root)
-    names = select(arguments.notebooks, series)
+    series = notebooks.find_notebooks(root)
+    names = notebooks.select(arguments.notebooks, series)
     if arguments.list:
-        show_series({name: series[name] for name in names}, read_profiles(root))
+        show_series({name: series[name] for name in names}, notebooks.read_profiles(root))
         return 0
     asked = arguments.sweep + ([f"SEED={arguments.seeds}"] if arguments.seeds else [])
-    sweeps = [read_sweep(text) for text in asked]
+    sweeps = [sweep.read_sweep(text) for text in asked]
     jobs = plan(
         names,
         series=series,
@@ -273,7 +261,9 @@ def run(arguments, *, root):
         output=output,
         root=root,
     )
-    places = {root}.union(*(input_places(job.parameters, root=root).values() for job in jobs))
+    places = {root}.union(
+        *(notebook_job.input_places(job.parameters, root=root).values() for job in jobs)
+    )
     n_workers = min(arguments.jobs, len(jobs))
     swept = [name for name, _ in sweeps]
 
@@ -304,17 +294,14 @@ def run(arguments, *, root):
 
 
 def _results_of_before(output, *, series, but):
-    """{folder: Result} of what is complete in a run's folder, without some folders.
-
-    A folder that was used for other notebooks before goes on showing them.
-    """
+    """{folder: Result} of other complete notebooks in the folder of a run: the page shows all."""
     places = ((n, f) for n in series for f in (output / n, *(output / n).glob("*/")))
-    found = {f: earlier_result(f, name=name) for name, f in places if f not in but}
+    found = {f: notebook_job.earlier_result(f, name=name) for name, f in places if f not in but}
     return {folder: result[0] for folder, result in found.items() if result}
 
 
 def _ordered(results):
-    return sorted(results, key=lambda result: (result.name, order_of(result.variant)))
+    return sorted(results, key=lambda result: (result.name, sweep.order_of(result.variant)))
 
 
 def main(argv=None, *, root=ROOT):

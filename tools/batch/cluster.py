@@ -1,7 +1,7 @@
 """Where the tasks of a batch run: in threads here, in processes here, or on a Dask cluster.
 
-All of them are a `concurrent.futures.Executor`. A cluster's machines must see the repository, the
-data and the output under the same paths, as they do with a shared folder.
+All three are a `concurrent.futures.Executor`. The machines of a cluster must see the repository,
+the data and the output under the same paths, for example in a shared folder.
 """
 
 import asyncio
@@ -24,19 +24,19 @@ from tools.command_line import CommandError, UsageError
 from tools.running.kernels import kernel_environment
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 15  # for a scheduler to answer, and for it to have a worker
-ASK_AGAIN_S = 10  # how often to look whether there are any workers left
-TASKS_PER_THREAD = 4  # that a worker has before it, so that it is never idle
-LOST = "the scheduler is gone; the same command goes on from here"
+TIMEOUT_S = 15  # for a scheduler to answer, and for its first worker
+CHECK_INTERVAL_S = 10  # how often to count the workers
+TASKS_PER_THREAD = 4  # that are sent to a worker in advance, so that it never waits
+LOST = "the connection to the scheduler is lost; run the same command again to continue"
 
 
 class ClusterError(CommandError):
-    """A cluster that was lost on the way: what happened, and what to do."""
+    """The connection to a cluster was lost; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Where tasks run. n_here: threads in this process. client: Dask's, and then there are none."""
+    """Where tasks run. n_here: number of threads in this process. client: Dask's, or None."""
 
     executor: Executor
     n_here: int = 0
@@ -44,36 +44,36 @@ class Pool:
 
     @property
     def n_threads(self):
-        """Tasks at a time, at this moment: a cluster may grow and shrink."""
+        """How many tasks run at a time now: a cluster may grow and shrink."""
         return sum(self.client.nthreads().values()) if self.client else self.n_here
 
     def submit(self, function, *args):
-        """A future of a call, as of `concurrent.futures`. On a cluster both must be picklable."""
+        """A future of a call. On a cluster, the function and its arguments are pickled."""
         if not self.client:
             return self.executor.submit(function, *args)
-        # As bytes: Dask's scheduler looks into what it passes on, and could not import it.
+        # As bytes: Dask's scheduler unpacks arguments, but cannot import this repository.
         packed = pickle.dumps(partial(function, *args))
         with _connected():
             return self.executor.submit(_unpack(function), packed)
 
     def everywhere(self, function, *args):
-        """Call a function here and in every worker's process, whatever tasks they have."""
+        """Call a function at once, here and in the process of every worker."""
         function(*args)
         if self.client:
-            with contextlib.suppress(OSError):  # those that are gone need not be called
+            with contextlib.suppress(OSError):  # from workers that are gone
                 self.client.run(function, *args, on_error="ignore")
 
     def work(self, function, next_task):
-        """Generate (task, future) of every task, as they are done.
+        """Yield (task, future) of each task as soon as it is done.
 
-        function: called with a task, by a worker. next_task: returns the next one, or None if there
-        is none at the moment; it is asked for no more than the workers can do soon, and again
-        whenever a task is done. Raises ClusterError if the scheduler is lost.
+        function: what a worker calls with a task. next_task: returns the next task, or None if
+        there is none now; it is called again after each task that is done, and never far ahead of
+        the workers. Raises ClusterError if the scheduler is lost.
         """
-        done, n_running, n_threads, looked = SimpleQueue(), 0, self.n_here, -math.inf
+        done, n_running, n_threads, checked = SimpleQueue(), 0, self.n_here, -math.inf
         while True:
-            if self.client and time.monotonic() - looked > ASK_AGAIN_S:
-                n_threads, looked = self._crew(n_threads), time.monotonic()
+            if self.client and time.monotonic() - checked > CHECK_INTERVAL_S:
+                n_threads, checked = self._count_threads(n_threads), time.monotonic()
             while n_running < TASKS_PER_THREAD * max(1, n_threads):
                 if (task := next_task()) is None:
                     break
@@ -83,24 +83,23 @@ class Pool:
             if not n_running:
                 return
             with contextlib.suppress(Empty):
-                task, future = done.get(timeout=ASK_AGAIN_S)
+                task, future = done.get(timeout=CHECK_INTERVAL_S)
                 n_running -= 1
                 if future.cancelled():
                     raise ClusterError(LOST)
                 yield task, future
 
-    def _crew(self, n_before):
-        """How many threads there are now; says so when there are none any more."""
+    def _count_threads(self, n_before):
         with _connected():
             n_threads = self.n_threads
         if n_before and not n_threads:
-            tqdm.write("no worker is left: waiting for one (Ctrl-C loses nothing)")
+            tqdm.write("all workers are gone: waiting for a new one (Ctrl-C loses nothing)")
         return n_threads
 
 
 @contextlib.contextmanager
 def _connected():
-    """Within, whatever a client raises when its connection breaks (it may be anything) is told."""
+    """Turn any error into ClusterError: a client may raise anything when its connection breaks."""
     try:
         yield
     except Exception as error:
@@ -108,32 +107,32 @@ def _connected():
 
 
 def _unpack(function):
-    # A function within a function travels whole: no other process need import it.
+    # Pickled by value, because it is defined inside a function: no process has to import it.
     def call(packed):
         import pickle
 
         return pickle.loads(packed)()
 
-    call.__name__ = getattr(function, "func", function).__name__  # as the dashboard calls it
+    call.__name__ = getattr(function, "func", function).__name__  # shown on the dashboard
     return call
 
 
-def why(error):
-    """In words what ended a task that should have caught all that can go wrong with its own."""
-    if type(error).__name__ == "KilledWorker":  # Dask's, which need not be installed
-        return "every worker that had it died, perhaps for want of memory: see their logs"
+def error_text(error):
+    """One line for an exception that ended a task."""
+    if type(error).__name__ == "KilledWorker":  # Dask's, which may not be installed
+        return "every worker that tried it died, perhaps out of memory: see the workers' logs"
     return f"{type(error).__name__}: {error}"
 
 
 @contextlib.contextmanager
 def open_pool(scheduler, *, places=(), n_workers=None):
-    """Yield a `Pool`, and say where it is.
+    """Yield a `Pool`; prints the addresses of a cluster.
 
-    scheduler: "", "local" or a scheduler's address. places: files and folders that all machines
-    have to see. n_workers: threads or processes on this machine; None: one per core. A task that a
-    worker takes along when it dies is done by another; after four such deaths it raises
+    scheduler: "", "local" or the address of a scheduler. places: files and folders that all
+    machines must see. n_workers: threads or processes on this machine; None: one per core. If a
+    worker dies, others do its tasks; a task with which four workers died raises
     `distributed.scheduler.KilledWorker`.
-    Raises UsageError: no Dask, no such scheduler, no workers, or workers that do not see a place.
+    Raises UsageError without Dask, a scheduler or workers, or if a worker does not see a place.
     """
     n_workers = n_workers or cpu_count()
     if not scheduler:
@@ -141,7 +140,7 @@ def open_pool(scheduler, *, places=(), n_workers=None):
             try:
                 yield Pool(executor, n_here=n_workers)
             except KeyboardInterrupt:
-                tqdm.write("stopping when what has begun is done")
+                tqdm.write("stopping after the tasks that are running")
                 raise
             finally:
                 executor.shutdown(cancel_futures=True)
@@ -173,48 +172,48 @@ def _client(scheduler, stack, *, n_workers):
             cluster = distributed.LocalCluster(
                 n_workers=n_workers,
                 threads_per_worker=1,
-                memory_limit=0,  # a worker that Dask thinks too large would pause without a word
+                memory_limit=0,  # otherwise Dask pauses large workers without a message
                 dashboard_address=":0",
                 silence_logs=logging.ERROR,
-                # Ctrl-C is for this process: workers would each print where they were.
+                # Only this process handles Ctrl-C: each worker would print a traceback.
                 preload=["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
                 env=kernel_environment(root=ROOT, threads=max(1, cpu_count() // n_workers)),
             )
-        except Exception as error:  # of any kind: a full disk, no more processes, no ports
+        except Exception as error:  # a full disk, no more processes, no free port, …
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UsageError(f"no processes can be started here: {reason}") from error
+            raise UsageError(f"no processes can be started on this machine: {reason}") from error
         return stack.enter_context(distributed.Client(stack.enter_context(cluster)))
     try:
-        asyncio.run(_knock(scheduler))
-    except Exception as error:  # of any kind: who answers there need not speak Dask's language
-        reason = str(error) or f"no answer within {PATIENCE_S} s"
+        asyncio.run(_check_scheduler(scheduler))
+    except Exception as error:  # of any kind: another program may use that port
+        reason = str(error) or f"no answer within {TIMEOUT_S} s"
         raise UsageError(
-            f"no scheduler answers at {scheduler} ({reason}): start one with `dask scheduler`, "
+            f"no scheduler answers at {scheduler} ({reason}): start one with `dask scheduler` "
             "and workers with `dask worker ADDRESS`, or use --scheduler local"
         ) from None
     return stack.enter_context(distributed.Client(scheduler))
 
 
-async def _knock(scheduler):
-    """See whether a scheduler answers: a client that fails to begin leaves a thread behind."""
+async def _check_scheduler(scheduler):
+    """Connect once before a Client does: a Client that cannot connect leaves a thread behind."""
     from distributed import Security
     from distributed.comm import connect
 
     options = Security().get_connection_args("client")
-    # Its own limit of time does not hold for one that takes the call and says nothing.
-    async with asyncio.timeout(PATIENCE_S + 1):
-        connection = await connect(scheduler, timeout=PATIENCE_S, **options)
+    # Dask's own timeout does not cover a program that accepts the connection and stays silent.
+    async with asyncio.timeout(TIMEOUT_S + 1):
+        connection = await connect(scheduler, timeout=TIMEOUT_S, **options)
     connection.abort()
 
 
 def _prepare(client, scheduler, *, places):
-    """Let workers, of now or later, import from the repository; see that they find all places."""
+    """Let all workers import from the repository, also later ones; check that they see places."""
     import distributed
 
-    root = str(ROOT)  # of this machine, not of the worker's
+    root = str(ROOT)  # this machine's; a worker must not compute its own
 
-    # Classes within a function travel whole: a worker could not import them from here yet.
-    class FromRepository(distributed.WorkerPlugin):
+    # Defined here so that it is pickled by value: a worker cannot import this module yet.
+    class ImportPath(distributed.WorkerPlugin):
         name = "audio-notebooks"
 
         def setup(self, worker):
@@ -229,16 +228,16 @@ def _prepare(client, scheduler, *, places):
         return next((place for place in places if not Path(place).exists()), "")
 
     try:
-        client.wait_for_workers(1, timeout=PATIENCE_S)
+        client.wait_for_workers(1, timeout=TIMEOUT_S)
     except TimeoutError:
         raise UsageError(
             f"the scheduler at {scheduler} has no workers: start some with "
             f"`dask worker {scheduler}`"
         ) from None
-    client.register_plugin(FromRepository())
+    client.register_plugin(ImportPath())
     for worker, place in client.run(missing, [str(place) for place in places]).items():
         if place:
             raise UsageError(
                 f"worker {worker} does not find {place}: every machine must see the repository, "
-                "the data and the output under the same path, and have the series installed"
+                "the data and the output under the same path, and have the project installed"
             )

@@ -1,12 +1,15 @@
-"""What of a batch is done: a SQLite file that survives a kill at any moment."""
+"""What a batch has done so far: an SQLite file that survives a kill at any moment."""
 
 import json
 import sqlite3
+from contextlib import AbstractContextManager, ExitStack
 
 import numpy as np
+import pandas as pd
 
 from tools.command_line import UsageError
 
+TIMES = ("start_s", "end_s", "score")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (value TEXT);
 CREATE TABLE IF NOT EXISTS recordings (
@@ -19,53 +22,50 @@ CREATE TABLE IF NOT EXISTS parts (
 """
 
 
-class Ledger:
-    """Recordings that are counted, their calls, and the parts of those that are half done.
+class Ledger(AbstractContextManager):
+    """The counted recordings, their calls, and the parts of recordings that are not complete.
 
-    path: the file, made if need be. about: dict, what the counts depend on but the recordings; a
-    file of something else is refused. One process at a time may have it open.
-    identity: text that changes with a recording's content. Raises UsageError.
+    path: the file; created if it does not exist. about: dict of all that the counts depend on,
+    except the recordings. In the methods, identity is a text that changes with a recording's
+    content. Raises UsageError if the file was made for another `about`, is damaged, or is in use:
+    one process at a time may open it.
     """
 
     def __init__(self, path, about):
         about = json.dumps(about, sort_keys=True)
-        try:
-            self._file = sqlite3.connect(path, timeout=1)
-        except sqlite3.Error as error:
-            raise UsageError(f"{path} cannot be opened: {error}") from None
-        try:
-            # One writer and no shared memory, so that it also works on a network's folders.
-            self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._file.execute("PRAGMA journal_mode = WAL")
-            self._file.execute("PRAGMA synchronous = NORMAL")
-            self._file.executescript(SCHEMA)
-            with self._file:
-                self._file.execute(
-                    "INSERT INTO about SELECT ? WHERE NOT EXISTS (SELECT * FROM about)", (about,)
-                )
-            found = self._file.execute("SELECT value FROM about").fetchone()[0]
+        with ExitStack() as on_error:
+            try:
+                self._file = sqlite3.connect(path, timeout=1)
+                on_error.callback(self._file.close)
+                # One writer without shared memory: this also works on network folders.
+                self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
+                self._file.execute("PRAGMA journal_mode = WAL")
+                self._file.execute("PRAGMA synchronous = NORMAL")
+                self._file.executescript(SCHEMA)
+                with self._file:
+                    self._file.execute(
+                        "INSERT INTO about SELECT ? WHERE NOT EXISTS (SELECT * FROM about)",
+                        (about,),
+                    )
+                found = self._file.execute("SELECT value FROM about").fetchone()[0]
+            except sqlite3.Error as error:
+                if "locked" in str(error):
+                    raise UsageError(f"another run is writing to {path.parent}") from None
+                raise UsageError(
+                    f"{path} cannot be used ({error}): choose another folder"
+                ) from None
             if found != about:
                 raise UsageError(
-                    f"{path.parent} holds counts of another model or with other settings: "
-                    "give a new folder"
+                    f"{path.parent} holds counts made with another model or other settings: "
+                    "choose a new folder"
                 )
-        except sqlite3.Error as error:
-            self._file.close()
-            if "locked" in str(error):
-                raise UsageError(f"{path.parent} is being written by another run") from None
-            raise UsageError(f"{path} cannot be used ({error}): give another folder") from None
-        except UsageError:
-            self._file.close()
-            raise
-
-    def __enter__(self):
-        return self
+            on_error.pop_all()
 
     def __exit__(self, *_):
         self._file.close()
 
     def is_counted(self, name, identity):
-        """True if a recording was counted, and has not changed since."""
+        """Whether a recording was counted and has not changed since."""
         found = self._file.execute(
             "SELECT 1 FROM recordings WHERE name = ? AND identity = ? AND reason = ''",
             (name, identity),
@@ -73,10 +73,10 @@ class Ledger:
         return found.fetchone() is not None
 
     def add_part(self, task, *, n_parts, score, length):
-        """Keep the score of a part until the others are there.
+        """Keep the score of one part until all parts are there.
 
-        task: `name`, `identity` and `part`. score: float32 (n_steps,). length: samples up to its
-        end.
+        task: has `name`, `identity` and `part`. score: float32 (n_steps,). length: number of
+        samples from the start of the recording to the end of the part.
         """
         with self._file:
             self._file.execute(
@@ -85,14 +85,14 @@ class Ledger:
             )
 
     def parts(self, name, identity):
-        """(n_parts, the parts that are there), (None, set()) where none is."""
+        """(n_parts, set of the parts that are kept) of a recording; (None, set()) without any."""
         rows = self._file.execute(
             "SELECT n_parts, part FROM parts WHERE name = ? AND identity = ?", (name, identity)
         ).fetchall()
         return (rows[0][0] if rows else None), {part for _, part in rows}
 
     def joined(self, name, identity):
-        """(score, length) of a recording whose parts are all there: float32 (n_steps,)."""
+        """(score float32 (n_steps,), length) of a recording of which all parts are kept."""
         rows = self._file.execute(
             "SELECT score, length FROM parts WHERE name = ? AND identity = ? ORDER BY part",
             (name, identity),
@@ -101,11 +101,11 @@ class Ledger:
         return np.concatenate(scores), rows[-1][1]
 
     def finish(self, name, identity, *, duration_s, events):
-        """Keep what was found in a recording. events: DataFrame `start_s, end_s, score`."""
+        """Keep the calls of a recording. events: DataFrame `start_s, end_s, score`."""
         self._replace(name, identity, duration_s, len(events), "", events.to_numpy(float).tolist())
 
     def fail(self, name, identity, reason):
-        """Keep why a recording was not counted; it has its turn again in the next run."""
+        """Keep the reason why a recording was not counted; the next run tries it again."""
         self._replace(name, identity, None, None, reason, [])
 
     def _replace(self, name, identity, duration_s, call_count, reason, events):
@@ -123,16 +123,18 @@ class Ledger:
             )
 
     def recordings(self, names):
-        """Rows (name, duration_s, call_count, reason) of names, a sorted list, in its order."""
-        return self._rows("SELECT name, duration_s, call_count, reason FROM recordings", names)
+        """DataFrame clip_name, duration_s, call_count, reason of the sorted list `names`."""
+        columns = "name AS clip_name, duration_s, call_count, reason"
+        dtypes = {"duration_s": float, "call_count": "Int64"}
+        return self._table(f"SELECT {columns} FROM recordings", names, "name").astype(dtypes)
 
     def events(self, names):
-        """Rows (name, start_s, end_s, score) of names, in order of names and times."""
-        return self._rows("SELECT name, start_s, end_s, score FROM events", names, ", number")
+        """DataFrame clip_name, start_s, end_s, score of names, sorted by name and time."""
+        query = "SELECT name AS clip_name, start_s, end_s, score FROM events"
+        return self._table(query, names, "name, number").astype(dict.fromkeys(TIMES, float))
 
-    def _rows(self, query, names, then=""):
-        wanted = set(names)
-        rows = self._file.execute(
-            f"{query} WHERE name BETWEEN ? AND ? ORDER BY name{then}", (names[0], names[-1])
-        )
-        return [row for row in rows if row[0] in wanted]
+    def _table(self, query, names, order):
+        query = f"{query} WHERE name BETWEEN ? AND ? ORDER BY {order}"
+        rows = pd.read_sql_query(query, self._file, params=(names[0], names[-1]))
+        rows = rows[rows["clip_name"].isin(names)].astype({"clip_name": object})
+        return rows.reset_index(drop=True).round(6)  # microseconds

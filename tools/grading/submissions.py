@@ -1,4 +1,4 @@
-"""Submitted notebooks: whose they are, what they say, and their checks put back as they were."""
+"""Submitted notebooks: find them, read them, and restore the original checks in them."""
 
 import ast
 import copy
@@ -10,14 +10,14 @@ import nbformat
 from tools.series.parameters import TAG
 
 CHECK = re.compile(r"^checks\.(\w+)\((\w+)\)$", re.MULTILINE)
-MOST_BYTES = 50 * 2**20  # of a submission; one with all its figures has about 5 MB
-MOST_TEXT = 2 * 2**20  # characters of all its cells; the solved notebook has 60,000
+MAX_BYTES = 50 * 2**20  # of a submission; with all figures it has about 5 MB
+MAX_TEXT = 2 * 2**20  # characters of all cells; the solved notebook has 60,000
 NEW_CELLS = {
     "code": nbformat.v4.new_code_cell,
     "markdown": nbformat.v4.new_markdown_cell,
     "raw": nbformat.v4.new_raw_cell,
 }
-# What a solution has no need of, and what tampering with checks does not do without.
+# Code that no solution needs, but that tampering with checks needs.
 SUSPICIOUS = re.compile(
     r"grading_referee|_getframe|currentframe|__closure__|__globals__|__code__|__wrapped__|f_locals"
     r"|\bgc\.|settrace|checks\._|sys\.modules|__builtins__|\bctypes\b"
@@ -29,12 +29,12 @@ SUSPICIOUS = re.compile(
 
 
 class SubmissionError(ValueError):
-    """A submission that cannot be run at all, and why."""
+    """A submission that cannot be run; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """An exercise as the teacher set it. number: "5.2". cell: its check's. function: its name."""
+    """The check of an exercise. number: "5.2". function: name of what it checks. cell: its cell."""
 
     number: str
     points: float
@@ -43,11 +43,11 @@ class Check:
 
 
 def find_submissions(folder):
-    """{student: notebook path} of a folder, in order.
+    """{student: path of the notebook} in a folder, sorted.
 
-    A student is named by the folder that holds the notebook (as nbgrader and most learning
-    platforms have it) or, where the notebooks lie side by side, by the notebook. Of several
-    notebooks in one student's folder, each counts as a submission.
+    The student's name is that of the folder with the notebook (as in nbgrader and most learning
+    platforms), or that of the notebook if it is not in a folder. Several notebooks in the folder of
+    a student are several submissions.
     """
     found = sorted(
         path
@@ -65,46 +65,46 @@ def find_submissions(folder):
     }
 
 
-def need_size(path):
-    """Raises SubmissionError for a file that is not there, or too large to be read whole."""
+def check_size(path):
+    """Raise SubmissionError for a file that is missing or too large to read."""
     try:
         size = path.stat().st_size
     except OSError as error:
         raise SubmissionError(f"it cannot be opened: {error.strerror}") from None
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise SubmissionError(f"it has {size >> 20} MB: clear its outputs")
 
 
 def read_submission(path):
-    """The cells of a notebook that somebody else wrote, without what they showed.
+    """The cells of a submitted notebook, without outputs.
 
-    Text, tags and nbgrader's marks are taken over; whatever else an editor has put into the file,
-    or left out, does not matter. Raises SubmissionError.
+    Only text, tags and the marks of nbgrader are kept, so that a file can come from any editor.
+    Raises SubmissionError.
     """
-    need_size(path)
+    check_size(path)
     try:
         found = nbformat.reads(path.read_bytes().decode("utf-8-sig"), as_version=4)
         cells = [_plain(cell) for cell in found.cells if cell.get("cell_type") in NEW_CELLS]
-    except Exception as error:  # there is no end to what a file may hold
-        raise SubmissionError("it cannot be read as a notebook") from error
-    if sum(len(cell.source) for cell in cells) > MOST_TEXT:
-        raise SubmissionError(f"its cells hold more than {MOST_TEXT >> 20} MB of text")
+    except Exception as error:  # a file can hold anything
+        raise SubmissionError("it is not a notebook") from error
+    if sum(len(cell.source) for cell in cells) > MAX_TEXT:
+        raise SubmissionError(f"its cells hold more than {MAX_TEXT >> 20} MB of text")
     return nbformat.v4.new_notebook(cells=cells)
 
 
 def _plain(cell):
-    """A new cell with what counts of a cell."""
+    """A new cell with only what is needed."""
     old = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
     tags = old.get("tags") if isinstance(old.get("tags"), list) else []
     mark = old.get("nbgrader") if isinstance(old.get("nbgrader"), dict) else {}
-    # What is no Unicode cannot be written, and a picture in an attachment has no business here.
+    # Without invalid Unicode, which cannot be written, and without links to attachments.
     source = cell.source.encode(errors="replace").decode().replace("(attachment:", "(")
     metadata = {"tags": [t for t in tags if isinstance(t, str)], "grade_id": mark.get("grade_id")}
     return NEW_CELLS[cell.cell_type](source, metadata={**metadata, "was": cell.get("id")})
 
 
 def checks_of(original):
-    """The `Check`s of an exercise notebook as it was handed out."""
+    """The `Check`s of an exercise notebook, in order."""
     found = []
     for cell in original.cells:
         mark = cell.metadata.get("nbgrader", {})
@@ -115,13 +115,12 @@ def checks_of(original):
 
 
 def prepare(submission, original):
-    """Make a submission ready to be graded: its checks are the original ones, at their places.
+    """Replace the checks of a submission by the original ones; changes and returns it.
 
-    A check is known by nbgrader's mark, by the cell's id or by what it calls. Every copy of it is
-    put back (whoever works on further down may have taken it along); where its cell holds other
-    code as well, it comes after that; and so it does after the last cell that defines the function.
-    Its cells have the exercise's number in their metadata, as `check`. Changes the submission, and
-    returns it.
+    A check is recognised by nbgrader's mark, by the cell's id or by the function that it calls.
+    Each copy of it is replaced. If its cell holds other code, too, the original follows that cell;
+    it also follows the last cell that defines the function, if no copy does. The cells of a check
+    have the number of the exercise in their metadata, as `check`.
     """
     cells = submission.cells
     for check in checks_of(original):
@@ -145,14 +144,14 @@ def prepare(submission, original):
         elif last < 0:
             cells.append(restored())
     for position, cell in enumerate(cells):
-        cell["id"] = f"cell-{position}"  # a copied cell has the id of its model
+        cell["id"] = f"cell-{position}"  # copied cells share an id
     submission.metadata = copy.deepcopy(original.metadata)
     submission.nbformat_minor = 5
     return submission
 
 
 def _is_of(check, cell):
-    """True for the cell of a check, and for copies of it."""
+    """Whether a cell is the cell of a check or a copy of it."""
     if cell.cell_type != "code" or cell.metadata.get("check"):
         return False
     return (
@@ -178,9 +177,9 @@ def _functions(cell):
 
 
 def suspicions(submission, original):
-    """What a teacher should look at: code that solutions do without, one line each.
+    """Pieces of code that no solution needs, for the teacher to look at.
 
-    original: the notebook as it was handed out, whose own cells are beyond suspicion.
+    original: the notebook as it was handed out; its cells are ignored.
     """
     found, handed_out = [], {cell.source for cell in original.cells}
     for cell in submission.cells:
@@ -191,7 +190,7 @@ def suspicions(submission, original):
 
 
 def parameters_cell(notebook):
-    """Index of the cell that sets the parameters, also where an editor has lost its tag; or -1."""
+    """Index of the cell that sets the parameters, also if an editor lost its tag; -1 if none."""
     for is_it in (
         lambda cell: TAG in cell.metadata.get("tags", []),
         lambda cell: re.search(r"^OUTPUT_DIR\s*=", cell.source, re.MULTILINE),

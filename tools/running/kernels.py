@@ -1,5 +1,6 @@
-"""Kernels: how they start, are listened to, measured and stopped."""
+"""Kernels: start them, receive their messages, measure their memory, stop them."""
 
+import contextlib
 import math
 import os
 import subprocess
@@ -15,7 +16,7 @@ from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.kernelspec import KernelSpec
 from traitlets import Type
 
-# The variables by which libraries with a thread pool of their own are told its size.
+# The variables that set the size of the thread pools of libraries.
 THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -31,7 +32,7 @@ THREADS = (
 
 
 class Kernels:
-    """The kernels that are running at the moment, so that all can be stopped at once."""
+    """The running kernels, so that all can be stopped at once."""
 
     def __init__(self):
         self.stopped = False
@@ -39,14 +40,14 @@ class Kernels:
         self._lock = threading.Lock()
 
     def add(self, pid):
-        """Take note of a kernel that has just started; after `stop`, it is killed."""
+        """Add a kernel that has just started; after `stop`, it is killed."""
         with self._lock:
             self._pids.add(pid)
             if self.stopped:
                 kill(pid)
 
     def discard(self, pid):
-        """Forget a kernel that has ended: its number may soon be another process's."""
+        """Remove a kernel that has ended: another process may soon get its id."""
         with self._lock:
             self._pids.discard(pid)
 
@@ -59,35 +60,30 @@ class Kernels:
 
 
 def kill(pid):
-    """Kill a process with its children; None, one that has not started, is none."""
+    """Kill a process with its children; None stands for a process that has not started."""
     for process in _tree(pid):
-        try:
+        with contextlib.suppress(psutil.Error):  # it has already ended
             process.kill()
-        except psutil.Error:
-            continue  # it has ended by itself
 
 
 def _tree(pid):
-    if pid is None:  # for psutil, that would be this process
-        return []
-    try:
-        process = psutil.Process(pid)
-        return [*process.children(recursive=True), process]
-    except psutil.Error:
-        return []
+    if pid is not None:  # psutil would take this process
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            return [*process.children(recursive=True), process]
+    return []
 
 
 class PeakMemory:
-    """Samples the memory of a process and its children until closed.
+    """Measures the memory of a kernel with its children: `peak_mib`, the largest sum of sizes.
 
-    limit_mib: the processes are killed when they need more.
-    The resident sizes are added up, so pages that the processes share count more than once.
+    kernels: the `Kernels` that the kernel belongs to while it runs. limit_mib: it is killed when it
+    needs more. Memory that processes share counts several times.
     """
 
-    def __init__(self, *, interval_s=0.2, limit_mib=math.inf):
-        self.peak_mib = 0.0
-        self.pid = None
-        self._interval_s, self._limit_mib = interval_s, limit_mib
+    def __init__(self, kernels, *, interval_s=0.2, limit_mib=math.inf):
+        self.peak_mib, self.pid = 0.0, None
+        self._kernels, self._interval_s, self._limit_mib = kernels, interval_s, limit_mib
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
@@ -98,32 +94,33 @@ class PeakMemory:
     def __exit__(self, *_):
         self._closed.set()
         self._thread.join()
+        self._kernels.discard(self.pid)
+
+    def watch(self, pid):
+        """Measure this process from now on."""
+        self.pid = pid
+        self._kernels.add(pid)
 
     def _sample(self):
         while not self._closed.wait(self._interval_s):
-            if self.pid is not None:
-                total = sum(_resident(process) for process in _tree(self.pid))
-                self.peak_mib = max(self.peak_mib, total / 2**20)
-                if self.peak_mib > self._limit_mib:
-                    kill(self.pid)
-
-
-def _resident(process):
-    try:
-        return process.memory_info().rss
-    except psutil.Error:
-        return 0
+            total = 0
+            for process in _tree(self.pid):
+                with contextlib.suppress(psutil.Error):
+                    total += process.memory_info().rss
+            self.peak_mib = max(self.peak_mib, total / 2**20)
+            if self.peak_mib > self._limit_mib:
+                kill(self.pid)
 
 
 class Channel(AsyncZMQSocketChannel):
-    """A channel of messages to and from a kernel that looks again for what it has waited for.
+    """A channel to a kernel that checks for messages regularly, and does not only wait.
 
-    To send on a socket uses up the sign that a message has come in on it, and the one who waits
-    for that message is not woken (zmq_getsockopt(3), ZMQ_FD: it is edge-triggered). A notebook with
-    an output widget, where the client answers while it waits, would now and then wait for ever.
+    Sending on a ZeroMQ socket can consume the signal that a message has arrived on it (ZMQ_FD in
+    zmq_getsockopt(3) is edge-triggered). A notebook with an output widget, where the client sends
+    while it waits, would sometimes wait for ever.
     """
 
-    LOOK_AGAIN_S = 0.5
+    INTERVAL_S = 0.5
 
     async def get_msg(self, timeout=None):
         """The next message; raises queue.Empty when none comes within `timeout` seconds."""
@@ -131,27 +128,26 @@ class Channel(AsyncZMQSocketChannel):
         while True:
             left = end - time.monotonic()
             try:
-                return await super().get_msg(max(0, min(left, self.LOOK_AGAIN_S)))
+                return await super().get_msg(max(0, min(left, self.INTERVAL_S)))
             except Empty:
-                if left <= self.LOOK_AGAIN_S:
+                if left <= self.INTERVAL_S:
                     raise
 
 
 class Client(AsyncKernelClient):
-    """A client of a kernel whose waiting for a message does not depend on being woken."""
+    """A client with such channels."""
 
     shell_channel_class = Type(Channel)
     iopub_channel_class = Type(Channel)
 
 
 def kernel_manager(*, cwd, on_start, environment, program=None, is_alone=False):
-    """A kernel manager class that starts the running interpreter.
+    """A kernel manager class that starts the Python interpreter of this process.
 
-    Which interpreter a kernel name such as `python3` stands for depends on what somebody once
-    installed for this user, so no name is looked up. cwd: working directory. on_start: called with
-    the process id. environment: variables of the kernel, beside this process's own. program:
-    arguments of the interpreter in place of `-m ipykernel_launcher`. is_alone: the kernel has no
-    other variables, and what it writes past the notebook is dropped.
+    A kernel name such as `python3` may mean another interpreter on the user's machine. cwd: working
+    directory. on_start: called with the process id. environment: additional variables. program:
+    arguments of the interpreter that replace `-m ipykernel_launcher`. is_alone: the kernel gets no
+    other variables, and its own stdout and stderr are dropped.
     """
 
     class SeriesKernelManager(AsyncKernelManager):
@@ -159,15 +155,14 @@ def kernel_manager(*, cwd, on_start, environment, program=None, is_alone=False):
 
         def __init__(self, **kwargs):
             if os.name == "posix":
-                # Sockets in a folder of its own: of two runs at a time, both may choose one port.
+                # Sockets as files in a new folder: two runs at the same time could choose one port.
                 self._sockets = tempfile.TemporaryDirectory(prefix="kernel-")
                 kwargs |= {"transport": "ipc", "ip": os.path.join(self._sockets.name, "socket")}
             super().__init__(**kwargs)
 
         @property
         def kernel_spec(self):
-            # The kernel's own warnings (of a connection in clear text, say) are about this
-            # machine's loopback, not about the notebook.
+            # The kernel's warnings (connection without encryption) do not concern the notebook.
             own = get_kernel_dict(extra_arguments=["--log-level=ERROR"])
             if program:
                 own["argv"] = [own["argv"][0], *program, *own["argv"][own["argv"].index("-f") :]]
@@ -184,14 +179,14 @@ def kernel_manager(*, cwd, on_start, environment, program=None, is_alone=False):
 
 
 def kernel_environment(*, root, threads=None):
-    """Environment variables for a kernel: import path, threads, and how often bars are updated.
+    """Environment variables for a kernel: import path, threads, interval of progress bars.
 
-    threads: size of each library's thread pool; None leaves that to the library. A size that the
-    caller's own environment sets is kept.
+    threads: size of the thread pools of libraries, unless the environment sets it; None: the
+    libraries' choice.
     """
     path = [str(root), os.environ.get("PYTHONPATH", "")]
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, path))}
-    # Nobody watches: every update of a progress bar stays in the copy of a running notebook.
+    # Each update of a progress bar stays in the executed copy: a few are enough.
     environment["TQDM_MININTERVAL"] = os.environ.get("TQDM_MININTERVAL", "10")
     if threads is not None:
         environment |= {name: str(threads) for name in THREADS if name not in os.environ}

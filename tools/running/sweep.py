@@ -1,4 +1,4 @@
-"""Sweeps: a notebook once for every combination of some parameters' values."""
+"""Sweeps: run a notebook once for each combination of values of some parameters."""
 
 import hashlib
 import itertools
@@ -6,21 +6,21 @@ import re
 
 from tools.command_line import UsageError
 
-LONGEST = 80  # letters of a folder's name
+MAX_LENGTH = 80  # characters of a folder's name
 
 
 def read_sweep(text):
-    """`NAME=a,b,c` as (NAME, [a, b, c]), texts; commas within brackets or quotes part nothing."""
+    """`NAME=a,b,c` as (NAME, [a, b, c]), as texts; commas in brackets or quotes do not separate."""
     name, equals, values = text.partition("=")
-    found = [value.strip() for value in _part(values)]
+    found = [value.strip() for value in _split(values)]
     if not (equals and name.isidentifier() and all(found)):
         raise UsageError(f"--sweep {text}: write it as NAME=value,value, such as EPOCHS=10,20")
     if len(set(found)) < len(found):
-        raise UsageError(f"--sweep {text}: a value is there twice")
+        raise UsageError(f"--sweep {text}: it has a value twice")
     return name, found
 
 
-def _part(text):
+def _split(text):
     depth, quote, start = 0, "", 0
     for i, letter in enumerate(text):
         if quote:
@@ -38,15 +38,15 @@ def _part(text):
 
 
 def combinations(sweeps, *, given):
-    """Every combination of the values: a list of [(name, text), …], the last name going fastest.
+    """All combinations of the values: a list of [(name, text), …]; the last name varies fastest.
 
-    sweeps: see `read_sweep`. given: (name, text) pairs for all runs alike. Raises UsageError.
+    sweeps: from `read_sweep`. given: (name, text) pairs for all runs. Raises UsageError.
     """
     names = [name for name, _ in sweeps]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise UsageError(f"{', '.join(sorted(twice))} is swept twice: give all values at once")
+        raise UsageError(f"{', '.join(sorted(twice))} is swept twice: use one --sweep")
     if both := sorted({name for name, _ in given} & set(names)):
-        raise UsageError(f"{', '.join(both)} is swept, and given with -p: it can be one of them")
+        raise UsageError(f"{', '.join(both)} is swept, and given with -p: use one of the two")
     return [
         list(zip(names, values, strict=True))
         for values in itertools.product(*(values for _, values in sweeps))
@@ -54,19 +54,19 @@ def combinations(sweeps, *, given):
 
 
 def variant_of(combination):
-    """What tells a run of a sweep from the others, for people: "EPOCHS=10, SEED=0"."""
+    """The name of a combination: "EPOCHS=10, SEED=0"."""
     return ", ".join(f"{name}={value}" for name, value in combination)
 
 
 def folder_of(variant):
-    """A folder's name for a variant; no two variants share one, on any file system."""
+    """A folder's name for a variant, unique also where file names ignore case."""
     plain = re.sub(r"[^A-Za-z0-9=.+-]+", "_", variant.replace(", ", "_"))
-    if plain == variant.replace(", ", "_") and plain == plain.upper() and len(plain) <= LONGEST:
+    if plain == variant.replace(", ", "_") and plain == plain.upper() and len(plain) <= MAX_LENGTH:
         return plain
-    return f"{plain[:LONGEST]}_{hashlib.sha256(variant.encode()).hexdigest()[:8]}"
+    return f"{plain[:MAX_LENGTH]}_{hashlib.sha256(variant.encode()).hexdigest()[:8]}"
 
 
 def order_of(variant):
-    """A key that sorts variants as people do, 9 before 10."""
+    """A sort key for variants that puts 9 before 10."""
     parts = re.split(r"(\d+(?:\.\d+)?)", variant)
     return [(float(p), "") if k % 2 else (0.0, p) for k, p in enumerate(parts)]

@@ -1,4 +1,4 @@
-"""From a source with solutions: the solved notebook's cells, or an exercise notebook's.
+"""Make the solved notebook and the exercise notebook from a source with solutions.
 
 An exercise is a function whose body holds a region
 
@@ -6,8 +6,8 @@ An exercise is a function whose body holds a region
     ...
     ### END SOLUTION
 
-The markdown above it says "Exercise 5.2" and sets the task; the next code cell that calls a check
-of the function is its check. nbgrader takes the solutions out and grades what comes back.
+The markdown cell above it says "Exercise 5.2" and sets the task. The next code cell that calls a
+check of the function is its check. nbgrader removes the solutions.
 """
 
 import ast
@@ -23,13 +23,13 @@ STRICT = re.compile(r"^(checks\.start\(.*), strict=True\)$", re.MULTILINE)
 
 
 class ExerciseError(ValueError):
-    """An exercise that lacks something, or a region that is not closed; and what to change."""
+    """A mistake in the source of an exercise; the message says what to change."""
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """number: "5.2". todo: what stands in the student's cell. function: its name. cell, check:
-    indices of the two cells."""
+    """number: "5.2". todo: text for the student's cell. function: its name. cell, check: indices
+    of the cell with the function and of the cell with its check."""
 
     number: str
     todo: str
@@ -47,7 +47,7 @@ def find_exercises(notebook, *, hints):
             continue
         number, todo = region
         if number in {exercise.number for exercise in found}:
-            raise ExerciseError(f"exercise {number} stands there twice")
+            raise ExerciseError(f"exercise {number} is there twice")
         function = _function_around(cell, number)
         _need_task(notebook.cells[:index], number)
         check = _check_cell(notebook.cells, index, number, function)
@@ -60,7 +60,7 @@ def find_exercises(notebook, *, hints):
 
 
 def _region(cell):
-    """(number, what to do) of the solution region of a cell, or None if it has none."""
+    """(number, what is to be done) of the solution region of a cell, or None."""
     region, is_open = None, False
     for line in cell.source.splitlines():
         if BEGIN in line:
@@ -74,7 +74,7 @@ def _region(cell):
             region, is_open = match.groups(), True
         elif END in line:
             if not is_open:
-                raise ExerciseError(f"`{line.strip()}` ends what has not begun")
+                raise ExerciseError(f"`{line.strip()}` has no {BEGIN} before it")
             is_open = False
     if is_open:
         raise ExerciseError(f"exercise {region[0]} is not closed: {END} is missing")
@@ -90,7 +90,7 @@ def _function_around(cell, number):
 
 
 def _need_task(cells, number):
-    """The nearest text above must be the task; between may be a cell with what is expected."""
+    """Raise ExerciseError unless the last markdown cell before the exercise sets the task."""
     texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
     words = texts[-1].split() if texts else []
     if f"Exercise {number}" not in " ".join(words) or len(words) < 15:
@@ -98,7 +98,7 @@ def _need_task(cells, number):
 
 
 def _check_cell(cells, index, number, function):
-    """The first cell after an exercise that checks it, before the next one begins."""
+    """Index of the first cell that checks an exercise, before the next exercise begins."""
     call = re.compile(rf"^checks\.\w+\({function}\)$", re.MULTILINE)
     for i in range(index + 1, len(cells)):
         if cells[i].cell_type == "code" and BEGIN in cells[i].source:
@@ -109,7 +109,7 @@ def _check_cell(cells, index, number, function):
 
 
 def solved(notebook):
-    """A copy with the solutions, without the lines that mark them."""
+    """A copy with the solutions but without the lines that mark them."""
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         lines = cell.source.split("\n")
@@ -118,7 +118,7 @@ def solved(notebook):
 
 
 def unsolved(notebook, exercises):
-    """A copy for students: without the solutions, marked for nbgrader, the checks not strict."""
+    """A copy for students: no solutions, marks for nbgrader, checks that are not strict."""
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         cell.source = STRICT.sub(r"\1)", cell.source)
@@ -128,22 +128,12 @@ def unsolved(notebook, exercises):
         name = exercise.number.replace(".", "-")
         cell.metadata["nbgrader"] = _mark(f"exercise-{name}", solution=True)
         check.metadata["nbgrader"] = _mark(f"check-{name}", grade=True, locked=True, points=1)
-        clear = ClearSolutions(
-            code_stub={"python": stub},
-            begin_solution_delimeter=BEGIN,
-            end_solution_delimeter=END,
-        )
+        marks = {"begin_solution_delimeter": BEGIN, "end_solution_delimeter": END}
+        clear = ClearSolutions(code_stub={"python": stub}, **marks)
         clear.preprocess_cell(cell, {"language": "python"}, exercise.cell)
     return notebook
 
 
-def _mark(grade_id, *, solution=False, grade=False, locked=False, **more):
-    return {
-        "grade": grade,
-        "grade_id": grade_id,
-        "locked": locked,
-        "schema_version": 3,
-        "solution": solution,
-        "task": False,
-        **more,
-    }
+def _mark(grade_id, **marks):
+    plain = {"grade": False, "locked": False, "schema_version": 3, "solution": False, "task": False}
+    return plain | {"grade_id": grade_id} | marks

@@ -1,10 +1,11 @@
-"""The parameters of a notebook: what its parameters cell declares, and values given for them.
+"""The parameters of a notebook: their declaration, and values for them.
 
-The cell is read as a syntax tree. papermill's own reading goes line by line: it takes a mistyped
-name for a new variable, and misses annotated parameters and values that contain `=`.
+The parameters cell is read as a syntax tree. papermill reads line by line: it accepts unknown
+names, and misses annotated parameters and values that contain `=`.
 """
 
 import ast
+import contextlib
 import difflib
 
 import yaml
@@ -14,21 +15,17 @@ REQUIRED = ("DATA_DIR", "OUTPUT_DIR", "SEED")
 
 
 class ParameterError(ValueError):
-    """A parameters cell, or a value given for a parameter, that cannot be used."""
+    """A parameters cell or a value that cannot be used; the message says why."""
 
 
 def read_parameters(notebook):
-    """Names and defaults that a notebook's parameters cell declares.
+    """{name: default} of the parameters cell of an nbformat notebook, in its order.
 
-    notebook: an nbformat notebook. Returns a dict in the cell's order.
-    Raises ParameterError unless exactly one code cell has the tag, and it holds nothing but
-    un-annotated assignments of literals, with the required names among them.
+    Raises ParameterError unless exactly one code cell has the tag, and it only assigns literals
+    without annotations, the required names among them.
     """
-    cells = [
-        (number, cell)
-        for number, cell in enumerate(notebook.cells, start=1)
-        if TAG in cell.metadata.get("tags", [])
-    ]
+    numbered = enumerate(notebook.cells, start=1)
+    cells = [item for item in numbered if TAG in item[1].metadata.get("tags", [])]
     if len(cells) != 1 or cells[0][1].cell_type != "code":
         found = ", ".join(f"cell {number} ({cell.cell_type})" for number, cell in cells) or "none"
         raise ParameterError(f'exactly one code cell must have the tag "{TAG}"; found: {found}')
@@ -58,23 +55,23 @@ def _read_assignments(source):
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 pass
             case _:
-                raise ParameterError(f"{where} is no assignment of the form `NAME = value`")
+                raise ParameterError(f"{where} is not an assignment of the form `NAME = value`")
         if name in declared:
             raise ParameterError(f"{where} assigns {name} a second time")
         try:
             declared[name] = ast.literal_eval(value)
         except (ValueError, TypeError):
             raise ParameterError(
-                f"{where} is no literal: compute derived values in a cell of their own"
+                f"{where} is not a literal: compute derived values in another cell"
             ) from None
     return declared
 
 
 def parse_value(name, text, *, default):
-    """The value that a command line's text means for a parameter with this default.
+    """The value of a text from the command line for a parameter with this default.
 
-    The text is YAML, save that a parameter whose default is a string takes any text that YAML
-    would read as something else (`no`, `007`, a Windows path) as it stands.
+    The text is YAML, but a parameter whose default is a string takes the text unchanged if YAML
+    would read something else (`no`, `007`, a Windows path).
     """
     try:
         value = yaml.safe_load(text)
@@ -88,13 +85,11 @@ def parse_value(name, text, *, default):
 
 
 def check_value(name, value, *, default):
-    """The value, if it is of the default's kind; else ParameterError says which kind is wanted."""
+    """The value if its type fits the default's; raises ParameterError if not."""
     if isinstance(default, int | float) and not isinstance(default, bool):
         if isinstance(value, str):  # YAML 1.1 reads 1e-3, without a point, as a string
-            try:
+            with contextlib.suppress(ValueError):
                 return float(value)
-            except ValueError:
-                pass
         kinds, wanted = (int, float), "a number"
     elif default is None:
         return value
@@ -112,7 +107,7 @@ def check_value(name, value, *, default):
 
 
 def unknown(kind, name, known):
-    """The message for a name that does not exist: what was meant, perhaps, and what there is."""
+    """The message for a name that does not exist, with a suggestion and the known names."""
     close = difflib.get_close_matches(name.upper(), [k.upper() for k in known], n=1)
     meant = next((k for k in known if close and k.upper() == close[0]), None)
     hint = f" Did you mean {meant}?" if meant else ""

@@ -1,7 +1,6 @@
-"""One submission, graded: run in a guarded kernel within limits, and told in an HTML page."""
+"""Run one submission in a guarded kernel within limits, score it, and write feedback about it."""
 
 import copy
-import html
 import json
 import os
 import secrets
@@ -23,50 +22,25 @@ from papermill.translators import PythonTranslator
 
 from helpers import files
 from helpers.exercises.engine import COLOURS, CORRECT, NOT_YET
-from tools.grading.submissions import (
-    CHECK,
-    SubmissionError,
-    checks_of,
-    parameters_cell,
-    prepare,
-    read_submission,
-    suspicions,
-)
-from tools.running.faults import first_error
+from tools.grading import submissions
+from tools.pages import render
 from tools.running.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager, kill
+from tools.running.notebook_errors import first_error
 
-MOST_OUTPUT = 30 * 2**20  # characters of all that a notebook shows; the solved one has 5 million
-KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "KERAS_BACKEND")
-REFEREE = '__import__("grading_referee")'  # see tools/grading/guard.py
-MOST_CHARACTERS = 8000  # of one text on a page: rendering takes time with their square
-
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; margin: 1.5rem; }}
-td {{ padding: 0.3rem 1rem 0.3rem 0; vertical-align: top; }}
-pre {{ margin: 0; white-space: pre-wrap; }}
-iframe {{ width: 100%; height: 85vh; border: 1px solid #ccc; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<table>{rows}</table>
-<ul>{remarks}</ul>
-{frame}
-</body>
-</html>
-"""
+MAX_OUTPUT = 30 * 2**20  # characters of a notebook's outputs; the solved one has 5 million
+MAX_TEXT = 8000  # characters of one text on a page: rendering time grows with their square
+# Of the teacher's environment, which may hold secrets, a kernel gets only what programs need.
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "KERAS_BACKEND")
+REFEREE = '__import__("grading_referee")'  # see guarded_kernel.py
+KERNEL = Path(__file__).with_name("guarded_kernel.py")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one submission. seconds: for all of it. check_seconds: for one check. memory_mib: beyond
-    it there is no more to be had; beyond a quarter more the kernel is killed."""
+    """Limits of one submission: seconds in all, seconds of each check, and memory in MiB.
+
+    An allocation beyond memory_mib fails; with a quarter more, the kernel is killed.
+    """
 
     seconds: float = 900.0
     check_seconds: float = 60.0
@@ -77,10 +51,10 @@ class Limits:
 class Assignment:
     """What is graded, and how.
 
-    original: the exercise notebook as handed out. parameters: for its parameters cell. root: the
-    repository. hidden: folders that submissions may not look into. home: folder that their home is
-    a copy of, with what libraries keep there; None: an empty one. threads: of a kernel's libraries;
-    None: as many as they like.
+    original: the exercise notebook as handed out. parameters: values for its parameters cell. root:
+    the repository. hidden: folders that submissions cannot read. home: a folder that is copied as
+    the home of each submission, with what libraries keep there; None: an empty one. threads: of a
+    kernel's libraries; None: the libraries' choice.
     """
 
     original: dict
@@ -93,17 +67,20 @@ class Assignment:
 
     @cached_property
     def checks(self):
-        return checks_of(self.original)
+        return submissions.checks_of(self.original)
 
     @property
-    def most_points(self):
+    def max_points(self):
         return sum(check.points for check in self.checks)
 
 
 @dataclass
 class Grade:
-    """What a submission is worth. verdicts: {number: (status, message)}. points: {number: points}.
-    remarks: what else the teacher should know. is_whole: it ran to its end, all checks did."""
+    """The grade of a submission.
+
+    verdicts: {exercise number: (status, message)}. points: {exercise number: points}. remarks: for
+    the teacher. is_whole: all cells and all checks ran.
+    """
 
     student: str
     verdicts: dict = field(default_factory=dict)
@@ -119,20 +96,19 @@ class Grade:
 
 
 def grade(student, path, assignment, *, writable=(), keep=None, kernels=None):
-    """Run one submission and judge it: whatever it is or does, a `Grade` comes back.
+    """Run and score one submission; any submission gets a `Grade`, whatever it does.
 
-    writable: folders that it may write to beside its own (for a notebook of ours only).
-    keep: folder for what it leaves behind, "output" (its OUTPUT_DIR) and "home"; None: nowhere.
-    kernels: `kernels.Kernels`, by which all that run can be stopped.
-    Returns (Grade, executed notebook); the notebook is None if it could not be read.
+    writable: folders that it may write to, beside its own (for our own solution). keep: folder for
+    copies of "output" (its OUTPUT_DIR) and "home"; None: not kept. kernels: a `Kernels` that can
+    stop it. Returns (Grade, executed notebook), or (Grade, None) if it could not be read.
     """
     result, notebook, events = Grade(student), None, []
     try:
-        notebook = prepare(read_submission(path), assignment.original)
-    except SubmissionError as error:
+        notebook = submissions.prepare(submissions.read_submission(path), assignment.original)
+    except submissions.SubmissionError as error:
         result.remarks.append(str(error))
     if notebook is not None:
-        found = suspicions(notebook, assignment.original)
+        found = submissions.suspicions(notebook, assignment.original)
         result.remarks += [f"look at its code: {line}" for line in found[:5]]
         place = Path(tempfile.mkdtemp(prefix="grading-"))
         try:
@@ -140,13 +116,13 @@ def grade(student, path, assignment, *, writable=(), keep=None, kernels=None):
             if keep:
                 shutil.rmtree(keep, ignore_errors=True)
                 for folder in ("output", "home"):
-                    if (left := place / "work" / folder).is_dir():
-                        shutil.copytree(left, keep / folder, symlinks=True)
+                    if (source := place / "work" / folder).is_dir():
+                        shutil.copytree(source, keep / folder, symlinks=True)
         finally:
             _remove(place)
     cells = {cell.metadata.get("check"): cell for cell in notebook.cells} if notebook else {}
     for check in assignment.checks:
-        verdict = NOT_YET, _why_unjudged(cells.get(check.number), assignment.limits)
+        verdict = NOT_YET, _why_not_judged(cells.get(check.number), assignment.limits)
         for event in events:
             if event.get("exercise") == check.number and verdict[0] != CORRECT:
                 verdict = event["status"], event["message"]
@@ -155,52 +131,46 @@ def grade(student, path, assignment, *, writable=(), keep=None, kernels=None):
     judged = {event.get("exercise") for event in events}
     result.is_whole &= all(check.number in judged for check in assignment.checks)
     refused = [event["refused"] for event in events if "refused" in event]
-    result.remarks += [f"it tried to {what}" for what in refused[:5]]
+    result.remarks += [f"it tried to {action}" for action in refused[:5]]
     if len(refused) > 5:
-        result.remarks.append(f"it tried {len(refused) - 5} more things that it may not do")
+        result.remarks.append(f"it tried {len(refused) - 5} more things that are not allowed")
     return result, notebook
 
 
 def _remove(place):
-    """Remove a submission's folder, and end what it has left running."""
+    """Remove a submission's folder, and kill the processes that it has left behind."""
     for process in psutil.process_iter(["cmdline"]):
         if any(str(place) in part for part in process.info["cmdline"] or ()):
             kill(process.pid)
     try:
         shutil.rmtree(place, ignore_errors=True)
-    except RecursionError:  # folders in folders, as deep as the submission liked
+    except RecursionError:  # a submission can nest folders without limit
         subprocess.run(["rm", "-rf", str(place)], check=False)
 
 
-def _why_unjudged(cell, limits):
-    """Why there is no verdict on an exercise. cell: of its check, or None."""
+def _why_not_judged(cell, limits):
+    """Why an exercise has no verdict. cell: the cell of its check, or None."""
     if cell is None or cell.get("execution_count") is None:
         return "its check did not run"
     error = first_error(cell)
     if error.startswith("KeyboardInterrupt"):
         return f"its check ran longer than {limits.check_seconds:.0f} s and was stopped"
-    return f"its check could not be made: {error}" if error else "its check came to no end"
+    return f"its check failed: {error}" if error else "its check did not finish"
 
 
 def _run(notebook, result, assignment, place, writable, kernels):
-    """Execute a prepared notebook in place, and complete the result with what it took.
-
-    Returns what the guard has recorded.
-    """
+    """Execute a prepared notebook in `place`, and complete the `Grade`; returns recorded events."""
     limits, secret = assignment.limits, secrets.token_hex()
     parameters = PythonTranslator.codify(assignment.parameters | {"OUTPUT_DIR": "output"})
-    notebook.cells.insert(parameters_cell(notebook) + 1, nbformat.v4.new_code_cell(parameters))
+    notebook.cells.insert(
+        submissions.parameters_cell(notebook) + 1, nbformat.v4.new_code_cell(parameters)
+    )
     for cell in notebook.cells:
         if cell.metadata.get("check"):
-            cell.source = CHECK.sub(rf"{REFEREE}.\1(\2)", cell.source)
+            cell.source = submissions.CHECK.sub(rf"{REFEREE}.\1(\2)", cell.source)
     environment = _prepare_place(place, assignment, secret, writable)
     started = time.monotonic()
-    with PeakMemory(limit_mib=1.25 * limits.memory_mib) as memory:
-
-        def on_start(pid):
-            memory.pid = pid
-            kernels.add(pid)
-
+    with PeakMemory(kernels, limit_mib=1.25 * limits.memory_mib) as memory:
         client = _Client(
             notebook,
             timeout_func=lambda cell: limits.check_seconds if cell.metadata.get("check") else -1,
@@ -210,57 +180,54 @@ def _run(notebook, result, assignment, place, writable, kernels):
             kernel_manager_class=kernel_manager(
                 cwd=place / "work",
                 environment=environment,
-                on_start=on_start,
-                program=[str(place / "guard.py")],
+                on_start=memory.watch,
+                program=[str(place / KERNEL.name)],
                 is_alone=True,
             ),
         )
-        watch = threading.Timer(limits.seconds, lambda: kill(memory.pid))
-        watch.start()
+        timer = threading.Timer(limits.seconds, lambda: kill(memory.pid))
+        timer.start()
         try:
             client.execute()
         except DeadKernelError:
-            pass  # what did not run tells it
-        except Exception as error:  # whatever it is, the other submissions go on
+            pass  # the cells that did not run show it
+        except Exception as error:  # of any kind: the other submissions are still graded
             result.remarks.append(f"it could not be run: {type(error).__name__}")
         finally:
-            watch.cancel()
+            timer.cancel()
             kill(memory.pid)
-            kernels.discard(memory.pid)
             notebook.metadata.pop("widgets", None)
     result.seconds = round(time.monotonic() - started, 1)
     result.peak_memory_mib = round(memory.peak_mib)
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-    unrun = [cell for cell in code if cell.get("execution_count") is None]
-    result.is_whole = not unrun
-    if unrun:
+    n_missing = sum(cell.get("execution_count") is None for cell in code)
+    result.is_whole = not n_missing
+    if n_missing:
         reason = "it ended the interpreter"
-        if memory.peak_mib > 0.9 * limits.memory_mib:  # at the limit, libraries give up in any way
+        if memory.peak_mib > 0.9 * limits.memory_mib:  # near the limit, libraries fail in many ways
             reason = f"it needed more than {limits.memory_mib} MiB"
         elif result.seconds >= limits.seconds:
             reason = f"it ran longer than {limits.seconds:.0f} s"
-        result.remarks.append(f"{reason}: {len(unrun)} of {len(code)} code cells did not run")
+        result.remarks.append(f"{reason}: {n_missing} of {len(code)} code cells did not run")
     if client.is_flooded:
-        result.remarks.append("it shows too much: not all of it was kept")
+        result.remarks.append("its output is too long: not all of it was kept")
     sources = {check.number: check.cell.source for check in assignment.checks}
-    for cell in notebook.cells:  # as the student knows it
+    for cell in notebook.cells:  # shown with the check that the student knows
         cell.source = sources.get(cell.metadata.get("check"), cell.source)
     return list(_read_record(place / "record", secret))
 
 
 def _prepare_place(place, assignment, secret, writable):
-    """A repository for one submission, and the guard's settings. Returns the kernel's variables."""
+    """Copy the package for one submission, and write the kernel's settings; returns variables."""
     work = place / "work"
-    shutil.copytree(
-        assignment.root / "helpers", work / "helpers", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    (work / "notebooks").mkdir()  # by which `helpers` knows a repository
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(assignment.root / "helpers", work / "helpers", ignore=ignore)
+    (work / "notebooks").mkdir()  # by this folder, `helpers` recognises a repository
     if assignment.home and assignment.home.is_dir():
         shutil.copytree(assignment.home, work / "home", symlinks=True)
     else:
         (work / "home").mkdir()
-    # A copy, because libraries look into the file of whoever imports them.
-    shutil.copy(Path(__file__).with_name("guard.py"), place)
+    shutil.copy(KERNEL, place)  # a copy, because libraries read the file of the running program
     settings = {
         "writable": [str(work), *map(str, writable)],
         "hidden": [str(folder) for folder in assignment.hidden],
@@ -270,9 +237,8 @@ def _prepare_place(place, assignment, secret, writable):
         "secret": secret,
     }
     (place / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    # Of the teacher's own variables, some of them secrets, only what a program needs to run.
     return {
-        **{name: os.environ[name] for name in KEPT if name in os.environ},
+        **{name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
         **kernel_environment(root=work, threads=assignment.threads),
         **dict.fromkeys(("HOME", "IPYTHONDIR", "NUMBA_CACHE_DIR", "TMPDIR"), str(work / "home")),
         "AUDIO_SAMPLE_DIR": os.environ.get("AUDIO_SAMPLE_DIR", str(assignment.root)),
@@ -283,29 +249,29 @@ def _prepare_place(place, assignment, secret, writable):
 
 
 class _Client(NotebookClient):
-    """Runs a notebook, and keeps only so much of what it shows."""
+    """Executes a notebook, and keeps its outputs up to a limit."""
 
-    shown = 0
+    n_characters = 0
 
     @property
     def is_flooded(self):
-        return self.shown > MOST_OUTPUT
+        return self.n_characters > MAX_OUTPUT
 
     def process_message(self, msg, cell, cell_index):
-        if msg["msg_type"] not in ("status", "execute_input"):  # those tell how far it is
-            self.shown += len(str(msg["content"])) + sum(map(len, msg.get("buffers", ())))
+        if msg["msg_type"] not in ("status", "execute_input"):  # these two control the execution
+            self.n_characters += len(str(msg["content"])) + sum(map(len, msg.get("buffers", ())))
             if self.is_flooded:
                 return None
         try:
             return super().process_message(msg, cell, cell_index)
         except CellControlSignal:  # the end of the cell
             raise
-        except Exception:  # an output that is none: the notebook goes on without it
+        except Exception:  # a malformed output: left out
             return None
 
 
 def _read_record(path, secret):
-    """The events that the guard has recorded, and nobody else."""
+    """The events in the record that carry the secret, so that a submission can add none."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     for line in lines:
         try:
@@ -317,42 +283,44 @@ def _read_record(path, secret):
 
 
 def _shortened(notebook):
-    """A copy in which no text is so long that rendering it would take minutes."""
+    """A copy of a notebook in which no text is so long that rendering it takes minutes."""
     notebook = copy.deepcopy(notebook)
+
+    def shorten(holder, key):
+        if isinstance(text := holder.get(key), str) and len(text) > MAX_TEXT:
+            holder[key] = text[:MAX_TEXT] + "\n…"
+
     for cell in notebook.cells:
-        if len(cell.source) > MOST_CHARACTERS:
-            cell.source = cell.source[:MOST_CHARACTERS] + "\n…"
+        shorten(cell, "source")
         for output in cell.get("outputs", ()):
-            shown = output.get("data", {})
+            data = output.get("data", {})
             for kind in ("text/markdown", "text/latex"):
-                shown.pop(kind, None)
-            for of, key in ((output, "text"), (output, "evalue"), (shown, "text/plain")):
-                if isinstance(of.get(key), str) and len(of[key]) > MOST_CHARACTERS:
-                    of[key] = of[key][:MOST_CHARACTERS] + "\n…"
+                data.pop(kind, None)
+            shorten(data, "text/plain")
+            shorten(output, "text")
+            shorten(output, "evalue")
             if "traceback" in output:
-                output["traceback"] = [str(line)[:MOST_CHARACTERS] for line in output["traceback"]]
+                output["traceback"] = [str(line)[:MAX_TEXT] for line in output["traceback"]]
     return notebook
 
 
 def feedback(result, notebook, assignment, *, titles):
-    """A page for a student: the verdicts, and the notebook as it ran. titles: {number: title}.
+    """A page for a student: verdicts, remarks and the executed notebook (None: left out).
 
-    The notebook stands in a sandboxed frame: it can bring no script along to whoever opens it.
+    titles: {exercise number: title}.
     """
     rows = []
     for check in assignment.checks:
         status, message = result.verdicts[check.number]
-        rows.append(
-            f"<tr><td>{check.number}</td><td>{html.escape(titles.get(check.number, ''))}</td>"
-            f'<td style="color: {COLOURS[status]}"><b>{html.escape(status)}</b></td>'
-            f"<td>{result.points[check.number]:g} of {check.points:g}</td>"
-            f"<td><pre>{html.escape(message)}</pre></td></tr>"
-        )
-    title = f"{result.student}: {result.total:g} of {assignment.most_points:g} points"
-    remarks = "".join(f"<li>{html.escape(remark)}</li>" for remark in result.remarks)
-    frame = ""
-    if notebook is not None:
-        inside, _ = HTMLExporter().from_notebook_node(_shortened(notebook))
-        frame = f'<iframe sandbox="" title="the notebook" srcdoc="{html.escape(inside)}"></iframe>'
-    page = PAGE.format(title=html.escape(title), rows="".join(rows), remarks=remarks, frame=frame)
+        points = f"{result.points[check.number]:g} of {check.points:g}"
+        row = {"number": check.number, "title": titles.get(check.number, ""), "points": points}
+        rows.append(row | {"status": status, "colour": COLOURS[status], "message": message})
+    inside = HTMLExporter().from_notebook_node(_shortened(notebook))[0] if notebook else ""
+    page = render(
+        "student.html",
+        title=f"{result.student}: {result.total:g} of {assignment.max_points:g} points",
+        rows=rows,
+        remarks=result.remarks,
+        notebook=inside,
+    )
     return files.printable(page)

@@ -1,4 +1,4 @@
-"""What went wrong in an executed notebook, whether or not papermill noticed."""
+"""Errors in an executed notebook, also those that papermill does not report."""
 
 import re
 
@@ -7,20 +7,19 @@ TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 TRACEBACK = "Traceback (most recent call last)"
 
 
-def find_fault(notebook):
-    """The first fault of an executed notebook in one line, or "" if it ran through.
+def find_error(notebook):
+    """The first error of an executed notebook in one line, or "" if there is none.
 
-    A fault is an error in an output of a cell, a code cell that never ran, or an error inside a
-    widget. papermill stops at an error like this one does, but reports success when a cell called
-    `sys.exit(0)`, leaving the later cells unrun, and when a widget's callback failed, because that
-    error is kept in the notebook's metadata only.
+    An error is an error output, a code cell that did not run, or an error inside a widget.
+    papermill reports success when a cell calls `sys.exit(0)`, although the later cells do not run,
+    and when a widget's callback fails, because that error is only in the notebook's metadata.
     """
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     never_run = [cell for cell in code if cell.execution_count is None]
     for cell in code:
         if error := first_error(cell):
-            fault = f"{error} in cell {_name(cell)}"
-            return f"{fault}; {_count(never_run)} after it never ran" if never_run else fault
+            rest = f"; {_count(never_run)} after it never ran" if never_run else ""
+            return f"{error} in cell {_name(cell)}{rest}"
     if never_run:
         return f"{_count(never_run)} never ran, beginning with {_name(never_run[0])}"
     for widget in notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {}).values():
@@ -33,7 +32,7 @@ def find_fault(notebook):
 
 
 def first_error(cell):
-    """The first error that a cell's outputs hold, as one line, or ""."""
+    """The first error in the outputs of a cell as one line, or ""."""
     return next(filter(None, map(_error_in, cell.get("outputs", ()))), "")
 
 
@@ -42,7 +41,7 @@ def _count(cells):
 
 
 def _error_in(output):
-    """The error that an output holds, as one line, or ""."""
+    """The error in an output as one line, or ""."""
     if output.get("output_type") != "error":
         return ""
     lines = TERMINAL_COLOUR.sub("", output.get("evalue", "")).strip().splitlines()
@@ -55,7 +54,7 @@ def _text(output):
 
 
 def _name(cell):
-    """A cell as a person finds it: its execution count, if any, and its first line of code."""
+    """A cell for people: its execution count, if any, and its first line of code."""
     lines = [line.strip() for line in cell.source.strip().splitlines()]
     line = next((line for line in lines if not line.startswith("#")), lines[0])
     shown = line if len(line) <= 60 else line[:59] + "…"

@@ -1,7 +1,7 @@
-"""One notebook run: a kernel of its own, measured, scanned, and kept as whole files.
+"""Run one notebook in its own kernel, measure it, check it for errors, and keep its files.
 
-A finished notebook's folder holds what the notebook wrote (metrics.json among it), the executed
-notebook, the same as HTML, and, written last, complete.json.
+The folder of a complete run holds what the notebook wrote, with metrics.json, the executed
+notebook, the same as HTML, and complete.json, which is written last.
 """
 
 import hashlib
@@ -22,23 +22,19 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from helpers import files
 from helpers.env import cpu_count
 from helpers.files import write_text
-from tools.batch.cluster import why
-from tools.running.faults import find_fault
+from tools.batch.cluster import error_text
 from tools.running.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager
+from tools.running.notebook_errors import find_error
 
 SOURCES = ("synthetic", "local", "kaggle", "download")
 
-# Parameters are checked before papermill sees them, and it reads some parameters cells wrongly:
-# its warnings of unknown ones would be false alarms.
+# Parameters are checked before; papermill's warnings of unknown ones would often be wrong.
 logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A notebook to run: its name, its file, its own output folder, and its parameters.
-
-    variant: what tells it from the other runs of the notebook in a sweep; "": it is the only one.
-    """
+    """A notebook to run. folder: for its output. variant: its name in a sweep, or ""."""
 
     name: str
     notebook: Path
@@ -49,20 +45,13 @@ class Job:
 
     def result(self, status, reason="", **measured):
         """The Result of this job."""
-        return Result(
-            self.name,
-            self.folder,
-            status,
-            reason,
-            parameters=self.parameters,
-            variant=self.variant,
-            **measured,
-        )
+        measured |= {"parameters": self.parameters, "variant": self.variant}
+        return Result(self.name, self.folder, status, reason, **measured)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a job. status: ok, failed, interrupted or not run; reason: "" if ok."""
+    """The result of a job. status: waiting, running, ok, failed, interrupted or not run."""
 
     name: str
     folder: Path
@@ -73,28 +62,25 @@ class Result:
     metrics: dict = field(default_factory=dict)
     parameters: dict = field(default_factory=dict)
     variant: str = ""
-    is_earlier: bool = False  # it was complete already, and did not run again
+    is_earlier: bool = False  # it was complete, and did not run again
 
 
-_kernels = {}  # of each run that this process takes part in
+_kernels = {}  # run_id → the Kernels of that run in this process
 
 
 def attempt(job, *, root, run_id, threads=None, on_cell=None):
-    """`run_notebook`, unless that is done already; raises nothing at all.
-
-    run_id: text; all notebooks of a run stop with `stop_kernels` of it.
-    """
+    """`run_notebook`, unless the job is complete; never raises. run_id: see `stop_kernels`."""
     if result := finished(job):
         return result
     kernels = _kernels.setdefault(run_id, Kernels())
     try:
         return run_notebook(job, root=root, kernels=kernels, threads=threads, on_cell=on_cell)
-    except Exception as error:  # a full disk, say: the other notebooks still get their turn
-        return job.result("failed", why(error))
+    except Exception as error:  # a full disk, for example: the other notebooks still run
+        return job.result("failed", error_text(error))
 
 
 def attempt_on_worker(job, *, root, run_id):
-    """`attempt` in a thread of a Dask worker, which has its share of the machine's processors."""
+    """`attempt` in a thread of a Dask worker, with its share of the cores."""
     from distributed import get_worker
 
     threads = max(1, cpu_count() // get_worker().state.nthreads)
@@ -102,27 +88,22 @@ def attempt_on_worker(job, *, root, run_id):
 
 
 def stop_kernels(run_id):
-    """Stop the notebooks of a run that are running in this process, and those still to come."""
+    """Stop the running and all later notebooks of a run in this process. run_id: a text."""
     _kernels.setdefault(run_id, Kernels()).stop()
 
 
 def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
-    """Execute a notebook and judge it; returns a Result, and raises nothing for a bad notebook.
+    """Execute a notebook and check it; returns a Result, also if the notebook fails.
 
-    root: the kernel's working directory and import path. kernels: a `Kernels`.
-    on_cell: called with the index of each cell as it starts.
+    root: working directory and import path of the kernel. kernels: a `Kernels`. on_cell: called
+    with the index of each cell that starts.
     """
     shutil.rmtree(job.folder, ignore_errors=True)
     job.folder.mkdir(parents=True)
     unfinished = job.folder / f".{job.name}.part.ipynb"
     started = time.monotonic()
     crash = ""
-    with PeakMemory() as memory:
-
-        def on_start(pid):
-            memory.pid = pid
-            kernels.add(pid)
-
+    with PeakMemory(kernels) as memory:
         try:
             papermill.execute_notebook(
                 job.notebook,
@@ -133,18 +114,16 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
                 kernel_manager_class=kernel_manager(
                     cwd=root,
                     environment=kernel_environment(root=root, threads=threads),
-                    on_start=on_start,
+                    on_start=memory.watch,
                 ),
                 on_cell_start=lambda cell, cell_index: on_cell(cell_index) if on_cell else None,
             )
         except papermill.PapermillExecutionError:
-            pass  # the scan finds the error in the notebook
+            pass  # `find_error` finds it in the notebook
         except DeadKernelError:
-            crash = "the kernel died, perhaps for want of memory"
-        except Exception as error:  # whatever it is, the other notebooks go on
+            crash = "the kernel died, perhaps out of memory"
+        except Exception as error:  # of any kind: the other notebooks still run
             crash = f"{type(error).__name__}: {error}".splitlines()[0]
-        finally:
-            kernels.discard(memory.pid)
     measured = {
         "seconds": round(time.monotonic() - started, 1),
         "peak_memory_mib": round(memory.peak_mib, 1),
@@ -155,19 +134,15 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
     reasons = [crash]
     if unfinished.exists():
         notebook = nbformat.read(unfinished, as_version=4)
-        reasons.append(find_fault(notebook))
+        reasons.append(find_error(notebook))
         _keep(notebook, job, root=root)
         unfinished.unlink()
     metrics, fault = read_metrics(job.folder)
-    # Without the cells that write it, a missing metrics.json says nothing new.
+    # After another error, a missing metrics.json is no news.
     reason = "; ".join(filter(None, reasons)) or fault
     if not reason:
-        record = {
-            "fingerprint": job.fingerprint,
-            **measured,
-            "parameters": job.parameters,
-            "variant": job.variant,
-        }
+        record = {"fingerprint": job.fingerprint, **measured}
+        record |= {"parameters": job.parameters, "variant": job.variant}
         write_text(job.folder / "complete.json", json.dumps(record, indent=1) + "\n")
     return job.result("failed" if reason else "ok", reason, metrics=metrics, **measured)
 
@@ -177,7 +152,7 @@ def _keep(notebook, job, *, root):
     notebook.metadata.papermill.update(
         input_path=job.notebook.relative_to(root).as_posix(), output_path=f"{job.name}.ipynb"
     )
-    for cell in notebook.cells:  # one in which the kernel died is not shortened yet
+    for cell in notebook.cells:  # also a cell in which the kernel died
         _shorten(cell)
     write_text(job.folder / f"{job.name}.ipynb", nbformat.writes(notebook) + "\n")
     page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": job.name}})
@@ -185,12 +160,12 @@ def _keep(notebook, job, *, root):
 
 
 def _shorten(cell):
-    """Keep of a progress bar in a cell's outputs only what it showed last."""
+    """Keep only the last state of a progress bar in the outputs of a cell."""
     CoalesceStreamsPreprocessor().preprocess_cell(cell, {}, None)
 
 
 def read_metrics(folder):
-    """A run's metrics and what is wrong with them: (dict, ""), or ({}, reason)."""
+    """The metrics of a run: (dict, ""), or ({}, what is wrong with metrics.json)."""
     try:
         text = (folder / "metrics.json").read_text(encoding="utf-8")
     except OSError:
@@ -201,11 +176,9 @@ def read_metrics(folder):
         return {}, f"metrics.json is not valid JSON: {error}"
     if not isinstance(metrics, dict):
         return {}, "metrics.json must hold one object"
-    nested = [name for name, value in metrics.items() if isinstance(value, dict | list)]
-    if nested:
+    if nested := [name for name, value in metrics.items() if isinstance(value, dict | list)]:
         return {}, f"metrics.json must be flat; these are not: {', '.join(nested)}"
-    missing = [name for name in ("dataset", "source", "seed") if name not in metrics]
-    if missing:
+    if missing := [name for name in ("dataset", "source", "seed") if name not in metrics]:
         return {}, f"metrics.json lacks {', '.join(missing)}"
     if metrics["source"] not in SOURCES:
         return {}, f"metrics.json: source must be one of {', '.join(SOURCES)}"
@@ -213,7 +186,7 @@ def read_metrics(folder):
 
 
 def _refuse_constant(name):
-    raise ValueError(f"{name} is no JSON; write null")
+    raise ValueError(f"{name} is not JSON; write null")
 
 
 def fingerprint(notebook, parameters, *, root, output):
@@ -235,7 +208,7 @@ def fingerprint(notebook, parameters, *, root, output):
 
 
 def input_places(parameters, *, root):
-    """{parameter: absolute Path} of the files and folders that parameters name as input."""
+    """{parameter: absolute Path} of the input files and folders among the parameters."""
     return {
         name: Path(os.path.abspath(root / value))
         for name, value in parameters.items()
@@ -244,7 +217,7 @@ def input_places(parameters, *, root):
 
 
 def finished(job):
-    """The Result of an earlier complete run of the very same job, or None."""
+    """The Result of an earlier complete run of the same job, or None."""
     result = earlier_result(job.folder, name=job.name)
     if result is None or result[1] != job.fingerprint:
         return None
@@ -252,12 +225,12 @@ def finished(job):
 
 
 def earlier_result(folder, *, name):
-    """(Result, fingerprint) of a folder with a complete run of the notebook `name`, or None."""
+    """(Result, fingerprint) of the complete run of a notebook in a folder, or None."""
     try:
         record = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
         found = record.pop("fingerprint")
         metrics, fault = read_metrics(folder)
         result = Result(name, folder, "ok", metrics=metrics, is_earlier=True, **record)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # damaged or not there: the notebook runs again
+        return None  # damaged or missing: the notebook runs again
     return None if fault else (result, found)

@@ -1,17 +1,17 @@
-"""The kernel in which a submission runs: it stays within its folder, and its checks are our own.
+"""The kernel in which a submission runs, limited to its folder and with the original checks.
 
-    python tools/grading/guard.py -f CONNECTION_FILE …
+    python guarded_kernel.py -f CONNECTION_FILE …
 
-The variable GUARD names a file of settings (JSON: the arguments of `main`), read once and deleted.
+The variable GUARD names a JSON file with the arguments of `main`, which is read and deleted.
 
-Python code in this kernel cannot write outside its folder, read what is hidden from it, open the
-network or start a program: the call raises PermissionError, and is recorded (but for what libraries
-try while they are imported: they look for fonts and for IPv6, and do without). Where Linux has
-Landlock, compiled code cannot write, start or connect either. This is a fence against accidents and
-cheap tricks, not a prison: grade people whom you do not trust in a container.
+Python code in this kernel cannot write outside its folder, read hidden folders, use the network or
+start a program: the call raises PermissionError and is recorded (except during imports: libraries
+look for fonts and IPv6, and work without them). Where Linux has Landlock, this holds for compiled
+code, too. It is a protection against accidents and simple tricks: grade people whom you do not
+trust in a container.
 
-A record is one line of JSON in the file `record`: {"refused": what} or {"exercise": "5.1",
-"status": …, "message": …}; each carries `secret`, which the submission is not told.
+Each line of the file `record` is JSON, {"refused": action} or {"exercise": "5.1", "status": …,
+"message": …}, with `secret`, which the submission does not know.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ from pathlib import Path
 NETWORK = ("socket.connect", "socket.bind", "socket.send", "socket.get")
 PROGRAMS = ("subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "pty.")
 OTHERS = ("os.kill", "os.startfile", "resource.set", "resource.prlimit", "signal.pthread_kill")
-# Audit events that change something: places of the path and of the folder it is relative to.
+# Audit events that change files: indices of the path, and of the folder that it is relative to.
 CHANGES = {
     "os.chmod": [(0, 2)],
     "os.chown": [(0, 3)],
@@ -37,29 +37,29 @@ CHANGES = {
     "os.rename": [(0, 2), (1, 3)],
     "os.rmdir": [(0, 1)],
     "os.setxattr": [(0, None)],
-    "os.symlink": [(1, 2)],  # where it points to is looked at when it is followed
+    "os.symlink": [(1, 2)],  # its target is checked when it is used
     "os.truncate": [(0, None)],
     "os.utime": [(0, 3)],
 }
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 FREE = {os.devnull}
-MOST_TOLD = 50  # of different things that a submission tried; the others are refused in silence
+MAX_RECORDED = 50  # different refused actions; further ones are not recorded
 
 
 def fence(*, writable, hidden, refuse):
-    """Refuse what leads out of some folders, from now on and for good.
+    """Install an audit hook that refuses actions; it cannot be removed.
 
-    writable: the only folders that may be written to. hidden: folders that may not be read.
-    refuse: called with a description; it raises.
+    writable: the only folders that code can write to. hidden: folders that it cannot read. refuse:
+    called with a description of the action; it raises.
     """
-    realpath = os.path.realpath  # as it is now: a submission may put another in its place
+    realpath = os.path.realpath  # bound now: a submission could replace it
     writable, hidden = ([realpath(path) for path in paths] for paths in (writable, hidden))
 
     def is_within(path, parents):
         return any(path == p or path.startswith(p.rstrip(os.sep) + os.sep) for p in parents)
 
     def place(path, directory=-1):
-        """The absolute path that an event means; None for a file that is open already."""
+        """The absolute path of an event; None for a file that is already open."""
         if isinstance(path, int):
             return None
         path = os.fsdecode(path)
@@ -67,27 +67,27 @@ def fence(*, writable, hidden, refuse):
             path = os.path.join(os.readlink(f"/proc/self/fd/{directory}"), path)
         return realpath(path)
 
-    def need_own(path, what):
+    def check_writable(path, what):
         if path and path not in FREE and not is_within(path, writable):
-            refuse(f"{what} {path}, outside of its folder")
+            refuse(f"{what} {path}, outside its folder")
 
-    def need_visible(path):
+    def check_readable(path):
         if path and is_within(path, hidden) and not is_within(path, writable):
-            refuse(f"look into {path}")
+            refuse(f"read {path}")
 
     def hook(event, arguments):
         if event == "open":
             path, _, flags = arguments
             if flags & WRITING:
-                need_own(place(path), "write to")
+                check_writable(place(path), "write to")
             else:
-                need_visible(place(path))
+                check_readable(place(path))
         elif event in ("os.listdir", "os.scandir"):
-            need_visible(place(arguments[0] or "."))
+            check_readable(place(arguments[0] or "."))
         elif event in CHANGES:
             for path, directory in CHANGES[event]:
                 relative_to = -1 if directory is None else arguments[directory]
-                need_own(place(arguments[path], relative_to), event.removeprefix("os."))
+                check_writable(place(arguments[path], relative_to), event.removeprefix("os."))
         elif event.startswith(NETWORK) and event != "socket.gethostname":
             refuse(f"use the network ({event})")
         elif event.startswith(PROGRAMS):
@@ -106,22 +106,22 @@ def _is_importing():
 
 
 def _all_but(hidden):
-    """Files and folders that together are all but some folders: Landlock can only allow."""
+    """All files and folders except some folders, as a list: Landlock can only allow."""
     hidden = {Path(path).resolve() for path in hidden if os.path.exists(path)}
     parents = {parent for path in hidden for parent in path.parents}
     try:
         around = [child for parent in parents for child in parent.iterdir()]
-    except OSError:  # a folder on the way cannot be listed
+    except OSError:  # a parent folder cannot be listed
         around = []
     return [child for child in around if child not in parents | hidden] or [Path("/")]
 
 
 def lock_down(writable, hidden=()):
-    """Have the system itself refuse to read or write there, to start programs, and to use TCP.
+    """Have Linux refuse other reads and writes, programs and TCP; False without Landlock (5.13).
 
-    writable, hidden: as in `fence`, which sees Python code only, but can tell what was tried. It
-    holds for the calling thread and what that starts. Returns False where there is no Landlock
-    (Linux since 5.13). See https://docs.kernel.org/userspace-api/landlock.html
+    writable, hidden: as in `fence`, which only sees Python code, but can record what was tried. It
+    holds for the calling thread and for those that it starts. See
+    https://docs.kernel.org/userspace-api/landlock.html
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -135,7 +135,7 @@ def lock_down(writable, hidden=()):
     if version >= 2:
         in_folders |= 1 << 13  # move between folders
     writing = write_file | (truncate if version >= 3 else 0)
-    # File rights that are refused unless a rule allows them; TCP; signals and sockets to others.
+    # File rights that need a rule; TCP; signals and sockets to other processes.
     files = execute | read_file | writing | in_folders
     handled = (ctypes.c_uint64 * 3)(files, 0b11 * (version >= 4), 0b11 * (version >= 6))
     size = 8 * (1 + (version >= 4) + (version >= 6))
@@ -146,7 +146,7 @@ def lock_down(writable, hidden=()):
     for path, allowed in rights.items():
         try:
             folder = os.open(path, os.O_PATH)
-        except OSError:  # gone, or not for us to see
+        except OSError:  # it is gone, or cannot be read
             continue
         rule = ctypes.create_string_buffer(struct.pack("=Qi", allowed, folder))
         libc.syscall(add_rule, rules, path_beneath, rule, 0)
@@ -159,7 +159,7 @@ def lock_down(writable, hidden=()):
 
 
 def limit_resources(*, memory_mib, file_mib=1024):
-    """Where the system can: no more memory or larger files than this, and no core dumps."""
+    """Limit memory and the size of files, and write no core dumps, where the system can."""
     try:
         import resource
     except ImportError:  # Windows
@@ -172,7 +172,7 @@ def limit_resources(*, memory_mib, file_mib=1024):
 
 
 def own_checks(chapter, record):
-    """The checks, in a copy that `import` does not lead to; every verdict is recorded."""
+    """{name: check} of a copy of the checks that `import` does not find; records each verdict."""
     import helpers
     from helpers import exercises
 
@@ -189,7 +189,7 @@ def own_checks(chapter, record):
             verdict = judge(attempt)
             record(exercise=number, status=verdict.status, message=verdict.message)
             visible = sys.modules.get("helpers.exercises.engine")
-            if visible:  # for the notebook's own progress bar
+            if visible:  # for the progress that the notebook shows
                 visible._session.verdicts[number] = verdict
             return verdict
 
@@ -200,9 +200,9 @@ def own_checks(chapter, record):
 
 
 def main(*, writable, hidden, chapter, memory_mib, record, secret):
-    """writable, hidden: see `fence`. chapter: of the exercises. record: file of what happens."""
-    # Bound here, because a submission may put others in their place.
-    encode, write_bytes, told = json.JSONEncoder().encode, os.write, set()
+    """Start the kernel. writable, hidden: see `fence`. record: file. Others: see the module."""
+    # Bound now: a submission could replace them.
+    encode, write_bytes, recorded = json.JSONEncoder().encode, os.write, set()
     file = os.open(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def write(**what):
@@ -210,13 +210,13 @@ def main(*, writable, hidden, chapter, memory_mib, record, secret):
 
     def refuse(what):
         what = what[:300]
-        if what not in told and len(told) < MOST_TOLD and not _is_importing():
-            told.add(what)
+        if what not in recorded and len(recorded) < MAX_RECORDED and not _is_importing():
+            recorded.add(what)
             write(refused=what)
         raise PermissionError(f"a submission may not {what}")
 
     limit_resources(memory_mib=memory_mib)
-    # By this name the cells find it that grading puts in the place of the student's checks.
+    # The cells with the original checks find it by this name.
     referee = sys.modules["grading_referee"] = types.ModuleType("grading_referee")
     vars(referee).update(own_checks(chapter, write))
 
@@ -225,26 +225,23 @@ def main(*, writable, hidden, chapter, memory_mib, record, secret):
     writable = [path for path in writable if os.path.isdir(path)]
     connection = json.loads(Path(sys.argv[sys.argv.index("-f") + 1]).read_text(encoding="utf-8"))
     sockets = os.path.dirname(connection["ip"])
-    # Before the kernel has threads: each thread inherits it from the one that starts it.
+    # Before the kernel starts threads, because threads inherit it.
     lock_down([*writable, sockets] if os.path.isdir(sockets) else writable, hidden)
     application = IPKernelApp.instance()
     application.initialize(sys.argv[1:])
 
     def no_programs(command, **_):
-        print(f"no programs here: {command}")
+        print(f"programs cannot be started here: {command}")
         return []
 
-    application.shell.system = application.shell.getoutput = no_programs  # what ! and %pip call
+    application.shell.system = application.shell.getoutput = no_programs  # called by ! and %pip
     fence(writable=writable, hidden=hidden, refuse=refuse)
     application.start()
 
 
-def take_settings(path):
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    path.unlink()
-    return settings
-
-
 if __name__ == "__main__":
-    sys.path.pop(0)  # this file's folder, where a name could hide a package
-    main(**take_settings(Path(os.environ.pop("GUARD"))))
+    sys.path.pop(0)  # this file's folder, where a file could hide a package
+    settings = Path(os.environ.pop("GUARD"))
+    text = settings.read_text(encoding="utf-8")
+    settings.unlink()
+    main(**json.loads(text))

@@ -1,8 +1,7 @@
-"""Features of all clips of a data set, on as many processors as there are.
+"""Features of all clips of a data set, computed in parallel.
 
-A worker keeps what it computes in the cache that the notebooks read (see `features.cache`), and
-sends back a row for each clip. What is in the cache is not computed again: a run that was stopped
-goes on.
+Workers keep what they compute in the cache that the notebooks read (see `features.cache`) and
+return one row per clip. What is in the cache is not computed again, so a stopped run continues.
 """
 
 from collections import deque
@@ -15,14 +14,14 @@ from helpers import features, files
 from helpers.data.layouts import DataError
 from helpers.features import cache
 from helpers.files import replaced_folder
-from tools.batch.cluster import why
-from tools.batch.partitions import ROWS, batched, write_part
+from tools.batch.cluster import error_text
+from tools.batch.tables import ROWS_PER_FILE, batched, write_part
 
-CLIPS = 64  # in a task
+CLIPS_PER_TASK = 64
 
 
 def describe(task, *, root, cache_dir):
-    """Do a task, a part of a clip table: (rows, errors) as `features.survey_clips` gives them."""
+    """Describe the clips of a task, a part of a clip table: (rows, errors) as two DataFrames."""
     found, errors = features.survey_clips(
         task, root=root, cache_dir=cache_dir, n_threads=1, progress=False
     )
@@ -32,13 +31,13 @@ def describe(task, *, root, cache_dir):
 def extract(table, errors, *, root, pool, output, kind):
     """Describe the clips of a table, and write results/features and results/errors.csv.
 
-    table, errors: see `data.clip_table`. root: folder of the data set, from which files are named.
-    pool: see `cluster.open_pool`. output: Path of a folder. kind: see `partitions`.
-    Returns (rows, errors): a row for each clip, in order of their paths, with its measures and
-    features, and all that is wrong with others. Raises ClusterError, and DataError if there is no
-    row; what was computed by then is kept.
+    table, errors: from `data.clip_table`. root: folder of the data set; paths are written relative
+    to it. pool: from `cluster.open_pool`. output: Path of a folder. kind: one of `tables.FORMATS`.
+    Returns (rows, errors): the measures and features of each clip, sorted by path, and the errors
+    of the others. Raises ClusterError, and DataError if no clip could be described; the cache keeps
+    what was computed.
     """
-    waiting = deque(batched(table, CLIPS))
+    waiting = deque(batched(table, CLIPS_PER_TASK))
     described, faults = [], [errors]
     work = partial(describe, root=root, cache_dir=cache.default_folder())
     with tqdm(total=len(table), desc="Features", unit="clip", mininterval=0.5) as bar:
@@ -47,12 +46,13 @@ def extract(table, errors, *, root, pool, output, kind):
             if not (error := future.exception()):
                 described.append(future.result()[0])
                 faults.append(future.result()[1])
-            elif len(task) > 1:  # one of them ended it: each by itself, and the others are saved
+            elif len(task) > 1:  # one clip made it fail: with one clip per task, the others succeed
                 waiting.extend(batched(task, 1))
                 continue
             else:
-                named = [(files.short_path(task["path"].iloc[0], root=root), why(error), "damaged")]
-                faults.append(pd.DataFrame(named, columns=errors.columns))
+                name = files.short_path(task["path"].iloc[0], root=root)
+                row = (name, error_text(error), "damaged")
+                faults.append(pd.DataFrame([row], columns=errors.columns))
             bar.update(len(task))
     if not described:
         raise DataError(f"no clip could be described (first: {faults[-1]['reason'].iloc[0]})")
@@ -60,7 +60,7 @@ def extract(table, errors, *, root, pool, output, kind):
     rows["path"] = [files.short_path(path, root=root) for path in rows["path"]]
     faults = pd.concat(faults, ignore_index=True).sort_values("file", kind="stable")
     with replaced_folder(output / "results") as folder:
-        for number, part in enumerate(batched(rows, ROWS)):
+        for number, part in enumerate(batched(rows, ROWS_PER_FILE)):
             write_part(part, folder / "features", number=number, kind=kind)
         faults.to_csv(folder / "errors.csv", index=False)
     return rows, faults

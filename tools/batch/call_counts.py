@@ -1,8 +1,8 @@
-"""Counting calls in thousands of recordings: one task each, and several for a long one.
+"""Count calls in thousands of recordings: one task for each, several for a long one.
 
-Tasks read nothing but the recording and the model, and write nothing. All that is found comes back
-here and is kept in a ledger; tables are written from it, in order of names. So what they hold, to
-the byte, does not depend on where, when and in which order the tasks ran.
+Tasks only read the recording and the model, and return what they find. The main process keeps it in
+a ledger and writes the tables from there, sorted by name. So the tables are the same, to the byte,
+wherever and in whichever order the tasks ran.
 """
 
 import contextlib
@@ -22,21 +22,17 @@ from helpers import env, files
 from helpers.audio import AudioError
 from helpers.detection import find_events
 from helpers.files import replaced_folder
-from tools.batch.cluster import why
+from tools.batch.cluster import error_text
 from tools.batch.ledger import Ledger
-from tools.batch.partitions import ROWS, batched, write_part
+from tools.batch.tables import ROWS_PER_FILE, batched, write_part
 from tools.command_line import UsageError
 
-FORMAT = 1  # raise it whenever the counts of a model would change
-
-RECORDINGS = {"clip_name": object, "duration_s": float, "call_count": "Int64"}
-EVENTS = {"clip_name": object, "start_s": float, "end_s": float, "score": float}
-ERRORS = {"file": object, "reason": object}
+FORMAT = 1  # increase it with each change of the code that changes the counts of a model
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model file as every machine finds it. digest: of its content, which must not change."""
+    """A model file. path: absolute, as all machines see it. digest: SHA-256 of its content."""
 
     path: str
     digest: str
@@ -44,7 +40,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Task:
-    """A part of a recording to score. n_parts: None before the first part has been looked at."""
+    """One part of a recording to score. n_parts: None until the first part has been scored."""
 
     name: str
     path: str
@@ -55,23 +51,21 @@ class Task:
 
 @dataclass
 class Tally:
-    """What came of a folder. sound_s: seconds of sound scored; seconds: the time it took."""
+    """The result of a folder. sound_s: seconds of sound that were scored; seconds: time taken."""
 
     n_recordings: int
-    n_earlier: int  # of them, counted by an earlier run
+    n_earlier: int  # counted by an earlier run
     sound_s: float
     seconds: float
     n_failed: int = 0
     n_calls: int = 0
 
 
-# --- on a worker ----------------------------------------------------------------------------------
-
 _loading, _scoring = threading.Lock(), threading.Lock()
 
 
 def score_task(task, model):
-    """Do a task: (score, length, n_parts), see `detection.score_part`, or the reason why not."""
+    """Score a part: (score, length, n_parts), see `detection.score_part`; or the reason why not."""
     from helpers import detection
 
     try:
@@ -88,7 +82,7 @@ def score_task(task, model):
 
 @lru_cache(maxsize=1)
 def _detector(model):
-    """A `CallDetector`, loaded once in a process."""
+    """The `CallDetector` of a `Model`, loaded once in each process."""
     with contextlib.redirect_stdout(io.StringIO()):
         env.setup()
     from helpers import models
@@ -96,9 +90,6 @@ def _detector(model):
     if read_model(model.path) != model:
         raise models.ModelError(f"{model.path} has changed since the run began")
     return models.load_detector(model.path)
-
-
-# --- here -----------------------------------------------------------------------------------------
 
 
 def read_model(path):
@@ -112,17 +103,16 @@ def read_model(path):
 
 
 def count_folder(folder, paths, *, model, settings, pool, output, kind):
-    """Count the calls in recordings, going on from where an earlier run stopped.
+    """Count the calls in recordings that no earlier run has counted, and write the tables of all.
 
-    folder: Path that names are relative to. paths: list of Path. model: `Model`. settings: dict of
-    `EventSettings` that differ from the model's. pool: see `cluster.open_pool`. output: Path of a
-    folder; the ledger and the folder `results` are written to it. kind: see `partitions`.
-    Returns a `Tally`. Raises ModelError, UsageError, ClusterError; whatever stops it, nothing that
-    is counted is lost.
+    folder: Path; names are relative to it. paths: list of Path. model: `Model`. settings: dict of
+    the `EventSettings` that differ from the model's. pool: from `cluster.open_pool`. output: Path
+    of the folder for the ledger and the folder `results`. kind: one of `tables.FORMATS`.
+    Returns a `Tally`. Raises ModelError, UsageError, ClusterError; the counts so far are kept.
     """
     with _loading:
         detector = _detector(model)
-    from helpers.detection import counting  # after Keras' backend has been chosen
+    from helpers.detection import counting  # imports Keras: set-up comes first
 
     settings = replace(detector.settings, **settings)
     parts = {"format": FORMAT, "part_blocks": counting.PART_BLOCKS}
@@ -141,46 +131,46 @@ def count_folder(folder, paths, *, model, settings, pool, output, kind):
 
 
 def _outcome(future):
-    """What `score_task` returned, or in words what ended it. Raises ModelError."""
+    """What `score_task` returned, or the error that ended it as text. Raises ModelError."""
     error = future.exception()
     if error is None:
         return future.result()
-    if type(error).__name__ == "ModelError":  # of no use to go on: all recordings would have it
+    if type(error).__name__ == "ModelError":  # all other recordings would fail in the same way
         raise error
-    return why(error)
+    return error_text(error)
 
 
 class _Batch:
-    """The recordings of a batch: which task comes next, and what came of those before."""
+    """Gives out the tasks of a batch, and collects their outcomes in the ledger."""
 
     def __init__(self, named, ledger, bar, *, detector, settings):
         self.n_earlier, self.sound_s = 0, 0.0
         self._ledger, self._bar = ledger, bar
         self._detector, self._settings = detector, settings
         self._fresh = iter(named.items())
-        self._waiting = deque()  # parts of recordings that were begun
-        self._left = Counter()  # parts that have not come back yet, by recording
+        self._waiting = deque()  # parts of recordings that have been started
+        self._left = Counter()  # recording → number of parts without an outcome
         self._reasons = defaultdict(dict)  # recording → part → reason
 
     def next_task(self):
-        """The next task, or None: parts of what was begun come before any other recording."""
+        """The next task, or None. Parts of started recordings come before other recordings."""
         while not self._waiting:
             name, path = next(self._fresh, ("", None))
             if not path:
                 return None
-            self._begin(name, path)
+            self._start(name, path)
         return self._waiting.popleft()
 
-    def _begin(self, name, path):
+    def _start(self, name, path):
         task = Task(name, str(path), files.identity(path))
         if self._ledger.is_counted(name, task.identity):
             self.n_earlier += 1
             self._bar.update()
             return
-        n_parts, there = self._ledger.parts(name, task.identity)
+        n_parts, kept = self._ledger.parts(name, task.identity)
         if n_parts is None:
             self._add([task])
-        elif missing := set(range(n_parts)) - there:
+        elif missing := set(range(n_parts)) - kept:
             self._add(replace(task, part=part, n_parts=n_parts) for part in sorted(missing))
         else:
             self._finish(task, *self._ledger.joined(name, task.identity))
@@ -191,7 +181,7 @@ class _Batch:
             self._left[task.name] += 1
 
     def take(self, task, outcome):
-        """Keep what came of a task: (score, length, n_parts), or a reason why there is none."""
+        """Keep the outcome of a task: (score, length, n_parts), or the reason of its failure."""
         self._left[task.name] -= 1
         if isinstance(outcome, str):
             self._reasons[task.name][task.part] = outcome
@@ -207,7 +197,7 @@ class _Batch:
                 self._add(replace(task, part=p, n_parts=n_parts) for p in range(1, n_parts))
         if self._left[task.name] == 0:
             if reasons := self._reasons.pop(task.name, {}):
-                # The first in the recording, whichever came back first.
+                # Of the earliest part, in whichever order they came back: the same in each run.
                 self._ledger.fail(task.name, task.identity, reasons[min(reasons)])
                 self._close(task)
             else:
@@ -219,7 +209,7 @@ class _Batch:
             events = find_events(
                 score, step_s=self._detector.step_s, settings=self._settings, length_s=duration_s
             )
-        except ValueError as error:  # a score that is no number
+        except ValueError as error:  # a score with NaN
             self._ledger.fail(task.name, task.identity, str(error))
         else:
             self._ledger.finish(task.name, task.identity, duration_s=duration_s, events=events)
@@ -231,20 +221,16 @@ class _Batch:
 
 
 def _write(names, ledger, tally, *, output, kind):
-    """Write what the ledger holds of some recordings as tables, and add it up in the tally."""
+    """Write the tables of the named recordings from the ledger; adds up calls and failures."""
     with replaced_folder(output / "results") as folder:
-        errors = []
-        for number, part in enumerate(batched(names, ROWS)):
+        failed = []
+        for number, part in enumerate(batched(names, ROWS_PER_FILE)):
             rows = ledger.recordings(part)
-            recordings = _table([row[:3] for row in rows], RECORDINGS)
+            recordings = rows.drop(columns="reason")
             write_part(recordings, folder / "recordings", number=number, kind=kind)
-            events = _table(ledger.events(part), EVENTS)
-            write_part(events, folder / "events", number=number, kind=kind)
-            errors += [(name, reason) for name, _, _, reason in rows if reason]
-            tally.n_calls += int(recordings["call_count"].sum())
-        _table(errors, ERRORS).to_csv(folder / "errors.csv", index=False)
+            write_part(ledger.events(part), folder / "events", number=number, kind=kind)
+            failed.append(rows.loc[rows["reason"] != "", ["clip_name", "reason"]])
+            tally.n_calls += int(rows["call_count"].sum())
+        errors = pd.concat(failed).rename(columns={"clip_name": "file"})
+        errors.to_csv(folder / "errors.csv", index=False)
         tally.n_failed = len(errors)
-
-
-def _table(rows, dtypes):
-    return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes).round(6)  # to a microsecond
