@@ -83,7 +83,8 @@ def _write_package(folder, *, owner, weights, lacking, root):
     with tempfile.TemporaryDirectory() as place:
         # Elsewhere: setuptools leaves a folder behind, and would find the last build's files in it.
         shutil.copytree(root / "helpers", Path(place, "helpers"))
-        shutil.copy(root / "pyproject.toml", place)
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(root / name, place)
         _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, place)
     if lacking:
         pins = root / "constraints.txt"
