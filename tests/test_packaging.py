@@ -61,7 +61,9 @@ def test_conda_users_get_the_same_set():
 def test_the_version_is_the_same_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert citation["version"] == PROJECT["version"] and f"## [{PROJECT['version']}]" in changes
+    assert citation["version"] == PROJECT["version"]
+    is_release = "dev" not in PROJECT["version"]
+    assert f"\n## [{PROJECT['version'] if is_release else 'Unreleased'}]" in changes
 
 
 def test_the_workflow_tests_every_python_that_is_declared():
