@@ -23,9 +23,10 @@ run: $(STAMP)  ## make sample data and run every notebook in the smoke profile
 # stay together, they share what took long to make.
 test: export OMP_NUM_THREADS := 1
 test: export NPROC := 1
-test: $(STAMP)  ## check style, notebooks and code
+test: $(STAMP)  ## check style, imports, notebooks and code
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(VENV)/bin/lint-imports --no-cache --no-logo
 	$(RUN) tools/build.py --check
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

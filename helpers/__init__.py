@@ -1,8 +1,6 @@
 """Helpers of the notebook series: from sound files to trained models and readable reports.
 
-    data → audio → features → models / training → metrics / events → report / plots
+    data → audio → features → models / training → evaluation / detection → display
 
-Each module is imported by name (``from helpers import audio``); this package itself loads nothing.
+Each package is imported by name (``from helpers import audio``); this one itself loads nothing.
 """
-
-__version__ = "0.1.0"

@@ -88,7 +88,8 @@ def solution_lines():
 def wheel(tmp_path_factory):
     """What a student installs: {file: text} of the built wheel."""
     folder = tmp_path_factory.mktemp("wheel")
-    shutil.copy(ROOT / "pyproject.toml", folder)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "helpers", folder / "helpers")
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "."],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,3 +56,20 @@ def test_conda_users_get_the_same_set():
     *packages, with_pip = environment["dependencies"]
     assert packages == [f"python {PROJECT['requires-python']}", "pip"]
     assert with_pip["pip"] == ["-c constraints.txt", "-e .", *DECLARED]
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert citation["version"] == PROJECT["version"]
+    is_release = "dev" not in PROJECT["version"]
+    assert f"\n## [{PROJECT['version'] if is_release else 'Unreleased'}]" in changes
+
+
+def test_the_workflow_tests_every_python_that_is_declared():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
+    tested = workflow["jobs"]["test"]["strategy"]["matrix"]["python-version"]
+    supported = SpecifierSet(PROJECT["requires-python"])
+    assert tested == [f"3.{minor}" for minor in range(30) if f"3.{minor}" in supported]
+    named = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if ":: 3." in text]
+    assert named == tested

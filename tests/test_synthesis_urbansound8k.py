@@ -124,6 +124,7 @@ def test_the_classes_can_be_told_apart_but_not_without_effort(urban):
 
 def test_every_data_set_but_your_own_classes_has_a_sample():
     made = {name: entry.synthesise for name, entry in data.DATASETS.items() if entry.synthesise}
-    assert made == synthesis.GENERATORS and set(made) == set(data.DATASETS) - {"folders"}
+    ours = {"capuchin", "urbansound8k", "esc50", "esc10", "catsdogs", "speakers"}
+    assert made == synthesis.GENERATORS and set(made) >= ours and "folders" not in made
     assert all(name == generator.name for name, generator in made.items())
     assert capuchin.SIZES

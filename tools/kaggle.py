@@ -86,7 +86,8 @@ def _write_package(folder, *, owner, weights, packages, root):
     with tempfile.TemporaryDirectory() as work:
         # In a copy: setuptools leaves a folder behind, whose old files would get into the wheel.
         shutil.copytree(root / "helpers", Path(work, "helpers"))
-        shutil.copy(root / "pyproject.toml", work)
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(root / name, work)
         _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, work)
     if packages:
         options = ("--no-deps", "--only-binary", ":all:", "--dest", folder)
