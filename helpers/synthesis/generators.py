@@ -33,7 +33,7 @@ class Generator:
 
     def __post_init__(self):
         if missing := set(SIZES) - set(self.sizes):
-            raise ValueError(f"the generator of {self.name!r} needs the sizes {sorted(missing)}")
+            raise ValueError(f"the generator of {self.name!r} lacks the sizes {sorted(missing)}")
 
 
 GENERATORS = {
