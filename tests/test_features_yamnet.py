@@ -95,7 +95,7 @@ def test_a_file_that_is_no_model_is_told(tmp_path, content):
     pytest.importorskip("ai_edge_litert")
     if content is not None:
         (tmp_path / "yamnet.tflite").write_bytes(content)
-    with pytest.raises(features.EmbeddingError, match="yamnet.tflite is no LiteRT model"):
+    with pytest.raises(features.EmbeddingError, match="yamnet.tflite is not a LiteRT model"):
         features.Yamnet(tmp_path / "yamnet.tflite")
 
 
