@@ -29,6 +29,7 @@ from tools.running.notebook_errors import find_error
 from tools.series.notebooks import find_notebooks, read_profiles
 
 NOTEBOOKS = list(find_notebooks(ROOT))
+TASKS = sorted((ROOT / "notebooks" / "exercises").glob("[0-9][0-9]_*.ipynb"))
 OWNER = "somebody"
 PACKAGE = f"{OWNER}/{kaggle.SLUG}"
 
@@ -60,11 +61,9 @@ def test_every_notebook_is_there_in_both_forms_and_the_package_once(made):
         assert (folder / name / f"{name}.ipynb").read_bytes() == (
             ROOT / "notebooks" / f"{name}.ipynb"
         ).read_bytes()
-        exercises = folder / name / "exercises" / f"{name}.ipynb"
-        assert (
-            exercises.read_bytes()
-            == (ROOT / "notebooks" / "exercises" / f"{name}.ipynb").read_bytes()
-        )
+    for path in TASKS:
+        assert (folder / path.stem / "exercises" / path.name).read_bytes() == path.read_bytes()
+    assert len(TASKS) >= 5
     inside = [name for name in files if name.startswith("helpers/")]
     assert [Path(name).suffix for name in inside] == [".whl", ".json", ".tflite"]
     wheel = zipfile.ZipFile(folder / inside[0])
@@ -185,7 +184,7 @@ def test_the_official_client_accepts_the_bundle(made, client, capsys):
     lines = list(kaggle.push(folder, NOTEBOOKS, client=api, confirm=lambda x: shown.extend(x) or 1))
     data, *kernels = server.sent
     assert (data.owner_slug, data.slug, data.is_private) == (OWNER, kaggle.SLUG, True)
-    assert len(kernels) == len(shown) - 1 == 2 * len(NOTEBOOKS)
+    assert len(kernels) == len(shown) - 1 == len(NOTEBOOKS) + len(TASKS)
     assert len({kernel.slug for kernel in kernels}) == len(kernels)
     for kernel, place in zip(kernels, kernel_folders(folder), strict=True):
         assert (kernel.language, kernel.kernel_type) == ("python", "notebook")
