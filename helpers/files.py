@@ -178,8 +178,9 @@ def replaced_folder(folder):
     Otherwise `folder` stays as it was. No other folder is left over. The caller must know that
     `folder` may be replaced. Raises OSError.
     """
-    new = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    unique = uuid.uuid4().hex[:12]
+    new = folder.with_name(f".{folder.name}.{unique}.part")
+    old = folder.with_name(f".{folder.name}.{unique}.old")
     try:
         new.mkdir(parents=True)
         yield new

@@ -62,12 +62,12 @@ def sample(tmp_path_factory, synthetic):
         content = bytearray((root / folder / "cut-0.flac").read_bytes())
         content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
         (root / folder / "cut-0.flac").write_bytes(content)
-        audio.write(root / folder / "silent-0.wav", np.zeros(16000, np.float32), sr=16000)
-        audio.write(root / folder / "one sample-0.wav", np.zeros(1, np.float32), sr=16000)
+        sf.write(root / folder / "silent-0.wav", np.zeros(16000, np.float32), 16000)
+        sf.write(root / folder / "one sample-0.wav", np.zeros(1, np.float32), 16000)
     sf.write(root / "Forest Recordings" / "no number.wav", nan, 16000, subtype="FLOAT")
     # A recording that is in no key must not spoil the figures of the others.
     call = audio.load(sorted((root / "Parsed_Capuchinbird_Clips").glob("*"))[0], sr=16000)
-    audio.write(root / "Forest Recordings" / "without key $1$ b$_$.wav", call, sr=16000)
+    sf.write(root / "Forest Recordings" / "without key $1$ b$_$.wav", call, 16000)
     return root
 
 

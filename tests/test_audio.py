@@ -112,7 +112,7 @@ def test_very_short_files(tmp_path, kind, n):
 
 @pytest.mark.parametrize("name", ["with space.wav", "Über–été.flac", "🐦 (1).ogg", "x.y#z%.mp3"])
 def test_names(tmp_path, name):
-    audio.write(tmp_path / name, sound(9000), sr=RATE)
+    sf.write(tmp_path / name, sound(9000), RATE)
     assert len(audio.load(str(tmp_path / name), sr=RATE)) == 9000
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(audio.AudioError, match=re.escape(f"{name}: empty file")):
@@ -173,7 +173,7 @@ def test_a_part_is_that_part_of_the_whole(folder, start_s, duration_s, sr, name)
 def test_a_part_lies_where_it_should(tmp_path):
     clicks = np.zeros(48000 * 4, np.float32)
     clicks[48000 * 3] = 0.9
-    audio.write(tmp_path / "x.wav", clicks, sr=48000)
+    sf.write(tmp_path / "x.wav", clicks, 48000)
     y = audio.load(tmp_path / "x.wav", sr=8000, start_s=2.5, duration_s=1)
     assert len(y) == 8000 and np.argmax(y) == 4000
 
@@ -270,7 +270,8 @@ def test_no_permission(folder, monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
 def test_no_permission_for_real(tmp_path):
-    audio.write(tmp_path / "in" / "x.wav", sound(100), sr=RATE)
+    (tmp_path / "in").mkdir()
+    sf.write(tmp_path / "in" / "x.wav", sound(100), RATE)
     (tmp_path / "in" / "x.wav").chmod(0)
     fails(tmp_path / "in" / "x.wav", "no permission")
     (tmp_path / "in").chmod(0)
@@ -409,40 +410,7 @@ def test_any_damage_raises_an_audio_error(folder, tmp_path_factory, data, name):
         assert error.reason
 
 
-# --- writing, cutting -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3"])
-@pytest.mark.parametrize("shape", [(20000,), (20000, 2)])
-def test_write_and_load(tmp_path, kind, shape):
-    y = sound(20000, 1 if len(shape) == 1 else 2).reshape(shape)
-    path = tmp_path / "new folder" / f"x.{kind}"
-    audio.write(path, y, sr=RATE)
-    mono = y if y.ndim == 1 else y.mean(axis=1)
-    back = audio.load(path, sr=RATE)
-    if kind in ("wav", "flac"):
-        agree(back, mono, 1e-4)
-    else:
-        assert len(back) == len(mono) and np.corrcoef(back, mono)[0, 1] > 0.95
-    assert audio.info(path).channels == (1 if y.ndim == 1 else 2)
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
-
-
-def test_write_float_is_lossless(tmp_path):
-    y = sound(5000, 1)[:, 0] * 3
-    audio.write(tmp_path / "x.wav", y, sr=8000, subtype="FLOAT")
-    np.testing.assert_array_equal(audio.load(tmp_path / "x.wav", sr=8000), y)
-    audio.write(tmp_path / "x.wav", y, sr=8000)
-    assert np.abs(audio.load(tmp_path / "x.wav", sr=8000)).max() <= 1
-
-
-def test_write_refuses(tmp_path):
-    with pytest.raises(TypeError, match="int16"):
-        audio.write(tmp_path / "x.wav", np.zeros(9, np.int16), sr=8000)
-    for name, sr, value in (("x.wav", 8000, np.nan), ("x.xyz", 8000, 0), ("x.mp3", 999, 0)):
-        with pytest.raises(audio.AudioError, match="not written"):
-            audio.write(tmp_path / name, np.full(9, value, np.float32), sr=sr)
-    assert not list(tmp_path.iterdir())
+# --- cutting ----------------------------------------------------------------------------------
 
 
 def test_fix_length():
@@ -451,12 +419,6 @@ def test_fix_length():
     np.testing.assert_array_equal(audio.fix_length(y, n_samples=4), [3, 4, 5, 6])
     np.testing.assert_array_equal(audio.fix_length(y, n_samples=12), [*y, 0, 0])
     assert audio.fix_length(np.ones((2, 5)), n_samples=7).shape == (2, 7)
-    starts = set()
-    for seed in range(50):
-        crop = audio.fix_length(y, n_samples=8, rng=np.random.default_rng(seed))
-        np.testing.assert_array_equal(np.diff(crop), 1)
-        starts.add(crop[0])
-    assert starts == {0, 1, 2}
 
 
 # --- real recordings --------------------------------------------------------------------------

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 
-from helpers import audio, data
+from helpers import data
 from helpers.data import layouts, locate
 from helpers.synthesis.speakers import SIZES
 
@@ -15,7 +16,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 def sound(path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    audio.write(path, np.full(800, 0.1, np.float32), sr=8000)
+    sf.write(path, np.full(800, 0.1, np.float32), 8000)
 
 
 def urbansound8k(

@@ -11,6 +11,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 from nbgrader.apps import NbGraderAPI
 from notebook_runs import COUNTER, ROOT, SPEAKERS, URBAN, run_notebook
 from traitlets.config import Config
@@ -121,7 +122,7 @@ def test_the_saved_network_names_recordings_of_any_kind(series_run, tmp_path):
 
     model = keras.saving.load_model(series_run / URBAN / "report" / "model.keras", compile=False)
     t = np.arange(96000) / 48000
-    audio.write(tmp_path / "tone.wav", 0.1 * np.sin(2 * np.pi * 440 * t), sr=48000)
+    sf.write(tmp_path / "tone.wav", 0.1 * np.sin(2 * np.pi * 440 * t), 48000)
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
     table, errors = models.classify(
         [tmp_path / "tone.wav", tmp_path / "broken.wav"], model, progress=False
@@ -163,8 +164,8 @@ def test_counting_with_a_trained_model_in_a_folder_with_bad_files(series_run, sa
     recordings.mkdir()
     whole = sorted((sample / "Forest Recordings").glob("*.flac"))[2]
     y = audio.load(whole, sr=22050)
-    audio.write(recordings / "forêt 1.wav", y, sr=22050)
-    audio.write(recordings / "short.wav", np.zeros(100, np.float32), sr=8000)
+    sf.write(recordings / "forêt 1.wav", y, 22050)
+    sf.write(recordings / "short.wav", np.zeros(100, np.float32), 8000)
     (recordings / "empty.wav").touch()
     (recordings / "text.wav").write_text("not a sound")
     content = whole.read_bytes()

@@ -7,9 +7,8 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 from notebook_runs import FIRST_TWO, REAL, ROOT, SPEAKERS, URBAN, run_notebook
-
-from helpers import audio
 
 
 @pytest.mark.parametrize("name", FIRST_TWO)
@@ -76,7 +75,7 @@ def test_untouched_exercises_on_few_speakers_with_bad_files(tmp_path):
             folder = voices / f"speaker {k}"
             folder.mkdir(parents=True, exist_ok=True)
             suffix = ("wav", "flac", "ogg", "mp3")[i]
-            audio.write(folder / f"{i}.{suffix}", y, sr=(16000, 22050, 44100, 16000)[i])
+            sf.write(folder / f"{i}.{suffix}", y, (16000, 22050, 44100, 16000)[i])
     (voices / "speaker 0" / "empty.wav").touch()
     (voices / "alone").mkdir()
     shutil.copy(voices / "speaker 1" / "0.wav", voices / "alone")

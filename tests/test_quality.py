@@ -97,7 +97,7 @@ def test_in_a_lossy_copy_what_goes_beyond_full_scale_counts(tmp_path):
     for name, sound, is_clipped in (
         *(("cut", (3 * y).clip(-1, 1), True), ("whole", 0.8 * tone(f=100), False)),
     ):
-        audio.write(tmp_path / f"{name}.ogg", sound, sr=SR)
+        sf.write(tmp_path / f"{name}.ogg", sound, SR)
         frames, _ = audio.load_frames(tmp_path / f"{name}.ogg")
         assert (quality.clipped_share(frames[:, 0]) > quality.CLIPPED) == is_clipped
 

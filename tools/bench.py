@@ -22,9 +22,10 @@ if __name__ == "__main__":
 import joblib
 import librosa
 import numpy as np
+import soundfile as sf
 from threadpoolctl import threadpool_limits
 
-from helpers import audio, augmentation, data, detection, env, features
+from helpers import augmentation, data, detection, env, features
 
 MEL = {"sr": 22050, "n_fft": 2048, "hop_length": 512, "n_mels": 128}
 MFCC = {"sr": 16000, "n_fft": 1024, "hop_length": 200, "n_mels": 256}
@@ -165,7 +166,7 @@ def bench_counting(minutes):
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"recording_{i:02d}.mp3" for i in range(max(2, minutes // 3))]
         for path in paths:
-            audio.write(path, rng.normal(0, 0.05, (180 * 48000, 2)), sr=48000)
+            sf.write(path, rng.normal(0, 0.05, (180 * 48000, 2)), 48000)
         took = seconds(lambda: detection.count_calls(paths, detector, progress=False))
     total = 180 * len(paths)
     print(f"counting, {len(paths)} MP3 files of 180 s, 48 kHz stereo, five networks:")

@@ -1,4 +1,4 @@
-"""Sound files: read and write them, find their faults, make sounds comparable."""
+"""Sound files: read them, find their faults, make sounds comparable."""
 
 import lazy_loader
 
@@ -7,9 +7,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["quality"],
     submod_attrs={
-        "blocks": ["reblock"],
         "formats": ["AudioError", "info", "seconds"],
-        "reading": ["fix_length", "load", "load_frames", "mono", "stream", "write"],
+        "reading": ["fix_length", "load", "load_frames", "mono", "reblock", "stream"],
         "conditioning": ["same_loudness", "segments"],
     },
 )

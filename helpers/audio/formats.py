@@ -29,7 +29,7 @@ CONVERT = "convert it with `ffmpeg -i FILE out.wav`"
 
 
 class AudioError(FileError):
-    """A sound file that cannot be read or written."""
+    """A sound file that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def open_sound(path):
             data_at, promised = _wav_data(handle, head, size)
             if promised == 0 and _is_unfinished(handle, data_at, size):
                 patched = _Endless(path, data_at - 4)
-            file, trouble = call_quietly(sf.SoundFile, patched or c_name(path))
+            # As bytes on Linux, where names need not be valid Unicode.
+            name = os.fsencode(path) if os.name == "posix" else str(path)
+            file, trouble = call_quietly(sf.SoundFile, patched or name)
             if trouble:
                 raise AudioError(path, _not_audio(head, trouble))
             reason, n_frames, slack = None, file.frames, 0
@@ -357,11 +359,6 @@ class _Silence:
 
 
 _SILENT = _Silence()
-
-
-def c_name(path):
-    """A path for libsndfile: as bytes on Linux, where names need not be valid Unicode."""
-    return os.fsencode(path) if os.name == "posix" else str(path)
 
 
 def words(error):

@@ -1,4 +1,4 @@
-"""Read sound files as mono float32 at any rate: whole, in part, or block by block; write them.
+"""Read sound files as mono float32 at any rate: whole, in part, or block by block.
 
 soundfile decodes (wav, flac, ogg, mp3 and more), soxr resamples. `load` and `stream` read a file in
 the same way, in blocks of fixed length, so that they agree to the bit. A file that cannot be read
@@ -7,15 +7,11 @@ and checks files.
 """
 
 import math
-from pathlib import Path
 
 import numpy as np
-import soundfile as sf
 import soxr
 
-from helpers import files
 from helpers.audio import formats
-from helpers.audio.blocks import reblock
 from helpers.audio.formats import AudioError, call_quietly, seconds, words
 
 BLOCK = 1 << 18  # samples decoded at a time, over all channels: fits the processor's cache
@@ -64,45 +60,36 @@ def stream(path, *, sr, block_s=60.0, start_s=0.0, duration_s=None):
     yield from reblock(pieces, size=max(1, round(block_s * sr)))
 
 
-def fix_length(y, *, n_samples, rng=None):
-    """Crop or pad the last axis of y (..., n) to n_samples.
-
-    Crops around the centre, or at a random place if rng, a numpy Generator, is given; pads with
-    zeros at the end.
-    """
+def fix_length(y, *, n_samples):
+    """Crop the last axis of y (..., n) around its centre, or pad its end with 0, to n_samples."""
     spare = y.shape[-1] - n_samples
     if spare < 0:
         return np.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, -spare)])
-    start = spare // 2 if rng is None else int(rng.integers(spare + 1))
-    return y[..., start : start + n_samples]
+    return y[..., spare // 2 : spare // 2 + n_samples]
 
 
-def write(path, y, *, sr, subtype="PCM_16"):
-    """Write a sound file whole or not at all, in the format that its suffix names.
+def reblock(pieces, *, size, step=None):
+    """Cut a stream into blocks of one size, which may overlap, in bounded memory.
 
-    y: float (n_samples,) or (n_samples, channels), full scale ±1, which integer formats clip at.
-    sr: Hz. subtype: soundfile's sample format; ignored if the format does not have it (ogg, mp3).
-    Raises AudioError.
+    pieces: iterable of arrays (n, …), in order, each of any length n. size: length of a block.
+    step: from the start of a block to the start of the next, at most size; None: size. Yields
+    arrays (size, …), and last what is left from the start of the next block, if anything. The
+    blocks do not depend on how the stream was cut into pieces.
     """
-    y = np.asarray(y)
-    if y.dtype not in (np.float32, np.float64):
-        raise TypeError(f"y is {y.dtype}: scale it to float32 or float64 within ±1")
-    if not np.isfinite(y).all():
-        raise AudioError(path, "not written: some samples are NaN or infinite, replace them first")
-    kind = Path(path).suffix[1:].upper()
-    if kind not in sf.available_formats():
-        raise AudioError(path, "not written: choose a name that ends in .wav, .flac, .ogg or .mp3")
-    subtype = subtype if sf.check_format(kind, subtype) else sf.default_subtype(kind)
-    header = int(sr), 1 if y.ndim == 1 else y.shape[1], subtype
-    try:
-        with (
-            files.atomic_path(path) as temporary,
-            sf.SoundFile(formats.c_name(temporary), "w", *header, format=kind) as file,
-        ):
-            for i in range(0, len(y), 1 << 16):  # libsndfile's Vorbis fails on very long arrays
-                file.write(y[i : i + (1 << 16)])
-    except (OSError, sf.SoundFileError) as error:
-        raise AudioError(path, f"not written: {words(error)}") from None
+    step = step or size
+    held, n_held = [], 0
+    for piece in pieces:
+        held.append(piece)
+        n_held += len(piece)
+        if n_held >= size:
+            joined = np.concatenate(held)
+            n_blocks = 1 + (n_held - size) // step
+            for k in range(n_blocks):
+                yield joined[k * step : k * step + size]
+            held = [joined[n_blocks * step :].copy()]  # a view would keep all of `joined`
+            n_held = len(held[0])
+    if n_held:
+        yield np.concatenate(held)
 
 
 def _resampled(path, sr, start_s, duration_s):

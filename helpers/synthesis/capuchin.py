@@ -203,8 +203,6 @@ def build_capuchin(folder, *, size, seed, progress):
     plan = SIZES[size]
     names = ("Parsed_Capuchinbird_Clips", "Parsed_Not_Capuchinbird_Clips", "Forest Recordings")
     positive, negative, forest = (folder / name for name in names)
-    for part in (positive, negative, forest):
-        part.mkdir(parents=True)
     rng = item_rng(seed, "plan")
     xc = np.sort(rng.choice(np.arange(3000, 600_000), plan["sources"], replace=False))
     clips = shares_of(rng.exponential(1, plan["sources"]), plan["positives"])

@@ -23,7 +23,6 @@ BACKGROUNDS = ("hiss", "wind", "rain", "songbird", "chatter", "crickets")
 
 def build_catsdogs(folder, *, size, seed, progress):
     """Fill an empty folder in the layout of Audio Cats and Dogs; see `Generator`."""
-    (folder / "cats_dogs").mkdir(parents=True)
     plan, paths = SIZES[size], []
     with progress(total=sum(plan.values())) as bar:
         for label, (kind, name, first) in ANIMALS.items():

@@ -4,6 +4,8 @@ What differs between sources (the pitch of a dog, the tune of a siren) is drawn 
 recording, so that all slices of a recording sound alike.
 """
 
+from inspect import isgenerator
+
 import numpy as np
 from scipy import signal
 
@@ -26,6 +28,10 @@ def recording(rng, kind, *, n_samples, sr):
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}: choose one of {', '.join(KINDS)}")
     y = KINDS[kind](rng, n_samples, sr)
+    if isgenerator(y):  # of events: (number of the first sample, samples)
+        events, y = y, np.zeros(n_samples)
+        for event in events:
+            add(y, *event)
     level = np.sort(np.abs(y))
     return y / (rms(level[len(level) // 2 :]) + 1e-12)
 
@@ -77,7 +83,6 @@ def _car_horn(rng, n, sr):
     """Blasts of a chord of two or three steady tones."""
     root = rng.uniform(330, 480)
     weights = 0.8 ** np.arange(14) * gain(rng.normal(0, 4, 14))
-    y = np.zeros(n)
     blast = rng.uniform(0.25, 1.2)
     for start in _events(rng, n, sr, blast + rng.uniform(0.6, 3)):
         m = round(blast * rng.uniform(0.5, 1.6) * sr)
@@ -85,8 +90,7 @@ def _car_horn(rng, n, sr):
         ratios = (1, 1.26, 1.5)[: 2 + (root > 400)]
         chord = sum(harmonics(root * ratio * bend, weights, sr) for ratio in ratios)
         edge = np.minimum(np.arange(m), m - np.arange(m))  # samples from the nearer end
-        add(y, start, chord * np.minimum(1, edge / (0.02 * sr)))
-    return y
+        yield start, chord * np.minimum(1, edge / (0.02 * sr))
 
 
 def _children_playing(rng, n, sr):
@@ -110,7 +114,6 @@ def _dog_bark(rng, n, sr):
     f0, length = rng.uniform(140, 650), rng.uniform(0.09, 0.3)
     throat = [(f * rng.uniform(0.9, 1.1), 180, w) for f, w in ((700, 1), (1500, 0.8), (2900, 0.4))]
     burst_of, pause = rng.integers(1, 5), rng.uniform(0.7, 2.5)
-    y = np.zeros(n)
     for start in _events(rng, n, sr, pause):
         for k in range(burst_of):
             m = round(length * rng.uniform(0.85, 1.2) * sr)
@@ -119,8 +122,7 @@ def _dog_bark(rng, n, sr):
             rough = tone * (1 + 0.6 * slow(rng, m, sr, 180))
             rough += 0.5 * rms(tone) * rng.standard_normal(m)
             bark = _resonate(rough, sr, throat) * np.minimum(1, x / 0.06) * (1 - x) ** 1.5
-            add(y, start + round(k * length * 1.9 * sr), bark / (rms(bark) + 1e-9))
-    return y
+            yield start + round(k * length * 1.9 * sr), bark / (rms(bark) + 1e-9)
 
 
 def _meow(rng, n, sr):
@@ -129,7 +131,7 @@ def _meow(rng, n, sr):
     closed = np.array([[rng.uniform(450, 800)], [rng.uniform(1300, 2000)], [3600]])
     opened = closed * np.array([[rng.uniform(1.5, 2.2)], [rng.uniform(1.1, 1.5)], [1.1]])
     lean, breath, pause = rng.uniform(0.6, 1.2), gain(rng.uniform(-24, -8)), rng.uniform(0.3, 2.5)
-    y, at = np.zeros(n), rng.uniform(0.05, 0.6)
+    at = rng.uniform(0.05, 0.6)
     while at < n / sr:
         m = round(length * rng.uniform(0.75, 1.3) * sr)
         x = np.linspace(0, 1, m)
@@ -141,9 +143,8 @@ def _meow(rng, n, sr):
         voice = harmonics(f0, weights, sr) * (1 + 0.15 * slow(rng, m, sr, 60))
         air = noise_band(rng, mouth[1], 1500, m, sr)
         cry = (voice / rms(voice) + breath * air) * np.minimum(1, x / 0.08) * (1 - x**3)
-        add(y, round(at * sr), cry / rms(cry))
+        yield round(at * sr), cry / rms(cry)
         at += m / sr + 0.15 + rng.exponential(pause)
-    return y
 
 
 def _drilling(rng, n, sr):
@@ -169,13 +170,9 @@ def _engine_idling(rng, n, sr):
 
 def _gun_shot(rng, n, sr):
     """A sudden blast that decays, and its echoes."""
-    decay_s, cutoff_hz, n_echoes = (
-        rng.uniform(0.03, 0.15),
-        rng.uniform(600, 3500),
-        rng.integers(1, 5),
-    )
+    decay_s, cutoff_hz = rng.uniform(0.03, 0.15), rng.uniform(600, 3500)
+    n_echoes = rng.integers(1, 5)
     echoes = [(rng.uniform(0.05, 0.5), gain(rng.uniform(-22, -8))) for _ in range(n_echoes)]
-    y = np.zeros(n)
     for start in _events(rng, n, sr, rng.uniform(1.2, 4)):
         m = round(1.5 * sr)
         t = np.arange(m) / sr
@@ -183,8 +180,7 @@ def _gun_shot(rng, n, sr):
         blast = filtered(blast, cutoff_hz, sr)
         blast += 0.6 * np.sin(2 * np.pi * rng.uniform(50, 90) * t) * np.exp(-t / 0.06)
         for delay, weight in [(0, 1), *echoes]:
-            add(y, start + round(delay * sr), weight * blast)
-    return y
+            yield start + round(delay * sr), weight * blast
 
 
 def _jackhammer(rng, n, sr):
@@ -222,7 +218,6 @@ def _street_music(rng, n, sr):
     scale = np.array([0, 2, 4, 7, 9, 12, 14, 16, 19, 21])
     plucked = 0.75 ** np.arange(14) * gain(rng.normal(0, 4, 14))
     held = 0.6 ** np.arange(10) * gain(rng.normal(0, 4, 10))
-    y = np.zeros(n)
     for i in range(int(n / sr / beat) + 1):
         start = round(i * beat * sr)
         if i % 4 == 0:
@@ -230,12 +225,11 @@ def _street_music(rng, n, sr):
             step = rng.choice([0, 5, 7, 9])
             for third in (0, 4, 7):
                 tone = harmonics(np.full(m, key * 2 ** ((step + third) / 12)), held, sr)
-                add(y, start, 0.35 * tone * np.sin(np.linspace(0, np.pi, m)) ** 0.4)
+                yield start, 0.35 * tone * np.sin(np.linspace(0, np.pi, m)) ** 0.4
         if rng.random() < 0.75:
             m = round(1.2 * sr)
             tone = harmonics(np.full(m, 2 * key * 2 ** (rng.choice(scale) / 12)), plucked, sr)
-            add(y, start, tone * np.exp(-np.arange(m) / sr / 0.3))
-    return y
+            yield start, tone * np.exp(-np.arange(m) / sr / 0.3)
 
 
 def _rooster(rng, n, sr):
@@ -243,7 +237,6 @@ def _rooster(rng, n, sr):
     f0 = rng.uniform(420, 700)
     throat = [(rng.uniform(900, 1400), 250, 1), (rng.uniform(2200, 3000), 350, 0.7)]
     notes = [(0.16, 0.8), (0.12, 1.1), (0.2, 1.25), (rng.uniform(0.7, 1.3), 1.35)]
-    y = np.zeros(n)
     for start in _events(rng, n, sr, rng.uniform(3, 7)):
         for seconds, pitch in notes:
             m = round(seconds * rng.uniform(0.9, 1.1) * sr)
@@ -251,9 +244,8 @@ def _rooster(rng, n, sr):
             bend = 1 + 0.15 * x * (1 - x) - 0.25 * x**3
             tone = harmonics(f0 * pitch * bend, 0.9 ** np.arange(14), sr)
             crow = _resonate(tone * (1 + 0.3 * slow(rng, m, sr, 90)), sr, throat)
-            add(y, start, crow * np.sin(np.pi * x) ** 0.4)
+            yield start, crow * np.sin(np.pi * x) ** 0.4
             start += m + round(0.03 * sr)
-    return y
 
 
 def _rain(rng, n, sr):
@@ -287,42 +279,39 @@ def _crying_baby(rng, n, sr):
     """Cries of about a second in a high voice that rises and falls, and gasps in between."""
     f0, length = rng.uniform(340, 520), rng.uniform(0.6, 1.3)
     throat = [(rng.uniform(900, 1300), 200, 1), (rng.uniform(2600, 3600), 300, 0.9)]
-    y, at = np.zeros(n), rng.uniform(0, 1)
+    at = rng.uniform(0, 1)
     while at < n / sr:
         m = round(length * rng.uniform(0.8, 1.2) * sr)
         x = np.linspace(0, 1, m)
         bend = 1 + 0.35 * np.sin(np.pi * x) + 0.02 * slow(rng, m, sr, 12)
         tone = harmonics(f0 * bend, 0.92 ** np.arange(18), sr) * (1 + 0.3 * slow(rng, m, sr, 60))
         cry = _resonate(tone, sr, throat) * np.sin(np.pi * x) ** 0.5
-        add(y, round(at * sr), cry / (rms(cry) + 1e-9))
+        yield round(at * sr), cry / (rms(cry) + 1e-9)
         gasp = noise_band(rng, 2500, 2000, round(0.2 * sr), sr)
-        add(y, round((at + 1.15 * m / sr) * sr), 0.1 * gasp * np.hanning(len(gasp)))
+        yield round((at + 1.15 * m / sr) * sr), 0.1 * gasp * np.hanning(len(gasp))
         at += 1.4 * m / sr + rng.uniform(0.05, 0.4)
-    return y
 
 
 def _sneezing(rng, n, sr):
     """An audible breath in, then a burst of noise through the nose."""
-    y, nose_hz = np.zeros(n), rng.uniform(900, 2200)
+    nose_hz = rng.uniform(900, 2200)
     for start in _events(rng, n, sr, rng.uniform(2, 5)):
         breath = noise_band(rng, 1200, 900, round(rng.uniform(0.3, 0.6) * sr), sr)
-        add(y, start, 0.12 * breath * np.linspace(0, 1, len(breath)) ** 2)
+        yield start, 0.12 * breath * np.linspace(0, 1, len(breath)) ** 2
         m = round(rng.uniform(0.25, 0.5) * sr)
         burst = rng.standard_normal(m) * np.exp(-np.arange(m) / sr / 0.1)
         voice = harmonics(np.full(m, rng.uniform(150, 350)), 0.8 ** np.arange(12), sr)
         burst += 0.5 * voice * np.exp(-np.arange(m) / sr / 0.12)
         sneeze = _resonate(burst, sr, [(nose_hz, 600, 1), (2.3 * nose_hz, 900, 0.8)])
-        add(y, start + len(breath), sneeze / (rms(sneeze) + 1e-9))
-    return y
+        yield start + len(breath), sneeze / (rms(sneeze) + 1e-9)
 
 
 def _clock_tick(rng, n, sr):
     """Two short sounds, tick and tock, in turn at a steady rate."""
-    rate, ticks = rng.choice([1.0, 2.0, 4.0, 5.0]), []
+    rate, y, ticks = rng.choice([1.0, 2.0, 4.0, 5.0]), np.zeros(n), []
     for _ in range(2):
         bell = [(rng.uniform(1200, 6500), rng.uniform(80, 300), w) for w in (1, 0.7, 0.5)]
         ticks.append(_resonate(np.r_[1.0, np.zeros(round(0.08 * sr))], sr, bell))
-    y = np.zeros(n)
     for i in range(int(n / sr * rate) + 1):
         add(y, round((i + rng.normal(0, 0.004)) / rate * sr), ticks[i % 2])
     return y + 0.02 * np.abs(y).max() * rng.standard_normal(n)

@@ -4,13 +4,12 @@ import json
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from helpers import parallel
+from helpers import files, parallel
 from helpers.synthesis import capuchin, catsdogs, speakers, urbansound8k
 
 MANIFEST = "synthetic.json"
@@ -19,17 +18,12 @@ SIZES = ("small", "full")
 
 @dataclass(frozen=True)
 class Generator:
-    """How the sample of a data set is made.
+    """How the sample of a data set is made."""
 
-    name: of the data set. build: function (folder, *, size, seed, progress) that fills an empty
-    folder; progress(total=n) gives a progress bar. version: samples of another version are built
-    again. sizes: dict with all keys of SIZES; the values are for `build`.
-    """
-
-    name: str
-    build: Callable
-    version: int
-    sizes: dict
+    name: str  # of the data set
+    build: Callable  # (folder, *, size, seed, progress) fills a folder; progress(total=n): a bar
+    version: int  # samples of another version are built again
+    sizes: dict  # for `build`, with all keys of SIZES
 
     def __post_init__(self):
         if missing := set(SIZES) - set(self.sizes):
@@ -66,27 +60,6 @@ def _manifest(root):
         return None
 
 
-def _publish(folder, root, manifest):
-    """Rename folder to root; other processes may do the same at the same time."""
-    for _ in range(10):
-        if _manifest(root) == manifest:
-            return
-        try:
-            folder.rename(root)
-            return
-        except OSError:
-            if not root.exists():
-                raise
-        if _manifest(root) is None and any(root.iterdir()):
-            raise FileExistsError(f"{root} is not a sample: give another folder")
-        old = folder.with_name(folder.name + "-old")
-        try:
-            root.rename(old)
-        except FileNotFoundError:
-            continue
-        shutil.rmtree(old, ignore_errors=True)
-
-
 def write_sample(generator, root, *, size="small", seed=0, progress=True):
     """Write a synthetic data set with its answer key. Returns its folder as a Path.
 
@@ -103,17 +76,16 @@ def write_sample(generator, root, *, size="small", seed=0, progress=True):
         return root
     if root.exists() and _manifest(root) is None and any(root.iterdir()):
         raise FileExistsError(f"{root} is not a sample: give another folder, or empty it")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    for stale in root.parent.glob(f".{root.name}-partial-*"):  # left by killed processes
+    for stale in root.parent.glob(f".{root.name}.*.part"):  # left by killed processes
         if time.time() - stale.stat().st_mtime > 3600:
             shutil.rmtree(stale, ignore_errors=True)
-    folder = root.parent / f".{root.name}-partial-{uuid.uuid4().hex}"
+    description = f"Synthesising {generator.name} ({size})"
+    bar = partial(parallel.progress_bar, desc=description, disable=not progress)
     try:
-        description = f"Synthesising {generator.name} ({size})"
-        bar = partial(parallel.progress_bar, desc=description, disable=not progress)
-        generator.build(folder, size=size, seed=seed, progress=bar)
-        (folder / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")
-        _publish(folder, root, manifest)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with files.replaced_folder(root) as folder:
+            generator.build(folder, size=size, seed=seed, progress=bar)
+            (folder / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")
+    except OSError:
+        if _manifest(root) != manifest:  # else another process wrote the same sample meanwhile
+            raise
     return root

@@ -39,7 +39,6 @@ def build_speakers(folder, *, size, seed, progress):
                 channel = speech.Channel.draw(item_rng(seed, "channel", session))
                 session_rows.append([speaker, session, *_key(channel).values()])
                 place = folder / str(speaker) / str(session)
-                place.mkdir(parents=True)
                 for k in range(n_utterances):
                     y = _utterance(item_rng(seed, "utterance", session, k), talker, channel)
                     write_clip(place / f"{place.parent.name}-{place.name}-{k:04}.flac", y, SR, 1)

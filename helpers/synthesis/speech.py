@@ -41,11 +41,8 @@ OFFSETS = (0.06, 0.05, 0.06, 0.07, 0.08)  # relative standard deviation between 
 # breath and friction, centre of the friction in Hz and its width in octaves.
 CLOSED = (0.06, "vowel", 0, 0, 0, 3000, 1)
 BREATHY, VOICED = (0.035, "vowel", 0, 0.35, 0, 3000, 1), (0.01, "vowel", 0.6, 0.1, 0, 3000, 1)
-BURSTS = (
-    (0.015, "lips", 0, 0, 0.4, 1100, 1),
-    (0.015, "teeth", 0, 0, 0.7, 4200, 0.7),
-    (0.015, "velum", 0, 0, 0.7, 2000, 0.5),
-)
+BURSTS = (("lips", 0.4, 1100, 1), ("teeth", 0.7, 4200, 0.7), ("velum", 0.7, 2000, 0.5))
+BURSTS = [(0.015, place, 0, 0, *friction) for place, *friction in BURSTS]
 NASALS = (((0.07, "lips", 0.4, 0, 0, 3000, 1),), ((0.07, "teeth", 0.4, 0, 0, 3000, 1),))
 FRICATIVES = (
     ((0.10, "teeth", 0, 0, 0.5, 6000, 0.4),),
@@ -64,11 +61,7 @@ FINAL_CONSONANTS = NASALS + FRICATIVES
 
 # Men, women and children, who overlap: share, (mean and standard deviation of) pitch in Hz and
 # semitones, and of the length of the vocal tract in cm.
-KINDS = (
-    (0.45, (120, 3.2), (16.8, 0.9)),
-    (0.45, (200, 2.8), (14.6, 0.9)),
-    (0.10, (270, 2.2), (12.6, 0.7)),
-)
+KINDS = ((0.45, 120, 3.2, 16.8, 0.9), (0.45, 200, 2.8, 14.6, 0.9), (0.1, 270, 2.2, 12.6, 0.7))
 
 
 @dataclass(frozen=True)
@@ -93,7 +86,7 @@ class Talker(Drawn):
     @classmethod
     def draw(cls, rng):
         kind = rng.choice(len(KINDS), p=[share for share, *_ in KINDS])
-        _, (f0_hz, spread_st), (tract_cm, spread_cm) = KINDS[kind]
+        _, f0_hz, spread_st, tract_cm, spread_cm = KINDS[kind]
         return super().draw(
             rng,
             f0_hz=lambda rng: f0_hz * 2 ** (rng.normal(0, spread_st) / 12),

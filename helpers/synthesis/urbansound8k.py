@@ -48,8 +48,6 @@ def _numbers(seed, name, n):
 def build_urbansound8k(folder, *, size, seed, progress):
     """Fill an empty folder in the layout of UrbanSound8K; see `Generator`."""
     plan, rows = SIZES[size], []
-    for fold in range(1, FOLDS + 1):
-        (folder / "audio" / f"fold{fold}").mkdir(parents=True)
     numbers = _numbers(seed, "urban", plan["sources"] * len(environmental.URBANSOUND8K))
     class_counts = shares_of(COUNTS, plan["clips"])
     with progress(total=plan["clips"]) as bar:
@@ -61,7 +59,6 @@ def build_urbansound8k(folder, *, size, seed, progress):
                 bar.update(n_slices)
     defects = _add_defects(folder, rows, item_rng(seed, "urban defects"))
     header = ("slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class")
-    (folder / "metadata").mkdir()
     order = item_rng(seed, "urban order").permutation(len(rows))
     write_csv(folder / "metadata" / "UrbanSound8K.csv", header, [rows[i] for i in order])
     write_csv(folder / "defects.csv", ("file", "defect"), sorted(defects))
@@ -90,8 +87,7 @@ def _slices(folder, seed, number, class_id, fold, n_slices):
 def _add_defects(folder, rows, rng):
     """Damage a few files and rows, in place. Returns the answer key: [(file, defect)]."""
     whole = [i for i, row in enumerate(rows) if row[3] - row[2] == SLICE_S]
-    picks = iter(rng.permutation(whole))
-    key = []
+    picks, key = iter(rng.permutation(whole)), []
 
     def pick(defect):
         """A row that has no other defect, and the path of its file."""
@@ -99,9 +95,6 @@ def _add_defects(folder, rows, rng):
         name = f"audio/fold{row[5]}/{row[0]}"
         key.append((name, defect))
         return row, folder / name
-
-    def sound(row, seconds):
-        return environmental.recording(rng, row[7], n_samples=round(seconds * SR), sr=SR)
 
     pick("empty")[1].write_bytes(b"")
     pick("no sound file")[1].write_text("<html>404 Not Found</html>")
@@ -111,11 +104,11 @@ def _add_defects(folder, rows, rng):
     pick("missing")[1].unlink()
     for _ in range(2):
         write_clip(pick("silent")[1], np.zeros(round(SLICE_S * SR)), 44100, 1)
-    for _ in range(2):
-        row, path = pick("clipped")
-        write_clip(path, 6 * sound(row, SLICE_S), 44100, 1)
-    row, path = pick("shorter than listed")
-    write_clip(path, 0.1 * sound(row, 0.4 * SLICE_S), 44100, 1)
+    loud = (6, SLICE_S, "clipped")
+    for factor, seconds, defect in (loud, loud, (0.1, 0.4 * SLICE_S, "shorter than listed")):
+        row, path = pick(defect)
+        y = environmental.recording(rng, row[7], n_samples=round(seconds * SR), sr=SR)
+        write_clip(path, factor * y, 44100, 1)
     row, _ = pick("class and number disagree")
     row[7] = environmental.URBANSOUND8K[(row[6] + 1) % len(environmental.URBANSOUND8K)]
     pick("no salience")[0][4] = ""
@@ -128,8 +121,6 @@ def _add_defects(folder, rows, rng):
 def build_esc50(folder, *, size, seed, progress):
     """Fill an empty folder in the layout of ESC-50: clips of 5 s, some silent at the end."""
     plan, rows = SIZES[size], []
-    (folder / "audio").mkdir(parents=True)
-    (folder / "meta").mkdir()
     per_class = plan["esc_clips"]
     classes = environmental.ESC10 | dict(siren=42, car_horn=43, engine=44)
     kinds = dict(dog="dog_bark", engine="engine_idling")  # the others have the same name

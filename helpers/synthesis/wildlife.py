@@ -5,6 +5,7 @@ generator `rng` that the caller passes. n: number of samples; sr: sample rate in
 """
 
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 
 import numpy as np
 from scipy import signal
@@ -193,7 +194,7 @@ def call(rng, voice, *, sr=SR):
     return fade(y, sr, 0.03)
 
 
-def _vocal(rng, kind, n, sr):
+def _vocal(kind, rng, n, sr):
     """Phrases of similar notes: harmonic tones with gliding pitch and rough amplitude."""
     pitch, glide, n_harmonics, formant, length, notes, rate, rough = VOCAL[kind]
     y = np.zeros(n)
@@ -246,6 +247,10 @@ def _wind(rng, n, sr):
     return air * np.exp(0.5 * slow(rng, n, sr, 0.6))
 
 
+def _hiss(rng, n, sr):
+    return signal.lfilter([1], [1, -0.6], rng.standard_normal(n))
+
+
 def _frogs(rng, n, sr):
     """Croaks: irregular series of decaying tones."""
     y = np.zeros(n)
@@ -260,33 +265,22 @@ def _frogs(rng, n, sr):
 
 def _chatter(rng, n, sr):
     """A noisy flock: quick chirps and squawks in the frequency band of the capuchinbird's call."""
-    flock = sum(_vocal(rng, kind, n, sr) for kind in ("chirp", "squawk", "chirp", "magpie"))
+    flock = sum(_vocal(kind, rng, n, sr) for kind in ("chirp", "squawk", "chirp", "magpie"))
     return flock * np.exp(0.5 * slow(rng, n, sr, 0.3)) + 0.03 * rng.standard_normal(n)
 
 
-KINDS = {
-    "crickets": _crickets,
-    "cicadas": _cicadas,
-    "rain": _rain,
-    "wind": _wind,
-    "frogs": _frogs,
-    "chatter": _chatter,
-    "hiss": lambda rng, n, sr: signal.lfilter([1], [1, -0.6], rng.standard_normal(n)),
-}
+KINDS = dict(crickets=_crickets, cicadas=_cicadas, rain=_rain, wind=_wind, frogs=_frogs)
+KINDS |= dict(chatter=_chatter, hiss=_hiss) | {kind: partial(_vocal, kind) for kind in VOCAL}
 
 
 def background(rng, kind, *, n_samples, sr=SR):
     """One kind of background sound: float64 (n_samples,) with unit RMS.
 
-    kind: key of KINDS (insects, weather, flock) or VOCAL (birds); ValueError for any other.
+    kind: key of KINDS (insects, weather, flock, birds); ValueError for any other.
     """
-    if kind in KINDS:
-        y = KINDS[kind](rng, n_samples, sr)
-    elif kind in VOCAL:
-        y = _vocal(rng, kind, n_samples, sr)
-    else:
-        known = ", ".join([*KINDS, *VOCAL])
-        raise ValueError(f"unknown background {kind!r}: choose one of {known}")
+    if kind not in KINDS:
+        raise ValueError(f"unknown background {kind!r}: choose one of {', '.join(KINDS)}")
+    y = KINDS[kind](rng, n_samples, sr)
     return y / (rms(y) or 1)
 
 

@@ -20,11 +20,11 @@ def shares_of(weights, total):
 
 
 def write_clip(path, y, rate, channels, spread=0, *, bits=16):
-    """Write y (n_samples,), at rate SR, as a PCM file.
+    """Write y (n_samples,), at rate SR, as a PCM file at `rate` Hz, in its folder or a new one.
 
-    rate: Hz, of the file. channels: 1 or 2; the right one is `spread` samples later. bits: 8, 16,
-    24 or 32.
+    channels: 1 or 2; the right one is `spread` samples later. bits: 8, 16, 24 or 32.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     common = math.gcd(rate, SR)
     y = signal.resample_poly(y, rate // common, SR // common)  # the same on any processor
     # Rounded here and left-aligned in 32 bits, because soundfile only drops the lower bits.
@@ -36,6 +36,7 @@ def write_clip(path, y, rate, channels, spread=0, *, bits=16):
 
 
 def write_csv(path, header, rows):
-    """Write a CSV table with the line ends of Unix."""
+    """Write a CSV table with the line ends of Unix, in its folder or a new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
