@@ -2,18 +2,13 @@
 
     python tools/grade.py submissions/ --notebook 05 -o scores.csv
 
-submissions/ holds a notebook per student, or a folder per student with a notebook in it. Each
-notebook runs in a process of its own, in a copy of the package, with limits on time and memory and
-with the original checks. scores.csv gets a row per student with the points, in total and for each
-exercise, and remarks: what did not run, and what the submission tried that is not allowed.
-scores_feedback/ gets a page per student. The same command again grades only new or changed files.
+The project's own solution is graded first: if it does not get all points on this machine, nobody is
+graded. scores.csv gets a row per student with the points, in total and for each exercise, and
+remarks: what did not run, and what is not allowed. scores_feedback/ gets a page per student.
 
 A check runs in the same process as the code that it checks, so determined students can fool it:
 read the remarks, and the code. What it can do to the machine is limited (see
 tools/grading/guarded_kernel.py), but grade people whom you do not trust in a container.
-
-The project's own solution is graded first: if it does not get all points on this machine, nobody is
-graded. Exit status: 0 all graded, 1 failed, 2 a wrong command or solution, 130 Ctrl-C.
 """
 
 import argparse
@@ -25,12 +20,10 @@ import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
+if __name__ == "__main__":  # without tools/, where a file could hide a package
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import nbformat
 import pandas as pd
@@ -38,7 +31,7 @@ from tqdm import tqdm
 
 from helpers import env, exercises, files
 from helpers.exercises.engine import CORRECT, NOT_YET
-from tools.command_line import UsageError, add_parameter_option, exit_status, positive
+from tools.command_line import ROOT, UsageError, add_parameter_option, exit_status, positive
 from tools.grading.scoring import Assignment, Grade, Limits, feedback, grade
 from tools.grading.submissions import SubmissionError, check_size, find_submissions
 from tools.running.kernels import Kernels
@@ -283,7 +276,7 @@ def run(arguments, *, root):
 
 def main(argv=None, *, root=ROOT):
     """Command line; returns the exit status."""
-    return exit_status("grade", partial(run, _parser().parse_args(argv), root=root))
+    return exit_status("grade", run, _parser().parse_args(argv), root=root)
 
 
 if __name__ == "__main__":

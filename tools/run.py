@@ -1,19 +1,12 @@
-"""Run notebooks of the series as batch jobs.
+"""Run notebooks of the series as batch jobs, each in its own kernel, and check them for errors.
 
     python tools/run.py                              every notebook, with its own parameters
     python tools/run.py 05 --profile smoke           notebook 05 with the sizes of a profile
-    python tools/run.py 05 -p DATA_DIR recordings    other parameters; values are YAML
     python tools/run.py 04 --sweep EPOCHS=10,20 --sweep N_MELS=40,64 --seeds 0,1,2
                                                      each combination, and a comparison
-    python tools/run.py 04 --sweep 'FOLDS=[1],[2]' --scheduler tcp://10.0.0.5:8786
-                                                     the same on a Dask cluster
-    python tools/run.py --list                       the notebooks and their parameters
 
-Each notebook has its own kernel and its own folder runs/<run id>/NN_name/, and is checked for
-errors. runs/<run id>/summary.csv and index.html are updated whenever a notebook begins or ends.
-A sweep has a folder for each combination, and comparison.html. The same command with the same
---output runs only what is not complete, also after a kill. Exit status: 0 all ok, 1 a notebook
-failed, 2 a wrong command, 130 Ctrl-C.
+A notebook has the folder runs/<run id>/NN_name/, with a folder inside for each combination of a
+sweep. summary.csv and index.html are updated whenever a notebook begins or ends.
 """
 
 import argparse
@@ -30,9 +23,8 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
+if __name__ == "__main__":  # without tools/, where a file could hide a package
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import nbformat
 from tqdm import tqdm
@@ -41,12 +33,12 @@ from helpers.env import cpu_count
 from helpers.files import write_text
 from tools.batch.cluster import LOST, error_text, open_pool
 from tools.command_line import (
-    SCHEDULER,
+    ROOT,
     UsageError,
     add_parameter_option,
+    add_pool_options,
     check_output,
     exit_status,
-    positive,
 )
 from tools.pages import human_memory, human_seconds
 from tools.running import notebook_job, sweep
@@ -234,8 +226,7 @@ def _parser():
     )
     parser.add_argument("--seeds", metavar="0,1,2", help="the same as --sweep SEED=0,1,2")
     parser.add_argument("--output", type=Path, help="default: runs/<time>-<profile>")
-    parser.add_argument("--jobs", type=positive(int), default=1, help="notebooks at a time (1)")
-    parser.add_argument("--scheduler", default="", help=SCHEDULER)
+    add_pool_options(parser, jobs=1, help="notebooks at a time (1)")
     parser.add_argument("--list", action="store_true", help="show notebooks and parameters")
     return parser
 
@@ -306,7 +297,7 @@ def _ordered(results):
 
 def main(argv=None, *, root=ROOT):
     """Command line; returns the exit status."""
-    return exit_status("run", partial(run, _parser().parse_args(argv), root=root))
+    return exit_status("run", run, _parser().parse_args(argv), root=root)
 
 
 if __name__ == "__main__":
