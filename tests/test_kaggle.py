@@ -24,6 +24,7 @@ from requests.exceptions import HTTPError
 from helpers import synthesis
 from helpers.data import DATASETS
 from tools import kaggle
+from tools.command_line import CommandError
 from tools.running.kernels import kernel_manager
 from tools.running.notebook_errors import find_error
 from tools.series.notebooks import find_notebooks, read_profiles

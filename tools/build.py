@@ -109,7 +109,7 @@ def read_settings(root):
 
 
 def build(root, *, check=False):
-    """Build or check all notebooks: a line for each file written or different. Or CommandError."""
+    """Build or check all notebooks; a line for each that differs. Raises CommandError."""
     settings = read_settings(root)
     folder = root / "notebooks"
     expected = {}

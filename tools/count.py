@@ -31,25 +31,16 @@ def count(arguments):
     model = call_counts.read_model(arguments.model)
     settings = {} if arguments.threshold is None else {"threshold": arguments.threshold}
     output = open_output(arguments.output, marker="ledger.sqlite")
+    options = {"settings": settings, "output": output, "kind": arguments.format}
     places = [folder, model.path]
     with open_pool(arguments.scheduler, places=places, n_workers=arguments.jobs) as pool:
-        tally = call_counts.count_folder(
-            folder,
-            paths,
-            model=model,
-            settings=settings,
-            pool=pool,
-            output=output,
-            kind=arguments.format,
-        )
+        tally = call_counts.count_folder(folder, paths, model=model, pool=pool, **options)
     n_counted = tally.n_recordings - tally.n_failed
     earlier = f" ({tally.n_earlier} of them earlier)" * bool(tally.n_earlier)
     print(f"{tally.n_calls} calls in {n_counted} of {tally.n_recordings} recordings{earlier}")
     if tally.sound_s:
-        print(
-            f"{human_seconds(tally.sound_s)} of sound in {human_seconds(tally.seconds)}, "
-            f"{tally.sound_s / tally.seconds:.0f} times real time"
-        )
+        speed = f"{tally.sound_s / tally.seconds:.0f} times real time"
+        print(f"{human_seconds(tally.sound_s)} of sound in {human_seconds(tally.seconds)}, {speed}")
     results = files.short_path(output / "results")
     print(f"tables: {results}")
     if tally.n_failed:

@@ -19,7 +19,7 @@ import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 if __name__ == "__main__":  # without tools/, where a file could hide a package
@@ -41,15 +41,12 @@ from tools.series.parameters import read_parameters
 
 TITLES = {number: exercise.title for number, exercise in exercises.EXERCISES.items()}
 SOLUTION = "our own solution"
-# Folders of the repository in which solutions can be read.
+# Folders of the repository with solutions, which submissions cannot read.
 HIDDEN = (".git", "build", "dist", "notebooks", "outputs", "runs", "tests", "tools")
 
 
 def open_assignment(arguments, *, hidden, root):
-    """(name, `Assignment`) of the notebook on the command line. Raises UsageError.
-
-    hidden: folders that submissions cannot read, besides those in HIDDEN.
-    """
+    """(name, `Assignment`) of the command line. hidden: folders to add to HIDDEN. Raises UsageError."""
     series = notebooks.find_notebooks(root)
     name = notebooks.select([arguments.notebook], series)[0]
     handed_out = root / "notebooks" / "exercises" / f"{name}.ipynb"
@@ -80,10 +77,7 @@ class Gradebook:
         self.kernels = Kernels()
 
     def grade(self, student, path, **options):
-        """The `Grade` of a submission; the kept one if nothing has changed.
-
-        options: of `scoring.grade`.
-        """
+        """The `Grade` of a submission, perhaps kept from before. options: of `scoring.grade`."""
         record = self._file(student, ".json")
         try:
             check_size(path)  # the digest reads the whole file
@@ -166,14 +160,11 @@ def grade_solution(gradebook, path, *, data):
 def grade_all(submissions, gradebook, *, workers):
     """Grade submissions in parallel: {student: Grade}, of all unless Ctrl-C stops it."""
     grades = {}
-    quiet = not sys.stderr.isatty()
+    bar = {"desc": "Grading", "unit": "notebook", "disable": not sys.stderr.isatty()}
     with ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(gradebook.grade, *item): item[0] for item in submissions.items()}
-        finished = as_completed(futures)
         try:
-            for future in tqdm(
-                finished, total=len(futures), desc="Grading", unit="notebook", disable=quiet
-            ):
+            for future in tqdm(as_completed(futures), total=len(futures), **bar):
                 student = futures[future]
                 try:
                     grades[student] = future.result()
@@ -207,13 +198,12 @@ def _cell(text):
 
 def write_scores(path, grades, assignment):
     """Write scores.csv: one row per student."""
-    points = {"points": "{0.total:g}".format, "of": lambda _: f"{assignment.max_points:g}"}
-    for check in assignment.checks:
-        points[check.number] = lambda result, number=check.number: f"{result.points[number]:g}"
     rows = [
         {
             "student": _cell(result.student),
-            **{name: text(result) for name, text in points.items()},
+            "points": f"{result.total:g}",
+            "of": f"{assignment.max_points:g}",
+            **{check.number: f"{result.points[check.number]:g}" for check in assignment.checks},
             "seconds": result.seconds,
             "peak_memory_mib": result.peak_memory_mib,
             "remarks": _cell("; ".join(result.remarks)),
@@ -235,18 +225,11 @@ def _parser():
     )
     parser.add_argument("--profile", default="test", help="sizes from notebooks/runs.yaml (test)")
     add_parameter_option(parser, of="of the notebook")
-    for name, scope in (
-        ("seconds", "of a submission"),
-        ("check_seconds", "of a check"),
-        ("memory_mib", "of a submission"),
-    ):
-        default = getattr(Limits, name)
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=positive(type(default)),
-            default=default,
-            help=f"limit {scope} ({default:g})",
-        )
+    for limit in fields(Limits):
+        scope = "check" if limit.name == "check_seconds" else "submission"
+        text = f"limit of a {scope} ({limit.default:g})"
+        kind, option = positive(type(limit.default)), f"--{limit.name.replace('_', '-')}"
+        parser.add_argument(option, type=kind, default=limit.default, help=text)
     parser.add_argument("--jobs", type=positive(int), default=1, help="submissions at a time (1)")
     return parser
 
@@ -257,8 +240,7 @@ def run(arguments, *, root):
     folder = output.with_name(f"{output.stem}_feedback")
     if not arguments.submissions.is_dir():
         raise UsageError(f"{arguments.submissions} is not a folder")
-    submissions = find_submissions(arguments.submissions)
-    if not submissions:
+    if not (submissions := find_submissions(arguments.submissions)):
         raise UsageError(f"there is no notebook in {arguments.submissions}")
     hidden = (os.path.abspath(arguments.submissions), folder)
     name, assignment = open_assignment(arguments, hidden=hidden, root=root)

@@ -50,10 +50,7 @@ OWN_VALUES = "default"  # the name of a run without a profile
 
 
 def plan(names, *, series, profile, given, sweeps, output, root):
-    """The jobs of a run, with checked parameters. Raises UsageError.
-
-    sweeps: see `combinations`; empty: each notebook once.
-    """
+    """The jobs of a run, with checked parameters. sweeps: see `combinations`. Raises UsageError."""
     by_notebook = notebooks.profile_values(profile, series=series, root=root)
     jobs = []
     for name, combination in itertools.product(names, sweep.combinations(sweeps, given=given)):
@@ -77,7 +74,7 @@ def plan(names, *, series, profile, given, sweeps, output, root):
     return jobs
 
 
-def open_output(output, *, profile, given, sweeps):
+def open_output(*, output, profile, given, sweeps):
     """Create the folder of a run, or continue in an earlier one. Raises UsageError."""
     check_output(output, marker=MARKER)
     if (output / MARKER).exists() and bool(sweeps) != _is_sweep(output):
@@ -110,10 +107,7 @@ class Board:
 
 
 def execute(jobs, *, root, pool, board):
-    """Run jobs in a pool: ({folder: Result} of all jobs, whether Ctrl-C or SIGTERM stopped it).
-
-    pool: from `cluster.open_pool`. board: a `Board`.
-    """
+    """Run jobs in a `Pool`: ({folder: Result} of all, whether Ctrl-C or SIGTERM stopped it)."""
     run_id = uuid.uuid4().hex
     quiet = not sys.stderr.isatty()
     stopped = False
@@ -157,13 +151,8 @@ def _run_one(job, *, root, run_id, threads, quiet, board):
     with tqdm(
         total=cells, desc=job.variant or job.name, unit="cell", leave=False, disable=quiet
     ) as bar:
-        return notebook_job.attempt(
-            job,
-            root=root,
-            run_id=run_id,
-            threads=threads,
-            on_cell=lambda index: bar.update(index - bar.n),
-        )
+        shown = {"on_cell": lambda index: bar.update(index - bar.n)}
+        return notebook_job.attempt(job, root=root, run_id=run_id, threads=threads, **shown)
 
 
 def _result_of(job, future, *, reason):
@@ -243,15 +232,8 @@ def run(arguments, *, root):
         return 0
     asked = arguments.sweep + ([f"SEED={arguments.seeds}"] if arguments.seeds else [])
     sweeps = [sweep.read_sweep(text) for text in asked]
-    jobs = plan(
-        names,
-        series=series,
-        profile=arguments.profile,
-        given=arguments.parameters,
-        sweeps=sweeps,
-        output=output,
-        root=root,
-    )
+    wanted = {"given": arguments.parameters, "sweeps": sweeps, "output": output}
+    jobs = plan(names, series=series, profile=arguments.profile, root=root, **wanted)
     places = {root}.union(
         *(notebook_job.input_places(job.parameters, root=root).values() for job in jobs)
     )
@@ -262,13 +244,12 @@ def run(arguments, *, root):
         return write_summary(_ordered(results), output=output, profile=profile, swept=swept)
 
     with open_pool(arguments.scheduler, places=sorted(places), n_workers=n_workers) as pool:
-        open_output(output, profile=profile, given=arguments.parameters, sweeps=sweeps)
+        open_output(profile=profile, **wanted)
         waiting = {job.folder: job.result("waiting") for job in jobs}
         earlier = _results_of_before(output, series=series, but=waiting)
         print(f"Results as they come: {os.path.relpath(output / 'index.html')}", flush=True)
-        results, stopped = execute(
-            jobs, root=root, pool=pool, board=Board(earlier | waiting, show=show)
-        )
+        board = Board(earlier | waiting, show=show)
+        results, stopped = execute(jobs, root=root, pool=pool, board=board)
     ordered = _ordered([*(earlier | results).values()])
     page = show(ordered)
     if sweeps:
@@ -276,9 +257,8 @@ def run(arguments, *, root):
 
         page = write_comparison(ordered, swept=swept, output=output)
     good = sum(result.status == "ok" for result in ordered)
-    print(
-        f"{good} of {len(ordered)} {'runs' if sweeps else 'notebooks'} ok: {os.path.relpath(page)}"
-    )
+    kind = "runs" if sweeps else "notebooks"
+    print(f"{good} of {len(ordered)} {kind} ok: {os.path.relpath(page)}")
     if stopped:
         return 130
     return 0 if good == len(ordered) else 1

@@ -163,9 +163,7 @@ def _client(scheduler, stack, *, n_workers):
     try:
         import distributed
     except ImportError:
-        raise UsageError(
-            "--scheduler needs Dask, which is not installed: pip install -e '.[cluster]'"
-        ) from None
+        raise UsageError("--scheduler needs Dask: pip install -e '.[cluster]'") from None
     if scheduler == "local":
         try:
             cluster = distributed.LocalCluster(
