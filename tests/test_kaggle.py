@@ -24,6 +24,7 @@ from requests.exceptions import HTTPError
 from helpers import synthesis
 from helpers.data import DATASETS
 from tools import kaggle
+from tools.command_line import CommandError
 from tools.running.kernels import kernel_manager
 from tools.running.notebook_errors import find_error
 from tools.series.notebooks import find_notebooks, read_profiles
@@ -241,7 +242,7 @@ def test_what_kaggle_refuses_is_one_line(made, client, error, said, monkeypatch)
         raise error
 
     monkeypatch.setattr(server, "status", refuse)
-    with pytest.raises(kaggle.KaggleError, match=said):
+    with pytest.raises(CommandError, match=said):
         list(kaggle.push(made[0], NOTEBOOKS, client=api, confirm=lambda _: True))
     assert server.sent == []
 
@@ -253,7 +254,7 @@ def test_a_kernel_that_is_refused_ends_it(made, client, monkeypatch):
         "save_kernel",
         lambda _: types.SimpleNamespace(error="Maximum batch GPU session count reached"),
     )
-    with pytest.raises(kaggle.KaggleError, match="Maximum batch GPU session"):
+    with pytest.raises(CommandError, match="Maximum batch GPU session"):
         list(kaggle.push(made[0], NOTEBOOKS, client=api, confirm=lambda _: True))
 
 
@@ -268,7 +269,7 @@ def test_without_an_account_or_a_bundle_it_says_what_to_do(tmp_path):
     )  # fmt: skip
     assert done.returncode == 1 and "kaggle auth login" in done.stderr
     assert len(done.stderr.splitlines()) == 1 and done.stdout == ""
-    with pytest.raises(kaggle.KaggleError, match="run `bundle` first"):
+    with pytest.raises(CommandError, match="run `bundle` first"):
         list(kaggle.push(tmp_path, NOTEBOOKS, client=None, confirm=None))
 
 

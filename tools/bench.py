@@ -1,10 +1,7 @@
-"""Measure speed, as ratios within one run: features and crops against librosa, the cache
-against other formats, counting in times real time.
+"""Measure speed, as ratios within one run, each the median of several rounds: features and crops
+against librosa, the cache against other formats, counting in times real time.
 
-    python tools/bench.py [--clips 60] [--minutes 30] [--urbansound8k FOLDER] [--speakers FOLDER]
-
-Each figure is the median of several rounds. The sound is synthetic, except where the data sets
-UrbanSound8K and speakers are found: extraction and crops then use these.
+The sound is synthetic, except for extraction and crops, if UrbanSound8K and speakers are found.
 """
 
 import argparse
@@ -15,9 +12,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
+if __name__ == "__main__":  # without tools/, where a file could hide a package
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import joblib
 import librosa

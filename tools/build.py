@@ -1,8 +1,4 @@
-"""Build the notebooks from their sources.
-
-    python tools/build.py            notebooks/source/NN_name.py -> notebooks/NN_name.ipynb, and
-                                     notebooks/exercises/NN_name.ipynb if it has exercises
-    python tools/build.py --check    list the notebooks that differ from their sources
+"""Build notebooks/ and notebooks/exercises/ from notebooks/source.
 
 A source is a Jupytext script in the percent format. It gives the same bytes on every machine, so
 --check finds notebooks that were edited by hand or not built again.
@@ -15,16 +11,15 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
+if __name__ == "__main__":  # without tools/, where a file could hide a package
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import jupytext
 import nbformat
 
 from helpers import exercises
 from helpers.files import atomic_path
-from tools.command_line import CommandError, exit_status
+from tools.command_line import ROOT, CommandError, exit_status
 from tools.series.exercises import ExerciseError, find_exercises, solved, unsolved
 from tools.series.parameters import ParameterError, read_parameters
 
@@ -41,15 +36,8 @@ METADATA = {
 }
 
 
-class SourceError(CommandError):
-    """A source with a mistake; the message says what to change."""
-
-
 def badges(notebook_path, *, repository, ref):
-    """Markdown links that open a notebook on Kaggle and Colab; "" before it is published.
-
-    notebook_path: POSIX path in the repository. repository, ref: from `read_settings`.
-    """
+    """Markdown links that open a notebook (POSIX path) on Kaggle and Colab; "" if unpublished."""
     if repository.startswith(PLACEHOLDER):
         return ""
     page = f"{repository}/blob/{ref}/{notebook_path}"
@@ -70,18 +58,18 @@ def set_up(*, repository, ref):
 
 
 def products(source, *, settings):
-    """The notebooks of a source: {path in notebooks/: bytes}. Raises SourceError."""
+    """The notebooks of a source: {path in notebooks/: bytes}. Raises CommandError."""
     notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
     try:
         read_parameters(notebook)
         found = find_exercises(notebook, hints=HINTS)
     except (ParameterError, ExerciseError) as error:
-        raise SourceError(f"{source.name}: {error}") from None
+        raise CommandError(f"{source.name}: {error}") from None
     if f"\n\n{BADGES}" not in notebook.cells[0].source:
-        raise SourceError(f"{source.name}: the first cell must hold a line {BADGES}")
+        raise CommandError(f"{source.name}: the first cell must hold a line {BADGES}")
     cells = [cell for cell in notebook.cells if SET_UP in cell.source.splitlines()]
     if len(cells) != 1:
-        raise SourceError(f"{source.name}: one cell must hold a line {SET_UP}")
+        raise CommandError(f"{source.name}: one cell must hold a line {SET_UP}")
     cells[0].source = cells[0].source.replace(SET_UP, set_up(**settings))
     cells[0].metadata.update(FOLDED)
     made = {f"{source.stem}.ipynb": solved(notebook)}
@@ -121,10 +109,7 @@ def read_settings(root):
 
 
 def build(root, *, check=False):
-    """Build or check all notebooks; returns one line for each file that was written or differs.
-
-    Raises SourceError.
-    """
+    """Build or check all notebooks; a line for each that differs. Raises CommandError."""
     settings = read_settings(root)
     folder = root / "notebooks"
     expected = {}
@@ -140,35 +125,32 @@ def build(root, *, check=False):
         if not check:
             with atomic_path(target) as temporary:
                 temporary.write_bytes(content)
-    strays = sorted(
-        found.relative_to(folder).as_posix()
-        for found in folder.rglob("*.ipynb")
-        if ".ipynb_checkpoints" not in found.parts
-    )
-    strays = [path for path in strays if path not in expected]
+    strays = [
+        f"notebooks/{path.relative_to(folder).as_posix()}"
+        for path in sorted(folder.rglob("*.ipynb"))
+        if ".ipynb_checkpoints" not in path.parts
+        and path.relative_to(folder).as_posix() not in expected
+    ]
     if strays and not check:
-        raise SourceError(
-            f"{', '.join(f'notebooks/{path}' for path in strays)} has no source: "
-            "delete it, or add a source to notebooks/source"
-        )
-    return differing + [f"notebooks/{path} has no source" for path in strays]
+        remedy = "delete it, or add a source to notebooks/source"
+        raise CommandError(f"{', '.join(strays)} has no source: {remedy}")
+    return differing + [f"{path} has no source" for path in strays]
 
 
-def run(root, *, check):
-    """Build or check, and print what happened; returns the exit status. Raises SourceError."""
-    lines = build(root, check=check)
+def run(arguments, *, root):
+    """Run the command; returns the exit status. Raises CommandError."""
+    lines = build(root, check=arguments.check)
     print(*lines or ["All notebooks are up to date."], sep="\n")
-    if check and lines:
+    if arguments.check and lines:
         print("Edit the sources only, then run: make build", file=sys.stderr)
-    return 1 if check and lines else 0
+    return 1 if arguments.check and lines else 0
 
 
 def main(argv=None, *, root=ROOT):
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Build the notebooks from notebooks/source.")
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if out of date")
-    arguments = parser.parse_args(argv)
-    return exit_status("build", lambda: run(root, check=arguments.check))
+    return exit_status("build", run, parser.parse_args(argv), root=root)
 
 
 if __name__ == "__main__":

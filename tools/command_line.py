@@ -8,9 +8,7 @@ from pathlib import Path
 
 from tools.batch.tables import FORMATS
 
-SCHEDULER = (
-    "local: processes on this machine; tcp://HOST:8786: a Dask scheduler; default: threads here"
-)
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class UsageError(Exception):
@@ -55,10 +53,14 @@ def add_batch_options(parser):
     parser.add_argument(
         "--format", choices=FORMATS, default=FORMATS[0], help=f"of the tables ({FORMATS[0]})"
     )
-    parser.add_argument("--scheduler", default="", help=SCHEDULER)
-    parser.add_argument(
-        "--jobs", type=positive(int), help="number of threads or processes here (one per core)"
-    )
+    add_pool_options(parser, help="number of threads or processes here (one per core)")
+
+
+def add_pool_options(parser, *, help, jobs=None):
+    """Add --scheduler and --jobs. help, jobs: help text and default of --jobs."""
+    places = "local: processes on this machine; tcp://HOST:8786: a Dask scheduler"
+    parser.add_argument("--scheduler", default="", help=f"{places}; default: threads here")
+    parser.add_argument("--jobs", type=positive(int), default=jobs, help=help)
 
 
 def check_output(path, *, marker):
@@ -81,13 +83,14 @@ def open_output(path, *, marker):
     return path
 
 
-def exit_status(name, work, *, unusable=()):
-    """Call `work`, which returns the exit status; turn an error into one line and a status.
+def exit_status(name, run, arguments, *, unusable=(), **options):
+    """Call `run(arguments, **options)`; turn an error into one line and an exit status.
 
-    name: the command's. unusable: exceptions that count as usage errors (status 2).
+    0: done; 1: failed; 2: a wrong command; 130: Ctrl-C. name: the command's. unusable: exceptions
+    that count as usage errors.
     """
     try:
-        return work()
+        return run(arguments, **options)
     except (UsageError, *unusable) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2

@@ -1,24 +1,18 @@
 """Count calls in a folder of any number of recordings with a trained model.
 
     python tools/count.py recordings --model model.keras --output runs/counted
-    python tools/count.py recordings --model model.keras --output runs/counted --scheduler local
 
-Folders inside the folder are read, too. The output folder gets tables in several files (Parquet, or
-CSV with --format csv): results/recordings with the count of each recording, results/events with the
-time of each call; results/errors.csv lists the files that could not be read. The same command again
-counts only what is new, has changed or could not be read, also after a kill. Exit status: 0 all
-counted, 1 some files could not be read or the run failed, 2 a wrong command, 130 Ctrl-C.
+results/recordings has the count of each recording, results/events the time of each call, and
+results/errors.csv the files that could not be read.
 """
 
 import argparse
 import os
 import sys
-from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
+if __name__ == "__main__":  # without tools/, where a file could hide a package
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from helpers import env, files
 from helpers.data import sounds_below
@@ -37,25 +31,16 @@ def count(arguments):
     model = call_counts.read_model(arguments.model)
     settings = {} if arguments.threshold is None else {"threshold": arguments.threshold}
     output = open_output(arguments.output, marker="ledger.sqlite")
+    options = {"settings": settings, "output": output, "kind": arguments.format}
     places = [folder, model.path]
     with open_pool(arguments.scheduler, places=places, n_workers=arguments.jobs) as pool:
-        tally = call_counts.count_folder(
-            folder,
-            paths,
-            model=model,
-            settings=settings,
-            pool=pool,
-            output=output,
-            kind=arguments.format,
-        )
+        tally = call_counts.count_folder(folder, paths, model=model, pool=pool, **options)
     n_counted = tally.n_recordings - tally.n_failed
     earlier = f" ({tally.n_earlier} of them earlier)" * bool(tally.n_earlier)
     print(f"{tally.n_calls} calls in {n_counted} of {tally.n_recordings} recordings{earlier}")
     if tally.sound_s:
-        print(
-            f"{human_seconds(tally.sound_s)} of sound in {human_seconds(tally.seconds)}, "
-            f"{tally.sound_s / tally.seconds:.0f} times real time"
-        )
+        speed = f"{tally.sound_s / tally.seconds:.0f} times real time"
+        print(f"{human_seconds(tally.sound_s)} of sound in {human_seconds(tally.seconds)}, {speed}")
     results = files.short_path(output / "results")
     print(f"tables: {results}")
     if tally.n_failed:
@@ -87,7 +72,7 @@ def main(argv=None):
     env.setup()
     from helpers.models import ModelError  # imports Keras: set-up comes first
 
-    return exit_status("count", partial(count, arguments), unusable=[DataError, ModelError])
+    return exit_status("count", count, arguments, unusable=[DataError, ModelError])
 
 
 if __name__ == "__main__":

@@ -1,28 +1,21 @@
 """Measure and describe every clip of a data set, once for all notebooks.
 
     python tools/extract.py urbansound8k --data-dir FOLDER --output runs/features
-    python tools/extract.py urbansound8k --data-dir FOLDER --output runs/features --scheduler local
 
-The output folder gets results/features, a table in several files (Parquet, or CSV with --format
-csv) with the label, source, fold, levels and the 76 descriptors of notebook 02 of each clip;
-results/errors.csv lists the clips that could not be read. The features are also kept in cache/,
-where notebooks 01 and 02 find them. The same command again computes only what is missing, also
-after a kill. Exit status: 0 all done, 1 some clips could not be read or the run failed, 2 a wrong
-command, 130 Ctrl-C.
+results/features is a table of the label, source, fold, levels and the 76 descriptors of notebook 02
+of each clip. cache/ keeps the features, too; notebooks 01 and 02 find them there.
 """
 
 import argparse
 import os
 import sys
-from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
+if __name__ == "__main__":  # without tools/, where a file could hide a package
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from helpers import data, files
-from helpers.data import layouts
+from helpers.data.layouts import DataError
 from helpers.features import cache
 from helpers.files import write_text
 from tools.batch.cluster import open_pool
@@ -64,9 +57,7 @@ def main(argv=None):
     parser.add_argument("dataset", help="its name; see `python -m helpers.data list`")
     parser.add_argument("--data-dir", default="", help="its folder (default: as in a notebook)")
     add_batch_options(parser)
-    return exit_status(
-        "extract", partial(extract, parser.parse_args(argv)), unusable=[layouts.DataError]
-    )
+    return exit_status("extract", extract, parser.parse_args(argv), unusable=[DataError])
 
 
 if __name__ == "__main__":

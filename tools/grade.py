@@ -2,18 +2,13 @@
 
     python tools/grade.py submissions/ --notebook 05 -o scores.csv
 
-submissions/ holds a notebook per student, or a folder per student with a notebook in it. Each
-notebook runs in a process of its own, in a copy of the package, with limits on time and memory and
-with the original checks. scores.csv gets a row per student with the points, in total and for each
-exercise, and remarks: what did not run, and what the submission tried that is not allowed.
-scores_feedback/ gets a page per student. The same command again grades only new or changed files.
+The project's own solution is graded first: if it does not get all points on this machine, nobody is
+graded. scores.csv gets a row per student with the points, in total and for each exercise, and
+remarks: what did not run, and what is not allowed. scores_feedback/ gets a page per student.
 
 A check runs in the same process as the code that it checks, so determined students can fool it:
 read the remarks, and the code. What it can do to the machine is limited (see
 tools/grading/guarded_kernel.py), but grade people whom you do not trust in a container.
-
-The project's own solution is graded first: if it does not get all points on this machine, nobody is
-graded. Exit status: 0 all graded, 1 failed, 2 a wrong command or solution, 130 Ctrl-C.
 """
 
 import argparse
@@ -24,13 +19,11 @@ import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
+if __name__ == "__main__":  # without tools/, where a file could hide a package
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import nbformat
 import pandas as pd
@@ -38,7 +31,7 @@ from tqdm import tqdm
 
 from helpers import env, exercises, files
 from helpers.exercises.engine import CORRECT, NOT_YET
-from tools.command_line import UsageError, add_parameter_option, exit_status, positive
+from tools.command_line import ROOT, UsageError, add_parameter_option, exit_status, positive
 from tools.grading.scoring import Assignment, Grade, Limits, feedback, grade
 from tools.grading.submissions import SubmissionError, check_size, find_submissions
 from tools.running.kernels import Kernels
@@ -48,15 +41,12 @@ from tools.series.parameters import read_parameters
 
 TITLES = {number: exercise.title for number, exercise in exercises.EXERCISES.items()}
 SOLUTION = "our own solution"
-# Folders of the repository in which solutions can be read.
+# Folders of the repository with solutions, which submissions cannot read.
 HIDDEN = (".git", "build", "dist", "notebooks", "outputs", "runs", "tests", "tools")
 
 
 def open_assignment(arguments, *, hidden, root):
-    """(name, `Assignment`) of the notebook on the command line. Raises UsageError.
-
-    hidden: folders that submissions cannot read, besides those in HIDDEN.
-    """
+    """(name, `Assignment`) of the command line. hidden: folders to add to HIDDEN. Raises UsageError."""
     series = notebooks.find_notebooks(root)
     name = notebooks.select([arguments.notebook], series)[0]
     handed_out = root / "notebooks" / "exercises" / f"{name}.ipynb"
@@ -87,10 +77,7 @@ class Gradebook:
         self.kernels = Kernels()
 
     def grade(self, student, path, **options):
-        """The `Grade` of a submission; the kept one if nothing has changed.
-
-        options: of `scoring.grade`.
-        """
+        """The `Grade` of a submission, perhaps kept from before. options: of `scoring.grade`."""
         record = self._file(student, ".json")
         try:
             check_size(path)  # the digest reads the whole file
@@ -173,14 +160,11 @@ def grade_solution(gradebook, path, *, data):
 def grade_all(submissions, gradebook, *, workers):
     """Grade submissions in parallel: {student: Grade}, of all unless Ctrl-C stops it."""
     grades = {}
-    quiet = not sys.stderr.isatty()
+    bar = {"desc": "Grading", "unit": "notebook", "disable": not sys.stderr.isatty()}
     with ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(gradebook.grade, *item): item[0] for item in submissions.items()}
-        finished = as_completed(futures)
         try:
-            for future in tqdm(
-                finished, total=len(futures), desc="Grading", unit="notebook", disable=quiet
-            ):
+            for future in tqdm(as_completed(futures), total=len(futures), **bar):
                 student = futures[future]
                 try:
                     grades[student] = future.result()
@@ -214,13 +198,12 @@ def _cell(text):
 
 def write_scores(path, grades, assignment):
     """Write scores.csv: one row per student."""
-    points = {"points": "{0.total:g}".format, "of": lambda _: f"{assignment.max_points:g}"}
-    for check in assignment.checks:
-        points[check.number] = lambda result, number=check.number: f"{result.points[number]:g}"
     rows = [
         {
             "student": _cell(result.student),
-            **{name: text(result) for name, text in points.items()},
+            "points": f"{result.total:g}",
+            "of": f"{assignment.max_points:g}",
+            **{check.number: f"{result.points[check.number]:g}" for check in assignment.checks},
             "seconds": result.seconds,
             "peak_memory_mib": result.peak_memory_mib,
             "remarks": _cell("; ".join(result.remarks)),
@@ -242,18 +225,11 @@ def _parser():
     )
     parser.add_argument("--profile", default="test", help="sizes from notebooks/runs.yaml (test)")
     add_parameter_option(parser, of="of the notebook")
-    for name, scope in (
-        ("seconds", "of a submission"),
-        ("check_seconds", "of a check"),
-        ("memory_mib", "of a submission"),
-    ):
-        default = getattr(Limits, name)
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=positive(type(default)),
-            default=default,
-            help=f"limit {scope} ({default:g})",
-        )
+    for limit in fields(Limits):
+        scope = "check" if limit.name == "check_seconds" else "submission"
+        text = f"limit of a {scope} ({limit.default:g})"
+        kind, option = positive(type(limit.default)), f"--{limit.name.replace('_', '-')}"
+        parser.add_argument(option, type=kind, default=limit.default, help=text)
     parser.add_argument("--jobs", type=positive(int), default=1, help="submissions at a time (1)")
     return parser
 
@@ -264,8 +240,7 @@ def run(arguments, *, root):
     folder = output.with_name(f"{output.stem}_feedback")
     if not arguments.submissions.is_dir():
         raise UsageError(f"{arguments.submissions} is not a folder")
-    submissions = find_submissions(arguments.submissions)
-    if not submissions:
+    if not (submissions := find_submissions(arguments.submissions)):
         raise UsageError(f"there is no notebook in {arguments.submissions}")
     hidden = (os.path.abspath(arguments.submissions), folder)
     name, assignment = open_assignment(arguments, hidden=hidden, root=root)
@@ -283,7 +258,7 @@ def run(arguments, *, root):
 
 def main(argv=None, *, root=ROOT):
     """Command line; returns the exit status."""
-    return exit_status("grade", partial(run, _parser().parse_args(argv), root=root))
+    return exit_status("grade", run, _parser().parse_args(argv), root=root)
 
 
 if __name__ == "__main__":

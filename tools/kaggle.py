@@ -1,11 +1,7 @@
 """The series on Kaggle: write a bundle to look at, then send it with the official client.
 
-    python tools/kaggle.py bundle --owner NAME      write dist/kaggle/
-    python tools/kaggle.py push [NN ...]            show what will be sent, ask, and send it
-
 A notebook on Kaggle is a single file, without network unless its owner allows it. So the package
-travels as a data set, where the set-up cell of the notebooks finds it. Exit status: 0 done,
-1 failed, 2 a wrong command.
+travels as a data set, where the set-up cell of the notebooks finds it.
 """
 
 import argparse
@@ -21,62 +17,51 @@ import time
 from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # instead of tools/, where this file hides the package kaggle
+if __name__ == "__main__":  # without tools/, where this file hides the package kaggle
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import nbformat
 import yaml
 
 from helpers.data import DATASETS
 from helpers.files import replaced_folder
-from tools.command_line import CommandError, exit_status
+from tools.command_line import ROOT, CommandError, exit_status
 from tools.series.notebooks import find_notebooks, select
 
 SLUG = "audio-notebooks-helpers"
-TITLE = "Audio notebooks: the helper package"
-SUBTITLE = "What the notebooks on deep learning for audio share"
 PACKAGE = "helpers"  # the bundle's folder with the package, beside one folder for each notebook
 # What `helpers` needs and Kaggle's image lacks; installed without dependencies.
 MISSING_PACKAGES = ("mir_eval",)
 READY_WITHIN_S = 300  # Kaggle takes about half a minute to unpack a data set
 
 
-class KaggleError(CommandError):
-    """A bundle that cannot be made or sent; the message says what to do."""
-
-
 def bundle(output, *, owner, weights=(), packages=MISSING_PACKAGES, root=ROOT):
     """Write the bundle, whole or not at all; returns its files, sorted, relative to `output`.
 
-    owner: a Kaggle user name. weights: the user's own files that go with the package. packages:
-    names of packages to download from the index. Raises KaggleError.
+    owner: a Kaggle user name. weights: the user's own files. packages: names of packages to
+    download from the index. Raises CommandError.
     """
     if output.exists() and not (output / PACKAGE / "dataset-metadata.json").is_file():
-        raise KaggleError(f"{output} exists and is not a bundle: choose another --output")
+        raise CommandError(f"{output} exists and is not a bundle: choose another --output")
     if missing := [str(path) for path in weights if not Path(path).is_file()]:
-        raise KaggleError(f"no such file: {', '.join(missing)}")
+        raise CommandError(f"no such file: {', '.join(missing)}")
     try:
         with replaced_folder(output) as folder:
-            _write_package(
-                folder / PACKAGE, owner=owner, weights=weights, packages=packages, root=root
-            )
-            has_yamnet = any(Path(path).name.startswith("yamnet") for path in weights)
+            shared = {"owner": owner, "weights": weights, "root": root}
+            _write_package(folder / PACKAGE, packages=packages, **shared)
             for name, extras in read_extras(root).items():
-                _write_notebook(
-                    folder / name, extras, owner=owner, has_yamnet=has_yamnet, root=root
-                )
+                _write_notebook(folder / name, extras, **shared)
     except OSError as error:
-        raise KaggleError(f"{output} cannot be written: {error.strerror or error}") from None
+        raise CommandError(f"{output} cannot be written: {error.strerror or error}") from None
     return sorted(p.relative_to(output).as_posix() for p in output.rglob("*") if p.is_file())
 
 
 def read_extras(root):
-    """{notebook: {"data", "models", "gpu"}} from notebooks/kaggle.yaml. Raises KaggleError."""
+    """{notebook: {"data", "models", "gpu"}} from notebooks/kaggle.yaml. Raises CommandError."""
     extras = yaml.safe_load((root / "notebooks" / "kaggle.yaml").read_text(encoding="utf-8"))
     names = list(find_notebooks(root))
     if list(extras) != names:
-        raise KaggleError(f"notebooks/kaggle.yaml must name {', '.join(names)}, in this order")
+        raise CommandError(f"notebooks/kaggle.yaml must name {', '.join(names)}, in this order")
     return extras
 
 
@@ -96,8 +81,8 @@ def _write_package(folder, *, owner, weights, packages, root):
         shutil.copy(path, folder)
     metadata = {
         "id": f"{owner}/{SLUG}",
-        "title": TITLE,
-        "subtitle": SUBTITLE,
+        "title": "Audio notebooks: the helper package",
+        "subtitle": "What the notebooks on deep learning for audio share",
         "licenses": [{"name": "other"}],
     }
     _write_json(folder / "dataset-metadata.json", metadata)
@@ -110,15 +95,16 @@ def _pip(*arguments):
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
-        raise KaggleError(
-            f"pip {arguments[0]} failed: {reason}. Without a network, --offline leaves out "
-            f"{', '.join(MISSING_PACKAGES)}."
-        )
+        offline = f"Without a network, --offline leaves out {', '.join(MISSING_PACKAGES)}."
+        raise CommandError(f"pip {arguments[0]} failed: {reason}. {offline}")
 
 
-def _write_notebook(folder, extras, *, owner, has_yamnet, root):
+def _write_notebook(folder, extras, *, owner, weights, root):
     """A folder with a notebook, and in it one with its exercises: Kaggle wants one file each."""
+    from slugify import slugify  # the official client's, to make the address from a title
+
     slugs = [DATASETS[key].kaggle for key in extras.get("data", [])]
+    has_yamnet = any(Path(path).name.startswith("yamnet") for path in weights)
     for subfolder, suffix in ((".", ""), ("exercises", ", tasks")):
         source = root / "notebooks" / subfolder / f"{folder.name}.ipynb"
         if not source.is_file():
@@ -128,7 +114,7 @@ def _write_notebook(folder, extras, *, owner, has_yamnet, root):
         heading = nbformat.read(source, as_version=4).cells[0].source.splitlines()[0]
         title = heading.removeprefix("# ") + suffix
         metadata = {
-            "id": f"{owner}/{slug(title)}",
+            "id": f"{owner}/{slugify(title)}",
             "title": title,
             "code_file": source.name,
             "language": "python",
@@ -141,13 +127,6 @@ def _write_notebook(folder, extras, *, owner, has_yamnet, root):
             "model_sources": [] if has_yamnet else extras.get("models", []),
         }
         _write_json(folder / subfolder / "kernel-metadata.json", metadata)
-
-
-def slug(title):
-    """The address that Kaggle makes from a title."""
-    from slugify import slugify  # which the official client uses, too
-
-    return slugify(title)
 
 
 def _write_json(path, content):
@@ -165,14 +144,14 @@ def kernels(folder, names):
 
 
 def official_client():
-    """The official client, signed in. Raises KaggleError if it has no account."""
+    """The official client, signed in. Raises CommandError if it has no account."""
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # a long text on how to get an account
             import kaggle
 
             kaggle.api.authenticate()
     except SystemExit:
-        raise KaggleError(
+        raise CommandError(
             "no Kaggle account is set up here: run `kaggle auth login`, or save the API token from "
             "kaggle.com/settings/api where the client looks for it (docs/kaggle_and_colab.md)"
         ) from None
@@ -183,23 +162,22 @@ def push(folder, names, *, client, confirm):
     """Send the package and the named notebooks of a bundle, which Kaggle then runs.
 
     client: from `official_client`. confirm: called with a list of lines, what will be sent; nothing
-    is sent if it returns False. Yields one line for each thing that was sent. Raises KaggleError.
+    is sent if it returns False. Yields one line for each thing that was sent. Raises CommandError.
     """
     from requests.exceptions import RequestException
 
     package = folder / PACKAGE
     places = kernels(folder, names)
     if not (package / "dataset-metadata.json").is_file() or not places:
-        raise KaggleError(f"{folder} is not a bundle with these notebooks: run `bundle` first")
+        raise CommandError(f"{folder} is not a bundle with these notebooks: run `bundle` first")
     dataset = _read_json(package / "dataset-metadata.json")["id"]
     try:
         is_new = not _exists(client, dataset)
         lines = [f"data set {dataset}: {'new, private' if is_new else 'a new version'}"]
         metadata = {place: _read_json(place / "kernel-metadata.json") for place in places}
         for kernel in metadata.values():
-            lines.append(
-                f"notebook {kernel['id']}: runs there{', with a GPU' * kernel['enable_gpu']}"
-            )
+            gpu = ", with a GPU" * kernel["enable_gpu"]
+            lines.append(f"notebook {kernel['id']}: runs there{gpu}")
         if not confirm(lines):
             return
         if is_new:
@@ -218,11 +196,11 @@ def push(folder, names, *, client, confirm):
                     yield f"notebook {kernel['id']}: Kaggle does not know {', '.join(unknown)}"
             yield f"notebook {kernel['id']}: version {answer.versionNumber}, {answer.url}"
     except RequestException as error:
-        response = getattr(error, "response", None)
-        reason = "no connection" if response is None else f"it answered {response.status_code}"
-        raise KaggleError(f"Kaggle refused: {reason} ({error})") from None
+        answer = error.response
+        reason = "no connection" if answer is None else f"it answered {answer.status_code}"
+        raise CommandError(f"Kaggle refused: {reason} ({error})") from None
     except ValueError as error:  # from the client's checks of the metadata
-        raise KaggleError(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
 def _exists(client, dataset):
@@ -242,15 +220,14 @@ def _wait_until_ready(client, dataset):
     end = time.monotonic() + READY_WITHIN_S
     while str(client.dataset_status(dataset)) != "ready":
         if time.monotonic() > end:
-            raise KaggleError(
-                f"data set {dataset} is not ready after {READY_WITHIN_S} s: push again later"
-            )
+            late = f"is not ready after {READY_WITHIN_S} s: push again later"
+            raise CommandError(f"data set {dataset} {late}")
         time.sleep(5)
 
 
 def _check_accepted(answer, name):
     if answer is None or getattr(answer, "error", ""):
-        raise KaggleError(f"{name} was refused: {getattr(answer, 'error', 'no reason given')}")
+        raise CommandError(f"{name} was refused: {getattr(answer, 'error', 'no reason given')}")
 
 
 def _ask(lines, *, is_agreed):
@@ -258,7 +235,7 @@ def _ask(lines, *, is_agreed):
     try:
         return is_agreed or input("Go on? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:  # no terminal
-        raise KaggleError("nothing was sent: confirm, or add --yes") from None
+        raise CommandError("nothing was sent: confirm, or add --yes") from None
 
 
 def _parser():
@@ -278,11 +255,10 @@ def _parser():
 
 
 def run(arguments, *, root):
-    """Do what the command line says. Raises KaggleError, UsageError."""
+    """Do what the command line says. Raises CommandError, UsageError."""
     if arguments.command == "bundle":
-        owner = arguments.owner or os.environ.get("KAGGLE_USERNAME")
-        if not owner:
-            raise KaggleError("your Kaggle user name is missing: add --owner NAME")
+        if not (owner := arguments.owner or os.environ.get("KAGGLE_USERNAME")):
+            raise CommandError("your Kaggle user name is missing: add --owner NAME")
         folder = arguments.output or root / "dist" / "kaggle"
         packages = () if arguments.offline else MISSING_PACKAGES
         files = bundle(folder, owner=owner, weights=arguments.weights, packages=packages, root=root)
@@ -299,7 +275,7 @@ def run(arguments, *, root):
 
 def main(argv=None, *, root=ROOT):
     """Command line; returns the exit status."""
-    return exit_status("kaggle", partial(run, _parser().parse_args(argv), root=root))
+    return exit_status("kaggle", run, _parser().parse_args(argv), root=root)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,7 @@ def _templates():
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {
-        "seconds": human_seconds,
-        "memory": human_memory,
-        "value": human_value,
-    }
+    environment.filters |= {"seconds": human_seconds, "memory": human_memory, "value": human_value}
     return environment
 
 

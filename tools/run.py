@@ -1,19 +1,12 @@
-"""Run notebooks of the series as batch jobs.
+"""Run notebooks of the series as batch jobs, each in its own kernel, and check them for errors.
 
     python tools/run.py                              every notebook, with its own parameters
     python tools/run.py 05 --profile smoke           notebook 05 with the sizes of a profile
-    python tools/run.py 05 -p DATA_DIR recordings    other parameters; values are YAML
     python tools/run.py 04 --sweep EPOCHS=10,20 --sweep N_MELS=40,64 --seeds 0,1,2
                                                      each combination, and a comparison
-    python tools/run.py 04 --sweep 'FOLDS=[1],[2]' --scheduler tcp://10.0.0.5:8786
-                                                     the same on a Dask cluster
-    python tools/run.py --list                       the notebooks and their parameters
 
-Each notebook has its own kernel and its own folder runs/<run id>/NN_name/, and is checked for
-errors. runs/<run id>/summary.csv and index.html are updated whenever a notebook begins or ends.
-A sweep has a folder for each combination, and comparison.html. The same command with the same
---output runs only what is not complete, also after a kill. Exit status: 0 all ok, 1 a notebook
-failed, 2 a wrong command, 130 Ctrl-C.
+A notebook has the folder runs/<run id>/NN_name/, with a folder inside for each combination of a
+sweep. summary.csv and index.html are updated whenever a notebook begins or ends.
 """
 
 import argparse
@@ -30,9 +23,8 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
+if __name__ == "__main__":  # without tools/, where a file could hide a package
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import nbformat
 from tqdm import tqdm
@@ -41,12 +33,12 @@ from helpers.env import cpu_count
 from helpers.files import write_text
 from tools.batch.cluster import LOST, error_text, open_pool
 from tools.command_line import (
-    SCHEDULER,
+    ROOT,
     UsageError,
     add_parameter_option,
+    add_pool_options,
     check_output,
     exit_status,
-    positive,
 )
 from tools.pages import human_memory, human_seconds
 from tools.running import notebook_job, sweep
@@ -58,10 +50,7 @@ OWN_VALUES = "default"  # the name of a run without a profile
 
 
 def plan(names, *, series, profile, given, sweeps, output, root):
-    """The jobs of a run, with checked parameters. Raises UsageError.
-
-    sweeps: see `combinations`; empty: each notebook once.
-    """
+    """The jobs of a run, with checked parameters. sweeps: see `combinations`. Raises UsageError."""
     by_notebook = notebooks.profile_values(profile, series=series, root=root)
     jobs = []
     for name, combination in itertools.product(names, sweep.combinations(sweeps, given=given)):
@@ -85,7 +74,7 @@ def plan(names, *, series, profile, given, sweeps, output, root):
     return jobs
 
 
-def open_output(output, *, profile, given, sweeps):
+def open_output(*, output, profile, given, sweeps):
     """Create the folder of a run, or continue in an earlier one. Raises UsageError."""
     check_output(output, marker=MARKER)
     if (output / MARKER).exists() and bool(sweeps) != _is_sweep(output):
@@ -118,10 +107,7 @@ class Board:
 
 
 def execute(jobs, *, root, pool, board):
-    """Run jobs in a pool: ({folder: Result} of all jobs, whether Ctrl-C or SIGTERM stopped it).
-
-    pool: from `cluster.open_pool`. board: a `Board`.
-    """
+    """Run jobs in a `Pool`: ({folder: Result} of all, whether Ctrl-C or SIGTERM stopped it)."""
     run_id = uuid.uuid4().hex
     quiet = not sys.stderr.isatty()
     stopped = False
@@ -165,13 +151,8 @@ def _run_one(job, *, root, run_id, threads, quiet, board):
     with tqdm(
         total=cells, desc=job.variant or job.name, unit="cell", leave=False, disable=quiet
     ) as bar:
-        return notebook_job.attempt(
-            job,
-            root=root,
-            run_id=run_id,
-            threads=threads,
-            on_cell=lambda index: bar.update(index - bar.n),
-        )
+        shown = {"on_cell": lambda index: bar.update(index - bar.n)}
+        return notebook_job.attempt(job, root=root, run_id=run_id, threads=threads, **shown)
 
 
 def _result_of(job, future, *, reason):
@@ -234,8 +215,7 @@ def _parser():
     )
     parser.add_argument("--seeds", metavar="0,1,2", help="the same as --sweep SEED=0,1,2")
     parser.add_argument("--output", type=Path, help="default: runs/<time>-<profile>")
-    parser.add_argument("--jobs", type=positive(int), default=1, help="notebooks at a time (1)")
-    parser.add_argument("--scheduler", default="", help=SCHEDULER)
+    add_pool_options(parser, jobs=1, help="notebooks at a time (1)")
     parser.add_argument("--list", action="store_true", help="show notebooks and parameters")
     return parser
 
@@ -252,15 +232,8 @@ def run(arguments, *, root):
         return 0
     asked = arguments.sweep + ([f"SEED={arguments.seeds}"] if arguments.seeds else [])
     sweeps = [sweep.read_sweep(text) for text in asked]
-    jobs = plan(
-        names,
-        series=series,
-        profile=arguments.profile,
-        given=arguments.parameters,
-        sweeps=sweeps,
-        output=output,
-        root=root,
-    )
+    wanted = {"given": arguments.parameters, "sweeps": sweeps, "output": output}
+    jobs = plan(names, series=series, profile=arguments.profile, root=root, **wanted)
     places = {root}.union(
         *(notebook_job.input_places(job.parameters, root=root).values() for job in jobs)
     )
@@ -271,13 +244,12 @@ def run(arguments, *, root):
         return write_summary(_ordered(results), output=output, profile=profile, swept=swept)
 
     with open_pool(arguments.scheduler, places=sorted(places), n_workers=n_workers) as pool:
-        open_output(output, profile=profile, given=arguments.parameters, sweeps=sweeps)
+        open_output(profile=profile, **wanted)
         waiting = {job.folder: job.result("waiting") for job in jobs}
         earlier = _results_of_before(output, series=series, but=waiting)
         print(f"Results as they come: {os.path.relpath(output / 'index.html')}", flush=True)
-        results, stopped = execute(
-            jobs, root=root, pool=pool, board=Board(earlier | waiting, show=show)
-        )
+        board = Board(earlier | waiting, show=show)
+        results, stopped = execute(jobs, root=root, pool=pool, board=board)
     ordered = _ordered([*(earlier | results).values()])
     page = show(ordered)
     if sweeps:
@@ -285,9 +257,8 @@ def run(arguments, *, root):
 
         page = write_comparison(ordered, swept=swept, output=output)
     good = sum(result.status == "ok" for result in ordered)
-    print(
-        f"{good} of {len(ordered)} {'runs' if sweeps else 'notebooks'} ok: {os.path.relpath(page)}"
-    )
+    kind = "runs" if sweeps else "notebooks"
+    print(f"{good} of {len(ordered)} {kind} ok: {os.path.relpath(page)}")
     if stopped:
         return 130
     return 0 if good == len(ordered) else 1
@@ -306,7 +277,7 @@ def _ordered(results):
 
 def main(argv=None, *, root=ROOT):
     """Command line; returns the exit status."""
-    return exit_status("run", partial(run, _parser().parse_args(argv), root=root))
+    return exit_status("run", run, _parser().parse_args(argv), root=root)
 
 
 if __name__ == "__main__":

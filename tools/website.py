@@ -1,11 +1,7 @@
 """The executed series as a website that needs no server and no network: dist/site/index.html.
 
-    python tools/website.py                              from the run in runs/site
-    python tools/website.py --run RUN --output FOLDER    from another run, to another folder
-    make site                                            runs what is not complete, then this
-
 This script prepares the texts and the executed notebooks. Sphinx and MyST-NB make the pages, see
-docs/conf.py, and check the links. Exit status: 0 done, 1 no new site, 130 Ctrl-C.
+docs/conf.py, and check the links.
 """
 
 import argparse
@@ -18,12 +14,10 @@ import re
 import shutil
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # instead of tools/, where a file could hide a package
+if __name__ == "__main__":  # without tools/, where a file could hide a package
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import jinja2
 import nbformat
@@ -32,7 +26,7 @@ from nbformat.v4 import new_output
 from sphinx.cmd.build import build_main
 
 from helpers.files import replaced_folder
-from tools.command_line import CommandError, exit_status
+from tools.command_line import ROOT, CommandError, exit_status
 from tools.pages import human_seconds
 from tools.running.notebook_job import earlier_result
 from tools.series.notebooks import find_notebooks
@@ -263,7 +257,7 @@ def main(argv=None, *, root=ROOT):
     parser = argparse.ArgumentParser(description="Make a website of the executed series.")
     parser.add_argument("--run", type=Path, help="default: runs/site")
     parser.add_argument("--output", type=Path, help="default: dist/site")
-    return exit_status("website", partial(run, parser.parse_args(argv), root=root))
+    return exit_status("website", run, parser.parse_args(argv), root=root)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,9 @@ from queue import Empty, SimpleQueue
 from tqdm import tqdm
 
 from helpers.env import cpu_count
-from tools.command_line import CommandError, UsageError
+from tools.command_line import ROOT, CommandError, UsageError
 from tools.running.kernels import kernel_environment
 
-ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 15  # for a scheduler to answer, and for its first worker
 CHECK_INTERVAL_S = 10  # how often to count the workers
 TASKS_PER_THREAD = 4  # that are sent to a worker in advance, so that it never waits
@@ -164,9 +163,7 @@ def _client(scheduler, stack, *, n_workers):
     try:
         import distributed
     except ImportError:
-        raise UsageError(
-            "--scheduler needs Dask, which is not installed: pip install -e '.[cluster]'"
-        ) from None
+        raise UsageError("--scheduler needs Dask: pip install -e '.[cluster]'") from None
     if scheduler == "local":
         try:
             cluster = distributed.LocalCluster(

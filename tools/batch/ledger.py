@@ -43,17 +43,14 @@ class Ledger(AbstractContextManager):
                 self._file.execute("PRAGMA synchronous = NORMAL")
                 self._file.executescript(SCHEMA)
                 with self._file:
-                    self._file.execute(
-                        "INSERT INTO about SELECT ? WHERE NOT EXISTS (SELECT * FROM about)",
-                        (about,),
-                    )
+                    first = "INSERT INTO about SELECT ? WHERE NOT EXISTS (SELECT * FROM about)"
+                    self._file.execute(first, (about,))
                 found = self._file.execute("SELECT value FROM about").fetchone()[0]
             except sqlite3.Error as error:
+                reason = f"{path} cannot be used ({error}): choose another folder"
                 if "locked" in str(error):
-                    raise UsageError(f"another run is writing to {path.parent}") from None
-                raise UsageError(
-                    f"{path} cannot be used ({error}): choose another folder"
-                ) from None
+                    reason = f"another run is writing to {path.parent}"
+                raise UsageError(reason) from None
             if found != about:
                 raise UsageError(
                     f"{path.parent} holds counts made with another model or other settings: "
@@ -66,11 +63,8 @@ class Ledger(AbstractContextManager):
 
     def is_counted(self, name, identity):
         """Whether a recording was counted and has not changed since."""
-        found = self._file.execute(
-            "SELECT 1 FROM recordings WHERE name = ? AND identity = ? AND reason = ''",
-            (name, identity),
-        )
-        return found.fetchone() is not None
+        query = "SELECT 1 FROM recordings WHERE name = ? AND identity = ? AND reason = ''"
+        return self._file.execute(query, (name, identity)).fetchone() is not None
 
     def add_part(self, task, *, n_parts, score, length):
         """Keep the score of one part until all parts are there.
@@ -78,25 +72,20 @@ class Ledger(AbstractContextManager):
         task: has `name`, `identity` and `part`. score: float32 (n_steps,). length: number of
         samples from the start of the recording to the end of the part.
         """
+        row = (task.name, task.identity, task.part, n_parts, score.tobytes(), length)
         with self._file:
-            self._file.execute(
-                "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?)",
-                (task.name, task.identity, task.part, n_parts, score.tobytes(), length),
-            )
+            self._file.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def parts(self, name, identity):
         """(n_parts, set of the parts that are kept) of a recording; (None, set()) without any."""
-        rows = self._file.execute(
-            "SELECT n_parts, part FROM parts WHERE name = ? AND identity = ?", (name, identity)
-        ).fetchall()
+        query = "SELECT n_parts, part FROM parts WHERE name = ? AND identity = ?"
+        rows = self._file.execute(query, (name, identity)).fetchall()
         return (rows[0][0] if rows else None), {part for _, part in rows}
 
     def joined(self, name, identity):
         """(score float32 (n_steps,), length) of a recording of which all parts are kept."""
-        rows = self._file.execute(
-            "SELECT score, length FROM parts WHERE name = ? AND identity = ? ORDER BY part",
-            (name, identity),
-        ).fetchall()
+        query = "SELECT score, length FROM parts WHERE name = ? AND identity = ? ORDER BY part"
+        rows = self._file.execute(query, (name, identity)).fetchall()
         scores = [np.frombuffer(score, np.float32) for score, _ in rows]
         return np.concatenate(scores), rows[-1][1]
 
@@ -109,18 +98,14 @@ class Ledger(AbstractContextManager):
         self._replace(name, identity, None, None, reason, [])
 
     def _replace(self, name, identity, duration_s, call_count, reason, events):
+        row = (name, identity, duration_s, call_count, reason)
+        calls = [(name, number, *event) for number, event in enumerate(events)]
         with self._file:
             self._file.execute("DELETE FROM events WHERE name = ?", (name,))
             if not reason:
                 self._file.execute("DELETE FROM parts WHERE name = ?", (name,))
-            self._file.execute(
-                "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?)",
-                (name, identity, duration_s, call_count, reason),
-            )
-            self._file.executemany(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?)",
-                [(name, number, *event) for number, event in enumerate(events)],
-            )
+            self._file.execute("INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?)", row)
+            self._file.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", calls)
 
     def recordings(self, names):
         """DataFrame clip_name, duration_s, call_count, reason of the sorted list `names`."""

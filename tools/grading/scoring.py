@@ -162,9 +162,8 @@ def _run(notebook, result, assignment, place, writable, kernels):
     """Execute a prepared notebook in `place`, and complete the `Grade`; returns recorded events."""
     limits, secret = assignment.limits, secrets.token_hex()
     parameters = PythonTranslator.codify(assignment.parameters | {"OUTPUT_DIR": "output"})
-    notebook.cells.insert(
-        submissions.parameters_cell(notebook) + 1, nbformat.v4.new_code_cell(parameters)
-    )
+    position = submissions.parameters_cell(notebook) + 1
+    notebook.cells.insert(position, nbformat.v4.new_code_cell(parameters))
     for cell in notebook.cells:
         if cell.metadata.get("check"):
             cell.source = submissions.CHECK.sub(rf"{REFEREE}.\1(\2)", cell.source)

@@ -12,11 +12,7 @@ from tools.series.parameters import TAG
 CHECK = re.compile(r"^checks\.(\w+)\((\w+)\)$", re.MULTILINE)
 MAX_BYTES = 50 * 2**20  # of a submission; with all figures it has about 5 MB
 MAX_TEXT = 2 * 2**20  # characters of all cells; the solved notebook has 60,000
-NEW_CELLS = {
-    "code": nbformat.v4.new_code_cell,
-    "markdown": nbformat.v4.new_markdown_cell,
-    "raw": nbformat.v4.new_raw_cell,
-}
+NEW_CELLS = {kind: getattr(nbformat.v4, f"new_{kind}_cell") for kind in ("code", "markdown", "raw")}
 # Code that no solution needs, but that tampering with checks needs.
 SUSPICIOUS = re.compile(
     r"grading_referee|_getframe|currentframe|__closure__|__globals__|__code__|__wrapped__|f_locals"

@@ -103,7 +103,9 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
     unfinished = job.folder / f".{job.name}.part.ipynb"
     started = time.monotonic()
     crash = ""
+    environment = kernel_environment(root=root, threads=threads)
     with PeakMemory(kernels) as memory:
+        manager = kernel_manager(cwd=root, environment=environment, on_start=memory.watch)
         try:
             papermill.execute_notebook(
                 job.notebook,
@@ -111,11 +113,7 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
                 parameters=job.parameters,
                 progress_bar=False,
                 on_cell_executed=lambda cell, cell_index, **_: _shorten(cell),
-                kernel_manager_class=kernel_manager(
-                    cwd=root,
-                    environment=kernel_environment(root=root, threads=threads),
-                    on_start=memory.watch,
-                ),
+                kernel_manager_class=manager,
                 on_cell_start=lambda cell, cell_index: on_cell(cell_index) if on_cell else None,
             )
         except papermill.PapermillExecutionError:
@@ -124,10 +122,8 @@ def run_notebook(job, *, root, kernels, threads=None, on_cell=None):
             crash = "the kernel died, perhaps out of memory"
         except Exception as error:  # of any kind: the other notebooks still run
             crash = f"{type(error).__name__}: {error}".splitlines()[0]
-    measured = {
-        "seconds": round(time.monotonic() - started, 1),
-        "peak_memory_mib": round(memory.peak_mib, 1),
-    }
+    measured = {"seconds": round(time.monotonic() - started, 1)}
+    measured |= {"peak_memory_mib": round(memory.peak_mib, 1)}
     if kernels.stopped:
         unfinished.unlink(missing_ok=True)
         return job.result("interrupted", "stopped while it ran", **measured)
@@ -218,10 +214,8 @@ def input_places(parameters, *, root):
 
 def finished(job):
     """The Result of an earlier complete run of the same job, or None."""
-    result = earlier_result(job.folder, name=job.name)
-    if result is None or result[1] != job.fingerprint:
-        return None
-    return result[0]
+    result, found = earlier_result(job.folder, name=job.name) or (None, None)
+    return result if found == job.fingerprint else None
 
 
 def earlier_result(folder, *, name):
