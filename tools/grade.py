@@ -46,7 +46,7 @@ HIDDEN = (".git", "build", "dist", "notebooks", "outputs", "runs", "tests", "too
 
 
 def open_assignment(arguments, *, hidden, root):
-    """(name, `Assignment`) of the command line. hidden: folders to add to HIDDEN. Raises UsageError."""
+    """(name, `Assignment`) that is asked for. hidden: additions to HIDDEN. Raises UsageError."""
     series = notebooks.find_notebooks(root)
     name = notebooks.select([arguments.notebook], series)[0]
     handed_out = root / "notebooks" / "exercises" / f"{name}.ipynb"
