@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 SILENCE = np.float32(1e-12)  # power
-KNOTS = np.arange(6)  # of a random equaliser, evenly spread over the bands
 
 
 def long_enough(frames, n_frames):
@@ -26,8 +25,7 @@ def long_enough(frames, n_frames):
 def random_crop(rng, frames, n_frames):
     """n_frames neighbouring frames from a random place; short sounds are repeated.
 
-    rng: numpy Generator. frames: (n, …). Returns (n_frames, …), a view if the sound is long enough.
-    Built in 03_speaker_identification.
+    rng: numpy Generator. frames: (n, …). Returns (n_frames, …). Built in 03_speaker_identification.
     """
     frames = long_enough(frames, n_frames)
     start = int(rng.integers(len(frames) - n_frames + 1))
@@ -35,10 +33,7 @@ def random_crop(rng, frames, n_frames):
 
 
 def even_crops(frames, n_frames):
-    """Crops that cover a sound evenly: (n_crops, n_frames, …).
-
-    They overlap by half at least, rounded down where n_frames is odd.
-    """
+    """Crops that cover a sound evenly, and overlap by half or more: (n_crops, n_frames, …)."""
     frames = long_enough(frames, n_frames)
     spare = len(frames) - n_frames
     starts = np.linspace(0, spare, 1 + -(-2 * spare // n_frames)).round().astype(int)
@@ -77,8 +72,8 @@ def loudness(power):
 
 def equalise(rng, power, *, spread_db=5.0):
     """Smooth random gain over frequency, like another microphone. spread_db: its deviation, dB."""
-    n_bands = power.shape[-1]
-    gain_db = np.interp(np.arange(n_bands) * 5 / (n_bands - 1), KNOTS, rng.normal(0, spread_db, 6))
+    n_bands, knots_db = power.shape[-1], rng.normal(0, spread_db, 6)
+    gain_db = np.interp(np.arange(n_bands) * 5 / (n_bands - 1), range(6), knots_db)
     return power * (10 ** (gain_db / 10)).astype(np.float32)
 
 

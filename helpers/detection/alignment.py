@@ -73,8 +73,7 @@ def resemblance(power, *, at, clips, landmarks, frontend, before_s, after_s, sla
         near = sound[max(0, first - slack) : first + slack + len(part)]
         if len(near) < len(part):
             continue
-        windows = sliding_window_view(near, len(part), axis=0).swapaxes(1, 2)
-        windows = windows.reshape(len(windows), -1)
+        windows = sliding_window_view(near, part.shape).reshape(-1, part.size)
         # Every frame has mean 0 over the bands, and so has every window.
         norms = np.linalg.norm(windows, axis=1) * np.linalg.norm(part)
         result[i] = (windows @ part.ravel() / np.maximum(norms, 1e-9)).max()

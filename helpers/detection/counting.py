@@ -9,6 +9,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -53,13 +54,9 @@ def count_calls(paths, detector, *, settings=None, progress=True):
     settings = settings or detector.settings
     paths = sorted(map(Path, paths), key=lambda path: path.name)
     lock = threading.Lock()  # threads share one network, which uses all cores by itself
-
-    def one(path):
-        score, length = _score(path, detector, lock=lock)
-        return score, length / detector.frontend.sr
-
+    score = partial(_score, detector=detector, lock=lock)
     start = time.perf_counter()
-    found = parallel.map_files(one, paths, desc="Counting", unit="recording", progress=progress)
+    found = parallel.map_files(score, paths, desc="Counting", unit="recording", progress=progress)
     results, tables, errors, durations, scores = [], [], [], {}, {}
     by_name = {files.printable(path.name): path for path in paths}
     for name, outcome in zip(by_name, found, strict=True):
@@ -67,7 +64,8 @@ def count_calls(paths, detector, *, settings=None, progress=True):
             errors.append(files.Fault("damaged", name, outcome.reason))
             results.append((name, pd.NA))
             continue
-        scores[name], durations[name] = outcome
+        scores[name], length = outcome
+        durations[name] = length / detector.frontend.sr
         table = find_events(
             scores[name], step_s=detector.step_s, settings=settings, length_s=durations[name]
         )
@@ -106,12 +104,11 @@ def part_count(path, detector):
 def score_part(path, detector, *, part, n_parts, lock=None):
     """Score of a part of a recording: all parts together are the score of the whole recording.
 
-    path: sound file. detector: `models.CallDetector`. part: 0 to n_parts - 1. n_parts: see
-    `part_count`. lock: held while the network runs. A part is read with a margin on both sides, as
-    wide as a step's view, and begins with one of the network's blocks. So the scores are identical
-    for wav and flac at the model's rate, else equal except for rounding in decoder and resampler.
-    Returns (score, length): float32 (n_steps,), and the number of samples, at the model's rate,
-    from the recording's beginning to the part's end. Raises AudioError.
+    part: 0 to n_parts - 1, see `part_count`. lock: held while the network runs. A part begins with
+    one of the network's blocks and is read with a margin as wide as a step's view. So the scores
+    are identical for wav and flac at the model's rate, else equal except for rounding in decoder
+    and resampler. Returns (score, length): float32 (n_steps,), and the number of samples, at the
+    model's rate, from the recording's beginning to the part's end. Raises AudioError.
     """
     if n_parts == 1:
         return _score(path, detector, lock=lock)
@@ -128,10 +125,8 @@ def score_part(path, detector, *, part, n_parts, lock=None):
     if n_samples is None:
         return score, start + length
     if len(score) < n_steps:
-        end = seconds((start + length) / frontend.sr)
-        raise audio.AudioError(
-            path, f"it ends at {end}, long before its header says: copy it again"
-        )
+        at = seconds((start + length) / frontend.sr)
+        raise audio.AudioError(path, f"it ends at {at}, long before its header says: copy it again")
     return score[:n_steps], (part + 1) * n_steps * step
 
 

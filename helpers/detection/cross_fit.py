@@ -11,19 +11,15 @@ from helpers.detection import scenes
 from helpers.training import SceneBatches, compile_network, run_epochs
 
 
-def fit_detector(
-    network, mixer, *, epochs, steps_per_epoch=100, validation=None, seed=0, progress=True
-):
+def fit_detector(network, mixer, *, validation, epochs, steps_per_epoch=100, seed=0, progress=True):
     """Train a network on scenes with Adam and a cosine schedule.
 
     network: see `models.call_network`. mixer: `detection.SceneMixer` of the training clips.
-    validation: the same of held-out clips, or None; the validation loss chooses nothing.
+    validation: the same of held-out clips; the validation loss chooses nothing.
     Returns a DataFrame with a row per epoch: `epoch, loss, validation_loss, seconds`.
     """
     batches = SceneBatches(mixer, network, n_batches=steps_per_epoch, seed=seed)
-    held_out = None
-    if validation is not None:
-        held_out = SceneBatches(validation, network, n_batches=6, seed=seed + 1, fixed=True)
+    held_out = SceneBatches(validation, network, n_batches=6, seed=seed + 1, fixed=True)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     compile_network(network, loss, n_steps=epochs * steps_per_epoch)
     return run_epochs(network, batches, epochs=epochs, validation=held_out, progress=progress)
@@ -75,12 +71,11 @@ def fit_folds(table, powers, landmarks, frontend, *, profile, settings=None, see
         )
 
     for k in range(fold.max() + 1):
-        env.seed_everything(100 * seed + k)
+        own_seed = 100 * seed + k
+        env.seed_everything(own_seed)
         network = models.call_network(frontend.n_bands, name=f"fold_{k + 1}_of_{fold.max() + 1}")
         mixer, validation = part(fold != k, settings), part(fold == k, settings)
-        history = fit_detector(
-            network, mixer, validation=validation, seed=100 * seed + k, **training
-        )
+        history = fit_detector(network, mixer, validation=validation, seed=own_seed, **training)
         detectors.append(models.CallDetector(network, frontend))
         histories.append(history.assign(fold=k))
         whole = _whole_calls(table, powers, landmarks, frontend, fold == k, profile)

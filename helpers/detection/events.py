@@ -39,14 +39,8 @@ def find_events(score, *, step_s, settings, length_s=None):
     centre = np.minimum(centre, end)  # the last step may lie a little beyond the end
     longest = settings.duration_s / 2
     half = np.minimum(centre, end - centre).clip(min(SHORTEST_S / 2, longest), longest)
-    return pd.DataFrame(
-        {
-            "start_s": np.maximum(centre - half, 0),
-            "end_s": np.minimum(centre + half, end),
-            "score": score[peaks],
-        },
-        columns=COLUMNS,
-    )
+    columns = np.maximum(centre - half, 0), np.minimum(centre + half, end), score[peaks]
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
 
 def _separated(score, peaks, release):

@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 
 from helpers import files
-from helpers.files import write_text
 
 
 def write_labels(folder, events, names, *, low_hz, high_hz, label):
@@ -27,19 +26,17 @@ def write_labels(folder, events, names, *, low_hz, high_hz, label):
                 f"{event.start_s:.3f}\t{event.end_s:.3f}\t{label} {event.score:.2f}",
                 f"\\\t{low_hz:.1f}\t{high_hz:.1f}",  # Audacity's second line: the frequency range
             ]
-        write_text(folder / f"{base}.audacity.txt", "".join(f"{line}\n" for line in lines))
-        raven = pd.DataFrame(
-            {
-                "Selection": mine.index + 1,
-                "View": "Spectrogram 1",
-                "Channel": 1,
-                "Begin Time (s)": mine["start_s"].round(3),
-                "End Time (s)": mine["end_s"].round(3),
-                "Low Freq (Hz)": low_hz,
-                "High Freq (Hz)": high_hz,
-                "Species": label,
-                "Score": mine["score"].round(3),
-            }
-        )
+        files.write_text(folder / f"{base}.audacity.txt", "".join(f"{line}\n" for line in lines))
+        raven = {
+            "Selection": mine.index + 1,
+            "View": "Spectrogram 1",
+            "Channel": 1,
+            "Begin Time (s)": mine["start_s"].round(3),
+            "End Time (s)": mine["end_s"].round(3),
+            "Low Freq (Hz)": low_hz,
+            "High Freq (Hz)": high_hz,
+            "Species": label,
+            "Score": mine["score"].round(3),
+        }
         with files.atomic_path(folder / f"{base}.raven.txt") as temporary:
-            raven.to_csv(temporary, sep="\t", index=False)
+            pd.DataFrame(raven).to_csv(temporary, sep="\t", index=False)

@@ -74,14 +74,9 @@ class SceneMixer:
         calls, backgrounds = np.flatnonzero(is_call), {}
         for i in np.flatnonzero(~is_call):
             backgrounds.setdefault(groups[i], []).append(powers[i])
-        return cls(
-            [powers[i] for i in calls],
-            [int(landmarks[i]) for i in calls],
-            list(backgrounds.values()),
-            frontend,
-            settings,
-            counterexample=profile.counterexample,
-        )
+        mine = [powers[i] for i in calls], [int(landmarks[i]) for i in calls]
+        options = {"settings": settings, "counterexample": profile.counterexample}
+        return cls(*mine, list(backgrounds.values()), frontend, **options)
 
     def with_settings(self, **changes):
         """A mixer of the same clips with other settings. changes: fields of `SceneSettings`."""
@@ -161,9 +156,8 @@ class SceneMixer:
 
     def _sound(self, rng):
         """A call and its landmark, or a counterexample and None."""
-        i = rng.integers(len(self.calls))
+        settings, i = self.settings, rng.integers(len(self.calls))
         call, landmark = self.calls[i], self.landmarks[i]
-        settings = self.settings
         if settings.augment:
             pitch = np.exp(rng.uniform(-settings.pitch, settings.pitch))
             stretch = np.exp(rng.uniform(-settings.stretch, settings.stretch))

@@ -78,13 +78,10 @@ def threshold_errors(scenes, *, step_s, settings, thresholds=THRESHOLDS):
     scenes: list of `ScoredScene`. settings: `EventSettings`, whose threshold is replaced by each of
     thresholds: increasing, in (0, 1).
     """
-    missed, false_alarms = [], []
-    for threshold in thresholds:
-        chosen = replace(settings, threshold=float(threshold))
-        hits, true, false = _hits(scenes, step_s=step_s, settings=chosen)
-        missed.append(true - hits)
-        false_alarms.append(false)
-    return ThresholdErrors(np.asarray(thresholds), np.array(missed), np.array(false_alarms))
+    tried = [replace(settings, threshold=float(threshold)) for threshold in thresholds]
+    each = np.array([_hits(scenes, step_s=step_s, settings=chosen) for chosen in tried])
+    hits, true, false_alarms = each.swapaxes(0, 1)
+    return ThresholdErrors(np.asarray(thresholds), true - hits, false_alarms)
 
 
 def threshold_curve(errors):
@@ -96,16 +93,15 @@ def threshold_curve(errors):
     """
     missed, false_alarms = errors.missed, errors.false_alarms
     cost = missed + FALSE_ALARM_COST * false_alarms
-    return pd.DataFrame(
-        {
-            "threshold": errors.thresholds,
-            "missed": missed.mean(axis=1),
-            "false_alarms": false_alarms.mean(axis=1),
-            "cost": cost.mean(axis=1),
-            "standard_error": cost.std(axis=1) / np.sqrt(cost.shape[1]),
-            "count_error": np.abs(false_alarms - missed).mean(axis=1),
-        }
-    )
+    means = {
+        "threshold": errors.thresholds,
+        "missed": missed.mean(axis=1),
+        "false_alarms": false_alarms.mean(axis=1),
+        "cost": cost.mean(axis=1),
+        "standard_error": cost.std(axis=1) / np.sqrt(cost.shape[1]),
+        "count_error": np.abs(false_alarms - missed).mean(axis=1),
+    }
+    return pd.DataFrame(means)
 
 
 def _hits(scenes, *, step_s, settings):

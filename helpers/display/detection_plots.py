@@ -19,9 +19,8 @@ def timeline(events, durations, *, key=None):
     longest = max(durations.values(), default=1.0)
     scale, unit = (60.0, "min") if longest > 600 else (1.0, "s")
     figure, axis = _lines(names, size=(12, 0.8 + 0.28 * len(names)))
-    axis.hlines(
-        range(len(names)), 0, [durations[n] / scale for n in names], color="0.8", lw=1, zorder=1
-    )
+    lengths = [durations[name] / scale for name in names]
+    axis.hlines(range(len(names)), 0, lengths, color="0.8", lw=1, zorder=1)
     middle = (events["start_s"] + events["end_s"]) / 2 / scale
     at = events["clip_name"].map(rows)
     axis.scatter(middle, at, marker="|", s=110, lw=2, color=CALL, zorder=3, label="call found")
@@ -32,9 +31,8 @@ def timeline(events, durations, *, key=None):
             true["centre_s"] / scale, at, s=60, fc="none", ec=KEY, zorder=2, label="call in the key"
         )
     for name, row in rows.items():
-        axis.text(
-            longest / scale * 1.01, row, sum(events["clip_name"] == name), va="center", fontsize=9
-        )
+        count = sum(events["clip_name"] == name)
+        axis.text(longest / scale * 1.01, row, count, va="center", fontsize=9)
     axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncol=2, frameon=False, fontsize=9)
     axis.set_title("Calls per recording (count at the right)", loc="left", fontsize=11)
     axis.set(xlabel=f"time ({unit})", xlim=(0, longest / scale * 1.06))
@@ -74,9 +72,7 @@ def threshold_curve(curve, *, threshold, low, high):
     """
     figure, axis = plt.subplots(figsize=(9, 3.8), layout="constrained")
     at, cost, error = logit(curve["threshold"]), curve["cost"], curve["standard_error"]
-    axis.fill_between(
-        at, cost - error, cost + error, color="0.85", lw=0, label="± one standard error"
-    )
+    axis.fill_between(at, cost - error, cost + error, color="0.85", lw=0, label="± standard error")
     axis.plot(at, cost, color="0.2", label="cost")
     axis.plot(at, curve["missed"], color=OTHER, ls="--", label="missed calls")
     axis.plot(at, curve["false_alarms"], color=CALL, ls="--", label="false alarms")

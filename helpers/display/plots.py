@@ -31,12 +31,10 @@ def spectrogram(axis, power, frontend, *, start_s=0.0, hop_s=None, range_db=60.0
     top = db.max()
     times = start_s + np.arange(db.shape[1] + 1) * (hop_s or frontend.hop_s)
     f = frontend.frequencies / 1000
-    edges = np.concatenate(
-        [[1.5 * f[0] - 0.5 * f[1]], (f[1:] + f[:-1]) / 2, [1.5 * f[-1] - 0.5 * f[-2]]]
-    )
-    image = axis.pcolormesh(
-        times, edges, db, vmin=top - range_db, vmax=top, cmap="magma", rasterized=True
-    )
+    lowest, highest = 1.5 * f[0] - 0.5 * f[1], 1.5 * f[-1] - 0.5 * f[-2]
+    edges = np.concatenate([[lowest], (f[1:] + f[:-1]) / 2, [highest]])
+    limits = {"vmin": top - range_db, "vmax": top}
+    image = axis.pcolormesh(times, edges, db, cmap="magma", rasterized=True, **limits)
     axis.set(xlabel="time (s)", ylabel="frequency (kHz)")
     return image
 
@@ -83,9 +81,8 @@ def gallery(sounds, powers, frontend, *, titles, columns=5, alike=False):
     largest = max(np.abs(y).max() for y in sounds)
     longest = max(len(y) for y in sounds) / frontend.sr
     strongest = max(power.max() for power in powers)
-    figure, axes = _panels(
-        2 * rows * columns, columns, size=(2.8, 1.45), height_ratios=[1, 2.2] * rows
-    )
+    heights = [1, 2.2] * rows
+    figure, axes = _panels(2 * rows * columns, columns, size=(2.8, 1.45), height_ratios=heights)
     tops, bottoms = axes[::2].flat, axes[1::2].flat
     for axis in (*tops[len(sounds) :], *bottoms[len(sounds) :]):
         axis.axis("off")

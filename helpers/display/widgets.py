@@ -47,14 +47,14 @@ def players(sounds, *, sr, titles, columns=4):
 def detections(paths, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
     """A panel that shows and plays each detection with the sound around it.
 
-    paths: dict clip_name → Path, as in `detection.Counts`. events: DataFrame `clip_name, start_s,
-    end_s, score`, not empty. frontend: `Frontend` of the picture. before_s, after_s: seconds shown
-    around the middle of a call. sr: rate of the sound, Hz. Returns a widget; a sound is decoded
-    when it is chosen.
+    paths, events: as in `detection.Counts`, events not empty. frontend: `Frontend` of the picture.
+    before_s, after_s: seconds shown around the middle of a call. sr: rate of the sound, Hz. Returns
+    a widget; a sound is decoded when it is chosen.
     """
     recording = widgets.Dropdown(options=sorted(set(events["clip_name"])), description="Recording")
     number = widgets.BoundedIntText(min=1, max=1, value=1, description="Call")
-    picture, player = _picture_and_player()
+    picture = widgets.Image(format="png")
+    player = widgets.Audio(format="wav", autoplay=False, loop=False)
 
     def show(*_):
         mine = events[events["clip_name"] == recording.value].reset_index(drop=True)
@@ -94,7 +94,8 @@ def clips(table, *, sr=22050, seconds=10.0):
     wide |= {"min": 0, "max": sr / 2000, "step": 0.1, "readout_format": ".1f"}
     span = widgets.FloatRangeSlider(value=(0, sr / 2000), description="Band (kHz)", **wide)
     note = widgets.HTML()
-    picture, player = _picture_and_player()
+    picture = widgets.Image(format="png")
+    player = widgets.Audio(format="wav", autoplay=False, loop=False)
     sounds = {}  # of the clip that is shown, so that it is decoded once
 
     def show(*_):
@@ -142,11 +143,6 @@ def clips(table, *, sr=22050, seconds=10.0):
     choose()
     knobs = [widgets.HBox([label, clip]), widgets.HBox([n_fft, hop]), widgets.HBox([n_mels, span])]
     return widgets.VBox([*knobs, note, picture, player])
-
-
-def _picture_and_player():
-    player = widgets.Audio(format="wav", autoplay=False, loop=False)
-    return widgets.Image(format="png"), player
 
 
 def _sound_and_spectrogram(y, frontend):

@@ -8,27 +8,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["attribution"],
     submod_attrs={
         "metrics": [
-            "bootstrap_interval",
-            "centres",
-            "class_scores",
-            "clip_scores",
-            "cohens_d",
-            "count_scores",
-            "event_scores",
-            "match_events",
-            "paired_test",
+            "bootstrap_interval", "centres", "class_scores", "clip_scores", "cohens_d",
+            "count_scores", "event_scores", "match_events", "paired_test",
         ],
-        "verification": [
-            "cosine_similarity",
-            "equal_error_rate",
-            "verification_trials",
-        ],
+        "verification": ["cosine_similarity", "equal_error_rate", "verification_trials"],
         "calibration": [
-            "calibration_error",
-            "reliability",
-            "temperature",
-            "temperature_scaled",
+            "calibration_error", "reliability", "temperature", "temperature_scaled",
             "weighted_mean",
         ],
     },
-)
+)  # fmt: skip

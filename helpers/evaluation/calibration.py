@@ -5,36 +5,32 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-BINS = 10
+BINS = 10  # of equal width, from 0 to 1
 MIN_PROBABILITY = 1e-7  # keeps logarithms finite
 
 
-def reliability(probability, truth, *, bins=BINS):
+def reliability(probability, truth):
     """Confidence and accuracy of a classifier, by bins of its confidence.
 
     probability: (n, n_classes). truth: int (n,). Confidence: the largest probability of a clip.
-    bins: number of equal bins from 0 to 1. Returns a DataFrame `low, high, n, confidence,
-    accuracy`, a row for each bin that holds clips. Guo et al., On calibration of modern neural
-    networks, 2017.
+    Returns a DataFrame `low, high, n, confidence, accuracy`, a row for each bin that holds clips.
+    Guo et al., On calibration of modern neural networks, 2017.
     """
     # sklearn.calibration.calibration_curve does not return n, which calibration_error needs.
     probability = np.asarray(probability, float)
     confidence = probability.max(axis=1)
-    number = np.minimum((confidence * bins).astype(int), bins - 1)
+    number = np.minimum((confidence * BINS).astype(int), BINS - 1)
     right = probability.argmax(axis=1) == truth
     binned = pd.DataFrame({"confidence": confidence, "accuracy": right}).groupby(number)
     means = binned.mean()
-    low, high = means.index / bins, (means.index + 1) / bins
+    low, high = means.index / BINS, (means.index + 1) / BINS
     table = means.assign(low=low, high=high, n=binned.size())
     return table[["low", "high", "n", "confidence", "accuracy"]].reset_index(drop=True)
 
 
-def calibration_error(probability, truth, *, bins=BINS):
-    """Expected calibration error: mean of |confidence - accuracy| over all clips, by bins.
-
-    Parameters as in `reliability`. Returns float.
-    """
-    table = reliability(probability, truth, bins=bins)
+def calibration_error(probability, truth):
+    """Expected calibration error, float: mean of |confidence - accuracy| in `reliability`."""
+    table = reliability(probability, truth)
     return float(np.average(np.abs(table["confidence"] - table["accuracy"]), weights=table["n"]))
 
 

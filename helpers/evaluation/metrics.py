@@ -48,15 +48,9 @@ def paired_test(right_a, right_b, *, groups, n_resamples=9999, seed=0):
     sums = sums[sums != 0]  # the others change no total
     if len(sums) < 2:  # fewer than scipy accepts: any sign gives the same distance from 0
         return 1.0
-    test = permutation_test(
-        (sums,),
-        lambda x, axis: np.abs(x.sum(axis=axis)),
-        permutation_type="samples",
-        alternative="greater",
-        vectorized=True,
-        n_resamples=n_resamples,
-        random_state=np.random.default_rng(seed),
-    )
+    options = {"permutation_type": "samples", "alternative": "greater", "vectorized": True}
+    options |= {"n_resamples": n_resamples, "random_state": np.random.default_rng(seed)}
+    test = permutation_test((sums,), lambda x, axis: np.abs(x.sum(axis=axis)), **options)
     return float(test.pvalue)
 
 
@@ -101,14 +95,11 @@ def class_scores(truth, guess, *, groups, n_resamples=1000, seed=0):
 
 
 # scikit-learn gives the same scores, but its checks make a thousand resamples slow.
-
-
 def _binary(truth, guess):
     hits, n_true, n_guess = np.sum(truth & guess), truth.sum(), guess.sum()
     precision, recall = hits / max(n_guess, 1), hits / max(n_true, 1)
-    return np.array(
-        [np.mean(truth == guess), precision, recall, 2 * hits / max(n_true + n_guess, 1)]
-    )
+    f1 = 2 * hits / max(n_true + n_guess, 1)
+    return np.array([np.mean(truth == guess), precision, recall, f1])
 
 
 def _macro(truth, guess, *, only_true=False):
@@ -138,9 +129,8 @@ def match_events(reference_s, estimated_s, *, tolerance_s=TOLERANCE_S):
     """
     if not len(reference_s) or not len(estimated_s):
         return []
-    return mir_eval.util.match_events(
-        np.asarray(reference_s, float), np.asarray(estimated_s, float), tolerance_s
-    )
+    both = np.asarray(reference_s, float), np.asarray(estimated_s, float)
+    return mir_eval.util.match_events(*both, tolerance_s)
 
 
 def event_scores(reference, events, names, *, tolerance_s=TOLERANCE_S):

@@ -40,14 +40,8 @@ def compute(work, paths, *, recipe, desc, cache_dir=None, root=None, n_threads=N
             _write(places[i], arrays)
         return arrays
 
-    computed = parallel.map_files(
-        work_and_write,
-        missing,
-        desc=desc,
-        unit="file",
-        n_threads=n_threads,
-        progress=progress and bool(missing),
-    )
+    options = {"unit": "file", "n_threads": n_threads, "progress": progress and bool(missing)}
+    computed = parallel.map_files(work_and_write, missing, desc=desc, **options)
     for i, arrays in zip(missing, computed, strict=True):
         found[i] = arrays
     errors = [item for item in found if isinstance(item, audio.AudioError)]

@@ -55,10 +55,7 @@ def over_time(y, frontend, *, power=None):
 
 
 def summary(y, frontend, *, power=None):
-    """Mean and standard deviation over time of every descriptor: float32 (len(COLUMNS),).
-
-    y, frontend, power: see `over_time`. The names are COLUMNS.
-    """
+    """Mean and standard deviation of what `over_time` returns: float32 (len(COLUMNS),)."""
     curves = over_time(y, frontend, power=power)
     columns = np.column_stack([curves[name] for name in (*SCALARS, *VECTORS)])
     return np.stack([columns.mean(axis=0), columns.std(axis=0)], axis=1).ravel().astype(np.float32)
@@ -73,10 +70,7 @@ def centroid(magnitude, f):
 
 
 def bandwidth(magnitude, f, centroid_hz):
-    """Standard deviation of the spectrum around its centroid, Hz: (n_frames,).
-
-    magnitude: (n_frames, n_bins). f: Hz (n_bins,). centroid_hz: (n_frames,).
-    """
+    """Standard deviation of the spectrum around its `centroid`, Hz: (n_frames,)."""
     # The square is multiplied out, which is faster. Double precision, because in single precision
     # a high tone would be a tenth too wide.
     moments = np.stack([np.square(f, dtype=np.float64), f]) @ magnitude.T
@@ -92,10 +86,7 @@ def rolloff(magnitude, f, *, share=0.85):
 
 
 def flatness(power):
-    """Geometric over arithmetic mean of the spectrum: 1 for noise, near 0 for a tone.
-
-    power: (n_frames, n_bins). Returns (n_frames,).
-    """
+    """Geometric over arithmetic mean of each frame: (n_frames,), 1 for noise, near 0 for a tone."""
     power = np.maximum(power, np.float32(1e-10))
     return np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)
 

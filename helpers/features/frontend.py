@@ -44,9 +44,7 @@ class Frontend:
     def __post_init__(self):
         top = self._top
         if min(self.sr, self.n_fft, self.hop_length) < 1 or self.n_mels < 0:
-            raise ValueError(
-                f"sr, n_fft and hop_length must be positive, n_mels not below 0: {self}"
-            )
+            raise ValueError(f"sr, n_fft and hop_length must be positive, n_mels 0 or more: {self}")
         if not 0 <= self.fmin < top <= self.sr / 2:
             raise ValueError(
                 f"choose 0 <= fmin < fmax <= sr / 2: fmin = {self.fmin} Hz, fmax = {top} Hz and "
@@ -88,8 +86,7 @@ class Frontend:
         if self.n_mels:
             from librosa import mel_frequencies
 
-            edges = mel_frequencies(n_mels=self.n_mels + 2, fmin=self.fmin, fmax=self._top)
-            return edges[1:-1]
+            return mel_frequencies(n_mels=self.n_mels + 2, fmin=self.fmin, fmax=self._top)[1:-1]
         return np.fft.rfftfreq(self.n_fft, 1 / self.sr)[self._bins]
 
     @property
@@ -206,10 +203,8 @@ _kept = threading.local()
 
 
 def _work_space(n_frames, n_fft):
-    """Arrays (n_frames, n_fft) and (n_frames, 1 + n_fft // 2) that this thread uses again.
-
-    To allocate new ones each time would cost more than the FFT.
-    """
+    """Arrays (n_frames, n_fft) and (n_frames, 1 + n_fft // 2), kept by each thread."""
+    # To allocate new ones each time would cost more than the FFT.
     if getattr(_kept, "shape", None) != (n_frames, n_fft):
         _kept.shape = n_frames, n_fft
         _kept.arrays = [np.empty((n_frames, n), np.float32) for n in (n_fft, 1 + n_fft // 2)]
@@ -253,19 +248,11 @@ def _mel_weights(frontend):
     """Triangles of unit area on Slaney's mel scale: float32 (1 + n_fft // 2, n_mels)."""
     from librosa.filters import mel
 
+    fields = asdict(frontend)
+    del fields["hop_length"]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Empty filters detected")  # see n_empty_bands
-        weights = mel(
-            sr=frontend.sr,
-            n_fft=frontend.n_fft,
-            n_mels=frontend.n_mels,
-            fmin=frontend.fmin,
-            fmax=frontend.fmax,
-        )
-    return weights.T
-
-
-# --- a whole data set -----------------------------------------------------------------------------
+        return mel(**fields).T
 
 
 def extract(paths, frontend, *, decibels=False, **options):
@@ -284,4 +271,4 @@ def extract(paths, frontend, *, decibels=False, **options):
     paths = paths["path"] if isinstance(paths, pd.DataFrame) else paths
     recipe = {"bands": FORMAT, "decibels": decibels, **asdict(frontend)}
     found, errors = cache.compute(work, paths, recipe=recipe, desc="Features", **options)
-    return [None if arrays is None else arrays[0] for arrays in found], errors
+    return [arrays and arrays[0] for arrays in found], errors

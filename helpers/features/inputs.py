@@ -85,13 +85,9 @@ def extract_frames(paths, inputs, **options):
         y = audio.load(path, sr=rates[0])
         return tuple(kind.frames(y).astype(np.float16) for kind in kinds)
 
-    recipe = {
-        "crops": FORMAT,  # a crop is cut later: its length does not change the frames
-        "kinds": [{"n_mfcc": kind.n_mfcc, **asdict(kind.frontend)} for kind in kinds],
-    }
+    # A crop is cut later: its length does not change the frames.
+    fields = [{"n_mfcc": kind.n_mfcc, **asdict(kind.frontend)} for kind in kinds]
+    recipe = {"crops": FORMAT, "kinds": fields}
     found, errors = cache.compute(work, paths, recipe=recipe, desc="Frames", **options)
-    by_kind = {
-        kind: [None if arrays is None else arrays[k] for arrays in found]
-        for k, kind in enumerate(kinds)
-    }
+    by_kind = {kind: [arrays and arrays[k] for arrays in found] for k, kind in enumerate(kinds)}
     return {name: by_kind[clip_input.of_frames] for name, clip_input in inputs.items()}, errors

@@ -99,23 +99,17 @@ class Yamnet:
                 y = audio.mono(*decoded, sr=round(SR * 2**-octave))
                 heard.append(self.hear(audio.same_loudness(y, sr=SR)))
             logarithms = [np.log(np.maximum(scores.mean(axis=0), MIN_SCORE)) for _, scores in heard]
-            return (
-                np.mean([embedding.mean(axis=0) for embedding, _ in heard], axis=0),
-                np.exp(np.mean(logarithms, axis=0)),
-            )
+            embedding = np.mean([windows.mean(axis=0) for windows, _ in heard], axis=0)
+            return embedding, np.exp(np.mean(logarithms, axis=0))
 
-        recipe = {
-            "yamnet": FORMAT,
-            "bytes": self.path.stat().st_size,
-            "octaves": [float(octave) for octave in octaves],
-        }
+        size = self.path.stat().st_size
+        recipe = {"yamnet": FORMAT, "bytes": size, "octaves": [float(k) for k in octaves]}
         found, errors = cache.compute(work, paths, recipe=recipe, desc="YAMNet", **options)
-        empty = tuple(np.full(width, np.nan, np.float32) for width in (WIDTH, N_SCORES))
-        rows = [empty if arrays is None else arrays for arrays in found]
-        embeddings, scores = (
-            np.array([row[k] for row in rows], np.float32).reshape(-1, width)
-            for k, width in enumerate((WIDTH, N_SCORES))
-        )
+        embeddings = np.full((len(found), WIDTH), np.nan, np.float32)
+        scores = np.full((len(found), N_SCORES), np.nan, np.float32)
+        for i, arrays in enumerate(found):
+            if arrays is not None:
+                embeddings[i], scores[i] = arrays
         return embeddings, scores, errors
 
     def _interpreter(self):
@@ -129,19 +123,17 @@ class Yamnet:
                 from tensorflow.lite import Interpreter  # where the successor is not installed
             except ImportError:
                 raise EmbeddingError("run `pip install ai-edge-litert`") from None
+        name = files.short_path(self.path)
         try:
             # One thread at a time, because standard error is redirected for the whole process.
             with _opening, env.silent_stderr(), warnings.catch_warnings():
                 # The embedding is an inner tensor. Ignore the warning that those take memory.
                 warnings.filterwarnings("ignore", message=".*preserve_all_tensors")
-                interpreter = Interpreter(
-                    str(self.path), num_threads=1, experimental_preserve_all_tensors=True
-                )
+                options = {"num_threads": 1, "experimental_preserve_all_tensors": True}
+                interpreter = Interpreter(str(self.path), **options)
                 interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise EmbeddingError(
-                f"{files.short_path(self.path)} is not a LiteRT model: {error}"
-            ) from None
+            raise EmbeddingError(f"{name} is not a LiteRT model: {error}") from None
         entrance, *others = interpreter.get_input_details()
         scores = interpreter.get_output_details()[0]
         inner = [
@@ -152,22 +144,17 @@ class Yamnet:
         sizes = np.prod(entrance["shape"]), np.prod(scores["shape"])
         if others or not inner or sizes != (WINDOW, N_SCORES):
             raise EmbeddingError(
-                f"{files.short_path(self.path)} is not YAMNet's classification-tflite,"
-                f" which takes {WINDOW} samples and has an inner tensor of {WIDTH} numbers"
+                f"{name} is not YAMNet's classification-tflite, which takes {WINDOW} samples and "
+                f"has an inner tensor of {WIDTH} numbers"
             )
         exits = (inner[-1], scores["index"])
         self._local.parts = (interpreter, entrance["index"], entrance["shape"], exits)
         return self._local.parts
 
 
-def _read_counterparts():
-    table = pd.read_csv(Path(__file__).with_name("counterparts.csv"))
-    names = table.groupby("label", sort=False)
-    return {label: rows.set_index("audioset_name")["index"].to_dict() for label, rows in names}
-
-
+_rows = pd.read_csv(Path(__file__).with_name("counterparts.csv")).groupby("label", sort=False)
 # {label of a data set (UrbanSound8K, ESC-50, cats and dogs): {AudioSet's name: index of its score}}
-COUNTERPARTS = _read_counterparts()
+COUNTERPARTS = {label: rows.set_index("audioset_name")["index"].to_dict() for label, rows in _rows}
 
 
 def counterparts(scores, labels):

@@ -11,21 +11,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "saved": ["ModelError", "load_detector", "save"],
         "settings": ["EventSettings"],
         "classifiers": [
-            "conv1d",
-            "conv2d",
-            "dense",
-            "embedding_model",
-            "first_cnn",
-            "margin_loss",
-            "moments",
+            "conv1d", "conv2d", "dense", "embedding_model", "first_cnn", "margin_loss", "moments",
             "residual_cnn",
         ],
         "prediction": [
-            "ClipClassifier",
-            "classify",
-            "mean_of_clips",
-            "outputs_of_crops",
-            "probabilities",
+            "ClipClassifier", "classify", "mean_of_clips", "outputs_of_crops", "probabilities",
         ],
     },
-)
+)  # fmt: skip

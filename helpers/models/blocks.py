@@ -17,9 +17,8 @@ RANGE_DB = 80.0  # below a clip's mean power: fainter values count as silence
 class LevelNormalisation(layers.Layer):
     """Logarithm of band power minus the frame's mean over the bands.
 
-    A gain cancels out in each frame, and the length of the recording plays no part: a call looks
-    the same in a clip of three seconds and in an hour. As a layer, it is the same in training and
-    scoring. power: (..., n_frames, n_bands), full scale². Returns the same shape.
+    A gain cancels out within each frame: a call looks the same in a clip of three seconds and in an
+    hour. power: (..., n_frames, n_bands), full scale². Returns the same shape.
     """
 
     def __init__(self, floor=1e-7, **kwargs):
@@ -85,9 +84,8 @@ def residual_block(x, channels, *, strides=1, separable=False):
     or, where the shape changes, a 1 x 1 convolution of x.
     """
     if separable:
-        first = layers.DepthwiseConv2D(
-            3, strides=strides, padding="same", use_bias=False, depthwise_initializer=Glorot()
-        )
+        weights = {"use_bias": False, "depthwise_initializer": Glorot()}
+        first = layers.DepthwiseConv2D(3, strides=strides, padding="same", **weights)
     else:
         first = layers.Conv2D(channels, 3, strides=strides, padding="same", **WEIGHTS)
     second = layers.Conv2D(channels, 1 if separable else 3, padding="same", **WEIGHTS)
@@ -138,6 +136,5 @@ def multiplications(network):
     total = 0
     for layer in network.layers:
         if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
-            positions = np.prod(layer.output.shape[1:-1], dtype=int)
-            total += int(positions) * int(np.prod(layer.kernel.shape))
+            total += math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
     return total

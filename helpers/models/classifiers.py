@@ -1,7 +1,8 @@
 """Networks that name the class of a clip.
 
 Each takes a `ClipInput` and the number of classes, and returns a keras.Model from
-(batch, *clip_input.shape) to logits (batch, n_classes).
+(batch, *clip_input.shape) to logits (batch, n_classes). The logits of `dense`, `conv1d` and
+`conv2d` are cosines of an embedding with each class; the others have plain logits.
 """
 
 import keras
@@ -31,9 +32,6 @@ def moments(frames):
     mean = sum(part.sum(axis=0, dtype=np.float64) for part in frames) / n
     variance = sum(((part - mean) ** 2).sum(axis=0) for part in frames) / n
     return mean.astype(np.float32), np.maximum(variance, MIN_VARIANCE).astype(np.float32)
-
-
-# --- embeddings, and the cosine with each class ---------------------------------------------------
 
 
 def dense(clip_input, n_classes, *, mean, variance, width=256, dropout=0.4, name="dense"):
@@ -134,9 +132,6 @@ def embedding_model(network):
     return keras.Model(network.input, network.get_layer("embedding").output, name="embedding")
 
 
-# --- plain logits ---------------------------------------------------------------------------------
-
-
 def first_cnn(clip_input, n_classes, *, mean=None, variance=None, name="first_cnn"):
     """One convolution, pooling, and a dense layer: the first network of most tutorials.
 
@@ -154,14 +149,7 @@ def first_cnn(clip_input, n_classes, *, mean=None, variance=None, name="first_cn
 
 
 def residual_cnn(
-    clip_input,
-    n_classes,
-    *,
-    width=32,
-    dropout=0.3,
-    first_stride=4,
-    separable=False,
-    name="residual_cnn",
+    clip_input, n_classes, *, width=32, dropout=0.3, first_stride=4, separable=False, name="resnet"
 ):
     """Residual network on decibels of mel bands, with global average pooling before the logits.
 

@@ -83,11 +83,9 @@ class CallDetector(keras.Model):
 
     @classmethod
     def from_config(cls, config):
-        return cls(
-            keras.saving.deserialize_keras_object(config["network"], safe_mode=True),
-            Frontend(**config["frontend"]),
-            EventSettings(**config["settings"]),
-        )
+        network = keras.saving.deserialize_keras_object(config["network"], safe_mode=True)
+        frontend, settings = Frontend(**config["frontend"]), EventSettings(**config["settings"])
+        return cls(network, frontend, settings)
 
     def score(self, pieces, *, lock=None):
         """Score of a whole recording, in bounded memory.
@@ -127,9 +125,8 @@ class CallDetector(keras.Model):
         score = self.score(piece for both in zip(powers, gaps, strict=True) for piece in both)
         first = (np.cumsum(places) - places) // self.stride
         last = first + lengths // self.stride
-        return np.array(
-            [score[a : b + 1].max() for a, b in zip(first, last, strict=True)], np.float32
-        )
+        highest = [score[a : b + 1].max() for a, b in zip(first, last, strict=True)]
+        return np.array(highest, np.float32)
 
     def _silence(self, n_frames):
         return np.full((n_frames, self.frontend.n_bands), SILENCE)

@@ -89,10 +89,7 @@ class ClipClassifier(keras.Model):
         return cls(network, clip_input, config["names"])
 
     def probabilities(self, frames):
-        """Probability of every class for whole sounds: float (n_clips, n_classes).
-
-        frames: list of (n_frames, n_values), see `ClipInput.frames`.
-        """
+        """See `models.probabilities`. frames: list of what `ClipInput.frames` returns."""
         return probabilities(self.network, frames, self.clip_input)
 
 
