@@ -252,7 +252,8 @@ def _mel_weights(frontend):
     del fields["hop_length"]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Empty filters detected")  # see n_empty_bands
-        return mel(**fields).T
+        # In double precision: librosa scales single precision twice, and rounds twice.
+        return mel(**fields, dtype=np.float64).T.astype(np.float32)
 
 
 def extract(paths, frontend, *, decibels=False, **options):
