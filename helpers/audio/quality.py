@@ -107,6 +107,10 @@ def faults(table, *, errors, listed=None, root=None):
 
 def _sound_faults(table, names):
     """What the MEASURES of a table show: [(file, fault, detail)]."""
+
+    def peak_db(peak):
+        return f"{20 * np.log10(peak):.0f} dB" if peak >= FLOOR else "zero"
+
     silent, found = table["peak"] < SILENT, []
     mostly_silent = ~silent & (table["silent_share"] > MOSTLY_SILENT)
     for fault, is_faulty, detail in (
@@ -117,7 +121,7 @@ def _sound_faults(table, names):
         ("offset", table["offset"] > OFFSET, "mean of its samples {0.offset:.3f}"),
     ):
         rows = np.flatnonzero(is_faulty)
-        shown = table.iloc[rows].assign(peak_db=table["peak"].iloc[rows].map(_db))
+        shown = table.iloc[rows].assign(peak_db=table["peak"].iloc[rows].map(peak_db))
         details = map(detail.format, shown.itertuples())
         found += [(names[i], fault, text) for i, text in zip(rows, details, strict=True)]
     for same in duplicates(table["content"]):
@@ -130,7 +134,3 @@ def _sound_faults(table, names):
             notes += ["another fold"] if copy.fold != first.fold else []
             found.append((names[i], "duplicate", ", ".join(notes)))
     return found
-
-
-def _db(amplitude):
-    return f"{20 * np.log10(amplitude):.0f} dB" if amplitude >= FLOOR else "zero"

@@ -32,10 +32,7 @@ def load(path, *, sr, start_s=0.0, duration_s=None):
 
 
 def load_frames(path):
-    """All channels of a whole file at its own rate, and its `AudioInfo`.
-
-    Returns (frames, info); frames: float32 (n_samples, channels), full scale ±1. Raises AudioError.
-    """
+    """A whole file at its own rate: (float32 (n_samples, channels), `AudioInfo`), or AudioError."""
     with formats.open_sound(path) as (file, found, slack):
         pieces = [f.copy() for f, _ in _frames(file, found, 0, found.n_frames, slack)]
     return np.concatenate(pieces), found
@@ -52,12 +49,11 @@ def mono(frames, info, *, sr):
 def stream(path, *, sr, block_s=60.0, start_s=0.0, duration_s=None):
     """Generate the sound that `load` returns in blocks: any length needs little memory.
 
-    block_s: seconds per block; the last one is shorter. Yields float32 (n_samples,); the joined
-    blocks are the same to the bit for every block_s. Raises AudioError when it comes to a damaged
-    place, after all blocks before it.
+    block_s: seconds per block; the last one is shorter. Yields float32 (n_samples,). Raises
+    AudioError when it comes to a damaged place, after all blocks before it.
     """
-    pieces = _resampled(path, sr, start_s, duration_s)
-    yield from reblock(pieces, size=max(1, round(block_s * sr)))
+    size = max(1, round(block_s * sr))
+    yield from reblock(_resampled(path, sr, start_s, duration_s), size=size)
 
 
 def fix_length(y, *, n_samples):
@@ -71,10 +67,9 @@ def fix_length(y, *, n_samples):
 def reblock(pieces, *, size, step=None):
     """Cut a stream into blocks of one size, which may overlap, in bounded memory.
 
-    pieces: iterable of arrays (n, …), in order, each of any length n. size: length of a block.
-    step: from the start of a block to the start of the next, at most size; None: size. Yields
-    arrays (size, …), and last what is left from the start of the next block, if anything. The
-    blocks do not depend on how the stream was cut into pieces.
+    pieces: iterable of arrays (n, …), each of any length n. step: from the start of a block to the
+    start of the next, at most size; None: size. Yields arrays (size, …), and last what is left from
+    the start of the next block, if anything.
     """
     step = step or size
     held, n_held = [], 0

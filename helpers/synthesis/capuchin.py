@@ -65,8 +65,7 @@ SCHEDULES = {
     "chorus": ((12, 25), (0, 2), (6, 12)),
 }
 MAX_CALLS = 25
-# Least level of a call above the background, both in CALL_BAND_HZ. In the real recordings 00 to 19,
-# measured in the same way, it is 20 to 37 dB.
+# Least level of a call above the background, both in CALL_BAND_HZ; 20 to 37 in real recordings.
 MARGIN_DB = (14, 24)
 
 
@@ -201,23 +200,22 @@ def _recording(path, seed, i, seconds, n_sources):
 def build_capuchin(folder, *, size, seed, progress):
     """Fill an empty folder in the layout of the real data set; see `Generator`."""
     plan = SIZES[size]
-    names = ("Parsed_Capuchinbird_Clips", "Parsed_Not_Capuchinbird_Clips", "Forest Recordings")
-    positive, negative, forest = (folder / name for name in names)
     rng = item_rng(seed, "plan")
     xc = np.sort(rng.choice(np.arange(3000, 600_000), plan["sources"], replace=False))
     clips = shares_of(rng.exponential(1, plan["sources"]), plan["positives"])
     sounds = NEGATIVES[: plan["sounds"]]
-    shares = shares_of([float(sound[1]) for sound in sounds], plan["negatives"])
+    shares = shares_of([sound[1] for sound in sounds], plan["negatives"])
     counts, calls = [], []
     with progress(total=plan["sources"] + plan["sounds"] + plan["recordings"]) as bar:
         for i, n_clips in enumerate(clips):
-            _positives(positive, seed, i, xc[i], n_clips)
+            _positives(folder / "Parsed_Capuchinbird_Clips", seed, i, xc[i], n_clips)
             bar.update()
         for i, (name, _, *kinds) in enumerate(sounds):
-            _negatives(negative, seed, i, name, kinds, shares[i])
+            part = folder / "Parsed_Not_Capuchinbird_Clips"
+            _negatives(part, seed, i, name, kinds, shares[i])
             bar.update()
         for i in range(plan["recordings"]):
-            path = forest / f"recording_{i:02d}.flac"
+            path = folder / "Forest Recordings" / f"recording_{i:02d}.flac"
             centres = _recording(path, seed, i, plan["seconds"], plan["sources"])
             counts.append((path.name, len(centres)))
             calls += [(path.name, f"{centre:.2f}") for centre in centres]

@@ -47,16 +47,15 @@ def _resonate(y, sr, resonances):
     return out
 
 
-def _through(f, resonances_hz, width_hz=250):
+def _through(f, resonances_hz):
     """Gain (n,) of moving resonances, Hz (k, n), at the moving frequency f, Hz (n,)."""
-    return (1 / np.sqrt(1 + ((f - resonances_hz) / (width_hz / 2)) ** 2)).sum(axis=0)
+    return (1 / np.sqrt(1 + ((f - resonances_hz) / 125) ** 2)).sum(axis=0)
 
 
 def _pulses(rng, n, sr, rate_hz, *, jitter):
     """Pulses of 0.7 to 1, about rate_hz times a second. jitter: relative SD of the intervals."""
     gaps = sr / rate_hz * rng.normal(1, jitter, int(n / sr * rate_hz * 1.3) + 2).clip(0.3, 3)
-    at = np.cumsum(gaps).astype(int)
-    y = np.zeros(n)
+    y, at = np.zeros(n), np.cumsum(gaps).astype(int)
     at = at[at < n]
     y[at] = rng.uniform(0.7, 1, len(at))
     return y
@@ -72,8 +71,8 @@ def _events(rng, n, sr, pause_s):
 
 def _air_conditioner(rng, n, sr):
     """Air in ducts, a fan's blades, and a compressor humming at the mains frequency."""
-    cutoff_hz = rng.uniform(250, 1200)
-    air = filtered(rng.standard_normal(n), cutoff_hz, sr)
+    cutoff_hz, noise = rng.uniform(250, 1200), rng.standard_normal(n)
+    air = filtered(noise, cutoff_hz, sr)
     air *= 1 + 0.3 * np.sin(2 * np.pi * rng.uniform(8, 40) * np.arange(n) / sr)
     hum = harmonics(np.full(n, rng.choice([100.0, 120.0])), 1 / np.arange(1, 9) ** 1.5, sr)
     return air / rms(air) + gain(rng.uniform(-15, 0)) * hum / rms(hum)

@@ -63,10 +63,9 @@ def _manifest(root):
 def write_sample(generator, root, *, size="small", seed=0, progress=True):
     """Write a synthetic data set with its answer key. Returns its folder as a Path.
 
-    generator: `Generator`. root: folder to write. It stays as it is if it holds the same version,
-    size and seed; any other sample in it is replaced as a whole. size: key of the generator's
-    sizes. seed: int; the same seed gives the same bytes. progress: show a progress bar. Raises
-    ValueError for an unknown size, FileExistsError if root holds anything but a sample.
+    root: folder to write. It stays as it is if it holds the same version, size and seed; any other
+    sample in it is replaced as a whole. size: key of the generator's sizes. The same seed gives the
+    same bytes. Raises ValueError for an unknown size, FileExistsError if root is not a sample.
     """
     if size not in generator.sizes:
         raise ValueError(f"unknown size {size!r}: choose one of {', '.join(generator.sizes)}")

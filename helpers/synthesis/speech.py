@@ -43,20 +43,14 @@ CLOSED = (0.06, "vowel", 0, 0, 0, 3000, 1)
 BREATHY, VOICED = (0.035, "vowel", 0, 0.35, 0, 3000, 1), (0.01, "vowel", 0.6, 0.1, 0, 3000, 1)
 BURSTS = (("lips", 0.4, 1100, 1), ("teeth", 0.7, 4200, 0.7), ("velum", 0.7, 2000, 0.5))
 BURSTS = [(0.015, place, 0, 0, *friction) for place, *friction in BURSTS]
-NASALS = (((0.07, "lips", 0.4, 0, 0, 3000, 1),), ((0.07, "teeth", 0.4, 0, 0, 3000, 1),))
-FRICATIVES = (
-    ((0.10, "teeth", 0, 0, 0.5, 6000, 0.4),),
-    ((0.10, "palate", 0, 0, 0.55, 3300, 0.5),),
-    ((0.08, "lips", 0, 0, 0.12, 4500, 1.5),),
-)
-CONSONANTS = (
-    *((CLOSED, burst, release) for burst in BURSTS for release in (BREATHY, VOICED)),
-    *FRICATIVES,
-    *NASALS,
-    ((0.07, "teeth", 0.4, 0, 0.25, 6000, 0.4),),
-    ((0.06, "vowel", 0, 0.3, 0, 3000, 1),),
-    *(((0.06, place, 0.6, 0, 0, 3000, 1),) for place in ("side", "curled", "palate", "rounded")),
-)
+NASALS = [[(0.07, place, 0.4, 0, 0, 3000, 1)] for place in ("lips", "teeth")]
+FRICATIVES = [[(0.1, "teeth", 0, 0, 0.5, 6000, 0.4)], [(0.1, "palate", 0, 0, 0.55, 3300, 0.5)]]
+FRICATIVES += [[(0.08, "lips", 0, 0, 0.12, 4500, 1.5)]]
+CONSONANTS = [[CLOSED, burst, release] for burst in BURSTS for release in (BREATHY, VOICED)]
+CONSONANTS += FRICATIVES + NASALS
+CONSONANTS += [[(0.07, "teeth", 0.4, 0, 0.25, 6000, 0.4)], [(0.06, "vowel", 0, 0.3, 0, 3000, 1)]]
+APPROXIMANTS = ("side", "curled", "palate", "rounded")
+CONSONANTS += [[(0.06, place, 0.6, 0, 0, 3000, 1)] for place in APPROXIMANTS]
 FINAL_CONSONANTS = NASALS + FRICATIVES
 
 # Men, women and children, who overlap: share, (mean and standard deviation of) pitch in Hz and
@@ -288,7 +282,7 @@ def record(rng, y, *, channel, sr=SR):
 
 
 def _octaves(hz):
-    """Octaves above 1 kHz. Frequencies below 50 Hz count as 50 Hz."""
+    """Octaves above 1 kHz; below 50 Hz, those of 50 Hz."""
     return np.log2(np.maximum(hz, 50) / 1000)
 
 

@@ -154,10 +154,9 @@ class Voice(Drawn):
 
 
 def call(rng, voice, *, sr=SR):
-    """One capuchinbird call without echoes: growl, stack of harmonics, burst of noise.
+    """One capuchinbird call without echoes: float64 (round(voice.duration_s * sr),).
 
-    Returns float64 (round(voice.duration_s * sr),) with unit RMS in the stack, which begins at
-    voice.growl_s.
+    The stack of harmonics begins at voice.growl_s and has unit RMS.
     """
     y = np.zeros(round(voice.duration_s * sr))
     step = round(voice.growl_s * sr)
@@ -242,9 +241,8 @@ def _rain(rng, n, sr):
 
 
 def _wind(rng, n, sr):
-    cutoff_hz = rng.uniform(120, 450)
-    air = filtered(rng.standard_normal(n), cutoff_hz, sr)
-    return air * np.exp(0.5 * slow(rng, n, sr, 0.6))
+    cutoff_hz, noise = rng.uniform(120, 450), rng.standard_normal(n)
+    return filtered(noise, cutoff_hz, sr) * np.exp(0.5 * slow(rng, n, sr, 0.6))
 
 
 def _hiss(rng, n, sr):
