@@ -55,16 +55,14 @@ def has_gpu():
     return answer.returncode == 0 and "GPU 0" in answer.stdout
 
 
-def choose_backend(*, gpu=None):
+def choose_backend(*, gpu):
     """Name of the Keras backend for this machine: "tensorflow", "jax" or "torch".
 
     The environment variable KERAS_BACKEND decides. Otherwise it is TensorFlow with a GPU, and JAX
-    without one, because it trains small networks on a few CPU cores more than twice as fast; or
-    whichever is installed. gpu: bool, or None to look for one.
+    without one, as it trains small networks on few cores twice as fast; or whichever is installed.
     """
     if os.environ.get("KERAS_BACKEND"):
         return os.environ["KERAS_BACKEND"]
-    gpu = has_gpu() if gpu is None else gpu
     order = ("tensorflow", "jax", "torch") if gpu else ("jax", "tensorflow", "torch")
     return next((name for name in order if importlib.util.find_spec(name)), "tensorflow")
 
@@ -72,9 +70,8 @@ def choose_backend(*, gpu=None):
 def setup(*, keras=True):
     """Install what is missing on Kaggle or Colab, choose the Keras backend, and print the versions.
 
-    Call it before Keras is imported, or its backend stays. keras: False if no network is trained;
-    Keras is then not imported, which saves seconds. Returns a `Setup`. Raises ImportError if
-    something is missing and cannot be installed.
+    Call it before Keras is imported, or its backend stays. keras: False: do not import Keras, which
+    saves seconds. Returns a `Setup`. Raises ImportError if a package cannot be installed.
     """
     if where() != "local":
         install_missing()
@@ -83,21 +80,18 @@ def setup(*, keras=True):
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     backend = _load_keras(gpu, versions) if keras else ""
     versions["librosa"] = _version("librosa")
-    found = Setup(where=where(), backend=backend, gpu=gpu, versions=versions)
-    text = " · ".join(f"{name} {version}" for name, version in versions.items())
-    text += f" · Keras on {backend}" if keras else ""
-    cores = f"{cpu_count()} CPU cores, {'a GPU' if gpu else 'no GPU'}"
-    print(textwrap.fill(f"{text} · {found.where} · {cores}", width=100))
-    print("Set-up complete")
-    return found
+    facts = [f"{name} {version}" for name, version in versions.items()]
+    facts += [f"Keras on {backend}"] if keras else []
+    facts += [where(), f"{cpu_count()} CPU cores, {'a GPU' if gpu else 'no GPU'}"]
+    print(textwrap.fill(" · ".join(facts), width=100), "Set-up complete", sep="\n")
+    return Setup(where=where(), backend=backend, gpu=gpu, versions=versions)
 
 
 def install_missing():
     """Install the missing requirements of this package, if pip installed it.
 
-    Each is installed without its own dependencies, so that TensorFlow and NumPy are never replaced.
-    If this package came from a wheel, they are taken from the wheel's folder, without the network.
-    Raises ImportError, which says what to do.
+    Each comes without its own dependencies, so that TensorFlow and NumPy are never replaced; from
+    the folder of this package's wheel if it came from one. Raises ImportError, with what to do.
     """
     try:
         ours = importlib.metadata.distribution("audio-notebooks")
@@ -136,10 +130,10 @@ def _load_keras(gpu, versions):
 
 
 def _keep_compiled():
-    """Let JAX keep compiled code on disk, which saves seconds for each network.
+    """Let JAX keep compiled code on disk, if it can: it saves seconds for each network.
 
     The folder is `cache/jax/<processor>` in the repository, because code compiled for one processor
-    may crash on another. Nothing is kept if the folder cannot be made.
+    may crash on another.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
@@ -158,9 +152,9 @@ def _keep_compiled():
 
 
 def optional(name, *, package=""):
-    """Import an optional module. If it is missing, prints how to install it and returns None.
+    """Import an optional module, or print how to install it and return None.
 
-    package: the name that pip knows, if it is another.
+    package: its name for pip, if it is another.
     """
     try:
         return importlib.import_module(name)
@@ -186,10 +180,7 @@ def seed_everything(seed):
 
 @contextmanager
 def silent_stderr():
-    """Drop the standard error output, including that of C++ code.
-
-    No environment variable silences all of TensorFlow's messages at import.
-    """
+    """Drop the standard error output, also of C++ code, such as TensorFlow's messages at import."""
     try:
         kept = os.dup(2)
     except OSError:  # no standard error output

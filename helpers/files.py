@@ -22,10 +22,10 @@ def printable(text):
 
 
 def short_path(path, *, root=None):
-    """A path for people: relative to `root`, the repository or the working folder.
+    """A path for people: relative to the first of `root`, repository, working folder that holds it.
 
-    The first of these that contains it is used. Any other path becomes "…/" and its last three
-    parts, so that no output shows a home folder. Returns str with forward slashes, see `printable`.
+    Any other path becomes "…/" and its last three parts, so that no output shows a home folder.
+    Returns str with forward slashes, see `printable`.
     """
     path = Path(os.path.abspath(path))
     for base in (root, env.repository_root(), Path.cwd()):
@@ -36,10 +36,7 @@ def short_path(path, *, root=None):
 
 
 def identity(path):
-    """Text that changes when a file changes: its size and its time of change.
-
-    Returns "" if there is no such file.
-    """
+    """Text that changes when a file changes: its size and time of change. "": there is no file."""
     try:
         stat = os.stat(path)
     except OSError:
@@ -94,27 +91,22 @@ class FileError(Exception):
 
 
 def error_table(errors, *, root=None):
-    """A table with the columns ERRORS.
-
-    errors: iterable of `Fault` and `FileError`. root: the paths of a `FileError` are shown relative
-    to this folder, see `short_path`.
-    """
-    faults = [
-        Fault("damaged", short_path(error.path, root=root), error.reason)
-        if isinstance(error, FileError)
-        else error
+    """The columns ERRORS for an iterable of `Fault` and `FileError`. root: see `short_path`."""
+    rows = [
+        (error.file, error.reason, error.kind)
+        if isinstance(error, Fault)
+        else (short_path(error.path, root=root), error.reason, "damaged")
         for error in errors
     ]
-    return pd.DataFrame([(f.file, f.reason, f.kind) for f in faults], columns=ERRORS)
+    return pd.DataFrame(rows, columns=ERRORS)
 
 
 @contextmanager
 def atomic_path(path):
     """Write a file completely or not at all: yields a temporary Path, renamed to `path` on success.
 
-    The temporary file is hidden and in the same folder, which is made if it does not exist. It has
-    the same suffix, because writers choose the format by it. On an error it is removed, and an
-    older file at `path` stays.
+    The temporary file is hidden, in the same folder, which is made if necessary, and has the same
+    suffix, by which writers choose the format. On an error an older file at `path` stays.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,23 +152,21 @@ def write_metrics(output_dir, *, dataset, seed, **metrics):
     content = {"dataset": dataset.name, "source": dataset.source, "seed": seed}
     for name, value in metrics.items():
         if isinstance(value, Integral):
-            content[name] = int(value)
+            value = int(value)
         elif isinstance(value, Real) and math.isfinite(value):
-            content[name] = round(float(value), 6)
-        elif value is None:
-            content[name] = None
-        else:
+            value = round(float(value), 6)
+        elif value is not None:
             raise ValueError(f"metric {name!r} is {value!r}: use a finite number or None")
+        content[name] = value
     write_text(Path(output_dir) / "metrics.json", json.dumps(content, indent=2) + "\n")
     return content
 
 
 @contextmanager
 def replaced_folder(folder):
-    """Yield a new folder, which replaces `folder` if the block raises nothing.
+    """Yield a new folder, which replaces `folder` if the block raises nothing. Raises OSError.
 
-    Otherwise `folder` stays as it was. No other folder is left over. The caller must know that
-    `folder` may be replaced. Raises OSError.
+    Otherwise `folder` stays as it was. The caller must know that it may be replaced.
     """
     unique = uuid.uuid4().hex[:12]
     new = folder.with_name(f".{folder.name}.{unique}.part")

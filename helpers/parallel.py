@@ -11,10 +11,9 @@ from helpers.files import FileError
 
 
 def progress_bar(iterable=None, **kwargs):
-    """A tqdm bar as text on the standard output, updated at most twice a second.
+    """A tqdm bar as text on the standard output, which also shows in HTML, on Kaggle and in a log.
 
-    Text also shows in HTML, on Kaggle and in a log. The environment variable TQDM_MININTERVAL sets
-    another minimum time between updates, in seconds; tools/run.py uses it.
+    It is updated at most twice a second. tools/run.py sets another interval by TQDM_MININTERVAL.
     """
     from tqdm import tqdm
 
@@ -26,9 +25,9 @@ def progress_bar(iterable=None, **kwargs):
 def map_files(work, paths, *, desc, unit, n_threads=None, progress=True):
     """Do `work(path)` for every file, with a progress bar. n_threads: None: one per core.
 
-    Returns a list with each result, or the `FileError` that was raised: a bad file does not stop
-    the others. soundfile, soxr and scipy.fft release the interpreter lock, so that threads use all
-    cores; matrix products may then not start more threads of their own.
+    Returns a list with each result, or the `FileError` that was raised. soundfile, soxr and
+    scipy.fft release the interpreter lock, so that threads use all cores; matrix products may then
+    not start more threads of their own.
     """
 
     def one(path):

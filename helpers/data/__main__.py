@@ -15,9 +15,9 @@ def main(argv=None):
     """Run a command. Returns the exit status: 0, 1 where something is wrong, 130 if stopped."""
     arguments = _parser().parse_args(argv)
     try:
-        status = arguments.run(arguments)
+        is_fine = arguments.run(arguments)
         sys.stdout.flush()
-        return status
+        return 0 if is_fine else 1
     except DataError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 1
@@ -31,23 +31,17 @@ def main(argv=None):
 
 def _parser():
     parser = argparse.ArgumentParser(prog="python -m helpers.data", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    add = parser.add_subparsers(dest="command", required=True).add_parser
+    add("list", help="list the data sets and where they are").set_defaults(run=_list)
 
-    listing = commands.add_parser(
-        "list", help="list the data sets: where they are and how to get them"
-    )
-    listing.set_defaults(run=_list)
-
-    get = commands.add_parser("get", help="download a data set, then check it")
+    get = add("get", help="download a data set, then check it")
     get.add_argument("name")
     get.add_argument("--to", metavar="FOLDER", help="default: data/NAME")
     get.add_argument("--url", default="", help="address of a zip file to download instead")
     get.add_argument("--sha256", default="", help="checksum of that zip file")
     get.set_defaults(run=_get)
 
-    check = commands.add_parser(
-        "check", help="check whether a data set is complete and its files can be read"
-    )
+    check = add("check", help="check whether a data set is complete and its files can be read")
     check.add_argument("name")
     check.add_argument("folder", nargs="?", default="", help="default: the place where it is found")
     check.add_argument("--decode", action="store_true", help="decode every file to its end")
@@ -59,14 +53,14 @@ def _parser():
 def _list(arguments):
     rows = [("name", "title", "where it is", "published", "from", "licence")]
     for name, entry in DATASETS.items():
-        content = entry.content or "–"
-        rows.append((name, entry.title, _place(name), content, entry.source, entry.licence))
+        published = entry.content or "–"
+        rows.append((name, entry.title, _place(name), published, entry.source, entry.licence))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(map(str.ljust, row, widths)).rstrip())
     print("\nDownload one from Kaggle or as a zip file: python -m helpers.data get NAME")
     print("For the others, and notes on each: data_README.md")
-    return 0
+    return True
 
 
 def _place(name):
@@ -81,7 +75,12 @@ def _place(name):
 def _get(arguments):
     entry = locate.lookup(arguments.name)
     folder = Path(arguments.to or locate.default_folder(entry.name)).expanduser()
-    if found := _existing(entry, folder):
+    try:
+        found = locate.find(entry.name, folder)
+        has_clips = not entry.list_clips(found.root)[0].empty
+    except locate.DataNotFoundError:
+        has_clips = False
+    if has_clips:
         print(f"{entry.title} is in {files.short_path(folder)} already: nothing is downloaded.")
     else:
         root = download.get(entry, folder, url=arguments.url, sha256=arguments.sha256)
@@ -91,18 +90,7 @@ def _get(arguments):
     if not result.is_fine:
         short = files.short_path(found.root)
         print(f"To download it again, move {short} away first.", file=sys.stderr)
-    return 0 if result.is_fine else 1
-
-
-def _existing(entry, folder):
-    """The data set that a folder already holds, or None."""
-    if not folder.is_dir() or download.is_empty(folder):
-        return None
-    try:
-        found = locate.find(entry.name, folder)
-        return found if len(entry.list_clips(found.root)[0]) else None
-    except locate.DataNotFoundError:
-        return None
+    return result.is_fine
 
 
 def _check(arguments):
@@ -115,7 +103,7 @@ def _check(arguments):
         except OSError as error:
             short = files.short_path(arguments.csv)
             raise DataError(f"{short} cannot be written: {files.os_reason(error)}") from None
-    return 0 if result.is_fine else 1
+    return result.is_fine
 
 
 def _to_check(entry, folder):

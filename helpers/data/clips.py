@@ -1,5 +1,6 @@
 """What a data set holds: the clip table, long recordings, and their answer key."""
 
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,7 @@ from helpers.data.metadata import read_table
 from helpers.data.registry import DATASETS
 
 CLIP_COLUMNS = [*LISTED, "duration_s", "sample_rate", "channels"]
-
-
-# --- clips ------------------------------------------------------------------------------------
+TYPES = " ".join(SUFFIXES)
 
 
 def clip_table(dataset, *, max_clips=0, seed=0):
@@ -24,18 +23,16 @@ def clip_table(dataset, *, max_clips=0, seed=0):
     labels and from as many sources as possible; each label keeps one at least.
 
     Returns (table, errors). table: one row per clip, sorted by path: path (str), label, group
-    (source recording), fold (-1: none), duration_s (seconds), sample_rate (Hz), channels. errors:
-    `files.ERRORS`, with file names relative to the data set: files that cannot be read, and where
-    the data set's own table and its folders disagree. Raises DataError if there are no clips, or
-    none of a label that needs them.
+    (source recording), fold (-1: none), duration_s, sample_rate (Hz), channels. errors:
+    `files.ERRORS`, relative to the data set: files that cannot be read, and where its table and its
+    folders disagree. Raises DataError if there are no clips, or none of a label that needs them.
     """
     entry = DATASETS[dataset.name]
     table, faults = entry.list_clips(dataset.root)
     if table.empty:
         raise DataError(
             f"{entry.title}: no clips in {files.short_path(dataset.root)}. Put sound files "
-            f"({' '.join(SUFFIXES)}) into {_clips_place(entry)}, or see data_README.md, "
-            f"{entry.page}."
+            f"({TYPES}) into {_clips_place(entry)}, or see data_README.md, {entry.page}."
         )
     need_all_labels(table, dataset, "has no sound files")
     if 0 < max_clips < len(table):
@@ -76,22 +73,19 @@ def read_headers(table, *, root):
 def map_clips(work, table, *, root, **options):
     """Do `work(path)` for each clip of a table, see `parallel.map_files`.
 
-    Returns (table of the clips where it succeeded, list of its results for them, table
-    `files.ERRORS` of the others).
+    Returns (table of the clips that succeeded, list of their results, `files.ERRORS` of the rest).
     """
     results = parallel.map_files(work, table["path"], unit="file", **options)
-    is_bad = [isinstance(result, files.FileError) for result in results]
-    errors = [result for result, bad in zip(results, is_bad, strict=True) if bad]
-    results = [result for result, bad in zip(results, is_bad, strict=True) if not bad]
-    table = table[~np.array(is_bad, bool)].reset_index(drop=True)
-    return table, results, files.error_table(errors, root=root)
+    is_good = np.array([not isinstance(result, files.FileError) for result in results], bool)
+    errors = files.error_table(compress(results, ~is_good), root=root)
+    return table[is_good].reset_index(drop=True), list(compress(results, is_good)), errors
 
 
 def listed(dataset, table):
     """What the data set's own table says about the clips of a clip table.
 
-    Returns a DataFrame with the index of `table`: listed_s (length in seconds, NaN if not given),
-    problem (what is wrong with its entry, or ""). Clips without an entry get NaN and "".
+    Returns a DataFrame with the index of `table`: listed_s (length in seconds or NaN), problem
+    (what is wrong with its entry, or ""). Clips without an entry get NaN and "".
     """
     rows, _ = DATASETS[dataset.name].read(dataset.root)
     if "problem" not in rows:
@@ -131,9 +125,6 @@ def _sample(table, n, rng):
     return pd.concat(picks)
 
 
-# --- recordings -------------------------------------------------------------------------------
-
-
 def recordings(dataset, *, max_recordings=0):
     """The long recordings of a data set, sorted by name; the first max_recordings (0: all).
 
@@ -142,10 +133,8 @@ def recordings(dataset, *, max_recordings=0):
     folder = _recordings_folder(dataset)
     paths = sound_files(folder)
     if not paths:
-        raise DataError(
-            f"no recordings in {files.short_path(folder)}: put sound files into it "
-            f"({' '.join(SUFFIXES)})"
-        )
+        short = files.short_path(folder)
+        raise DataError(f"no recordings in {short}: put sound files into it ({TYPES})")
     return paths[:max_recordings] if max_recordings > 0 else paths
 
 
@@ -165,13 +154,9 @@ def sounds_below(folder):
         raise DataNotFoundError(f"{short} is not a folder: give one with recordings")
     paths = sorted(path for place in folders_below(folder) for path in sound_files(place))
     if not paths:
-        raise DataNotFoundError(
-            f"no sound files ({' '.join(SUFFIXES)}) in {short} or below it: give another folder"
-        )
+        where = f"in {short} or below it"
+        raise DataNotFoundError(f"no sound files ({TYPES}) {where}: give another folder")
     return paths
-
-
-# --- the answer key ---------------------------------------------------------------------------
 
 
 def answer_key(dataset):
@@ -193,14 +178,16 @@ def answer_key(dataset):
             raise DataError("counts.csv has a call_count that is not a whole number: correct it")
         counts["call_count"] = counts["call_count"].astype(int)
     if counts is not None and calls is not None:
-        found = calls["clip_name"].value_counts()
-        stated = counts.set_index("clip_name")["call_count"]
-        for name in sorted(set(found.index) | set(stated.index)):
-            if found.get(name, 0) != stated.get(name, 0):
-                raise DataError(
-                    f"the key contradicts itself: {name} has {stated.get(name, 'no')} calls in "
-                    f"counts.csv and {found.get(name, 'none')} in calls.csv; correct one of them"
-                )
+        stated, found = (
+            counts.set_index("clip_name")["call_count"],
+            calls["clip_name"].value_counts(),
+        )
+        both = pd.DataFrame({"stated": stated, "found": found}).fillna(0).astype(int)
+        for name, n in both[both["stated"] != both["found"]].iterrows():
+            raise DataError(
+                f"the key contradicts itself: {name} has {n['stated'] or 'no'} calls in counts.csv "
+                f"and {n['found'] or 'none'} in calls.csv; correct one of them"
+            )
     return counts, calls
 
 
@@ -214,9 +201,7 @@ def _key_table(path, column, names):
     table[column] = pd.to_numeric(table[column], errors="coerce")
     is_bad = table["clip_name"].isna() | ~np.isfinite(table[column]) | (table[column] < 0)
     if is_bad.any():
-        raise DataError(
-            f"{files.short_path(path)}, line {2 + int(np.argmax(is_bad))}: "
-            f"a clip_name and a {column} ≥ 0 are needed"
-        )
+        where = f"{files.short_path(path)}, line {2 + int(np.argmax(is_bad))}"
+        raise DataError(f"{where}: a clip_name and a {column} ≥ 0 are needed")
     table["clip_name"] = [names.get(Path(name).stem, name) for name in table["clip_name"]]
     return table.sort_values(columns, ignore_index=True)

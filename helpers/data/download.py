@@ -1,7 +1,6 @@
 """Download data sets: from Kaggle by kagglehub, zip files from elsewhere by pooch.
 
-A data set's folder appears only when it is complete. Until then the files are beside it, in
-`.<name>.part`.
+A data set's folder appears when it is complete. Until then the files are in `.<name>.part`.
 """
 
 import errno
@@ -42,10 +41,10 @@ class DownloadError(DataError):
 def get(entry, folder, *, require=None, url="", sha256=""):
     """Download a data set into a folder, completely or not at all.
 
-    entry: `data.DatasetInfo`. folder: it does not exist yet, or is empty. require: the parts that
-    are needed; None: all. url: a zip file to take instead of the data set's own source. sha256: of
-    that file, hex; "": not checked. Returns the data set's folder: the given one, or on Kaggle and
-    Colab the one where kagglehub mounts it. Raises DownloadError.
+    entry: `data.DatasetInfo`. folder: a new or empty one. require: the parts that are needed; None:
+    all. url: a zip file to take instead of the data set's own source. sha256: of that file, hex;
+    "": not checked. Returns the data set's folder: the given one, or on Kaggle and Colab the one
+    where kagglehub mounts it. Raises DownloadError.
     """
     folder = Path(folder).expanduser().resolve()
     require = tuple(entry.parts) if require is None else tuple(require)
@@ -56,11 +55,10 @@ def get(entry, folder, *, require=None, url="", sha256=""):
         _need(url or entry.kaggle, f"{no_address}: give that of a zip file with --url")
         is_checksum = not sha256 or (url and re.fullmatch("[0-9a-fA-F]{64}", sha256))
         _need(is_checksum, f"{sha256!r} is not the SHA-256, 64 digits 0 to f, of a file at --url")
-        in_use = (
-            f"{files.short_path(folder)} exists and holds something else: nothing is overwritten"
-        )
-        is_free = is_empty(folder) or not os.path.lexists(folder)
-        _need(is_free, f"{in_use}; move it away, or give another folder")
+        in_use = "exists and holds something else: nothing is overwritten; move it away"
+        is_empty = folder.is_dir() and not any(folder.iterdir())
+        is_free = is_empty or not os.path.lexists(folder)
+        _need(is_free, f"{files.short_path(folder)} {in_use}, or give another folder")
         with _staging(folder) as staging:
             new = _from_url(url, staging, sha256) if url else _from_kaggle(entry.kaggle, staging)
             root = _find_content(new, entry, require)
@@ -77,17 +75,11 @@ def get(entry, folder, *, require=None, url="", sha256=""):
     return folder
 
 
-def is_empty(folder):
-    """True for a folder with nothing in it."""
-    return folder.is_dir() and not any(folder.iterdir())
-
-
 @contextmanager
 def _staging(folder):
     """Yield a hidden folder beside another, on the same disk, locked for this process.
 
-    If the network, the disk or the user stopped a download, it stays, and the next one continues
-    from it. Otherwise it is removed.
+    It stays if the network, the disk or the user stops a download: the next one continues from it.
     """
     staging = folder.with_name(f".{folder.name}.part")
     staging.mkdir(parents=True, exist_ok=True)
@@ -112,8 +104,7 @@ def _staging(folder):
 def _from_kaggle(handle, staging):
     """Download from Kaggle. Returns a folder in staging, or the one where Kaggle mounts it.
 
-    kagglehub's cache is in staging meanwhile: on the disk of the data set, which then only needs
-    to be renamed. kagglehub resumes what it finds there.
+    kagglehub's cache is in staging, on the disk of the data set. kagglehub resumes what is there.
     """
     import kagglehub
 
@@ -144,10 +135,10 @@ def _from_url(url, staging, sha256):
     folder = staging / "unpacked"
     shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
     unpack(archive, folder)
-    while len(inside := [path for path in folder.iterdir() if not is_hidden(path)]) == 1:
-        if not inside[0].is_dir():
+    while len(paths := [p for p in folder.iterdir() if not is_hidden(p)]) == 1:
+        if not paths[0].is_dir():
             break
-        folder = inside[0]
+        folder = paths[0]
     return folder
 
 
@@ -192,16 +183,12 @@ def _describe(error, source, folder):
     return f"the download failed ({kind}: {first}): {AGAIN}, or see {source}"
 
 
-# --- unpacking ------------------------------------------------------------------------------------
-
-
 def unpack(archive, folder, *, max_files=MAX_FILES, max_bytes=MAX_BYTES):
     """Unpack an untrusted zip file into a new folder, with a progress bar.
 
-    archive, folder: paths. If anything fails, the folder is removed. max_files, max_bytes: limits
-    for what comes out, whatever the headers say. Archives inside are not unpacked. `zipfile` would
-    drop "../" from a name; here one such member rejects the whole archive. Raises DownloadError
-    for an archive that is damaged or unsafe, OSError for the disk.
+    If anything fails, the folder is removed. max_files, max_bytes: limits for what comes out,
+    whatever the headers say. `zipfile` would drop "../" from a name; here one such member rejects
+    the archive. Raises DownloadError for a damaged or unsafe archive, OSError for the disk.
     """
     folder = Path(folder)
     folder.mkdir(parents=True)
@@ -212,8 +199,7 @@ def unpack(archive, folder, *, max_files=MAX_FILES, max_bytes=MAX_BYTES):
             n_bytes = sum(info.file_size for info in members.values())
             _need_safe(n_bytes <= max_bytes, too_large)
             if (free := shutil.disk_usage(folder).free) < n_bytes:
-                sizes = f"{n_bytes:,} bytes are needed, {free:,} are free"
-                raise OSError(errno.ENOSPC, sizes)
+                raise OSError(errno.ENOSPC, f"{n_bytes:,} bytes are needed, {free:,} are free")
             n_bytes = 0
             bar = parallel.progress_bar(members.items(), desc="Unpacking", unit="file")
             for parts, info in bar:
@@ -228,10 +214,8 @@ def unpack(archive, folder, *, max_files=MAX_FILES, max_bytes=MAX_BYTES):
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, DAMAGED):
-            why = getattr(error, "strerror", None) or error
-            raise DownloadError(
-                f"the archive is damaged or not a zip file ({why}): give another address with --url"
-            ) from None
+            why = f"damaged or not a zip file ({getattr(error, 'strerror', None) or error})"
+            raise DownloadError(f"the archive is {why}: give another address with --url") from None
         raise
 
 

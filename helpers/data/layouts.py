@@ -23,8 +23,7 @@ class DataError(Exception):
 def find_roots(folder, entry, require):
     """Where a data set lies: [the folder itself], or else every matching folder directly in it.
 
-    entry: `data.DatasetInfo`. require: the parts that must exist. Returns [] as well if the folder
-    cannot be read.
+    entry: `data.DatasetInfo`. require: the parts that must exist. []: none, or no permission.
     """
     needed = entry.needs(require)
 
@@ -59,12 +58,11 @@ def sound_files(folder):
 
 def folders_below(top):
     """A folder and all folders below it, at any depth, without hidden ones and their content."""
-    below = sorted(p for p in top.rglob("*") if p.is_dir())
-    parts = [[Path(part) for part in path.relative_to(top).parts] for path in below]
-    return [
-        top,
-        *(p for p, inside in zip(below, parts, strict=True) if not any(map(is_hidden, inside))),
-    ]
+
+    def is_shown(path):
+        return path.is_dir() and not any(map(is_hidden, map(Path, path.relative_to(top).parts)))
+
+    return [top, *sorted(filter(is_shown, top.rglob("*")))]
 
 
 def is_hidden(path):
@@ -93,35 +91,26 @@ def _clips(rows):
 # Each function below takes the data set's folder and returns (table with the columns LISTED, list
 # of `Fault`). A fold of -1 means: none.
 
-# --- capuchin -------------------------------------------------------------------------------------
-
-CAPUCHIN_CLIPS = {
-    "capuchin": "Parsed_Capuchinbird_Clips",
-    "other": "Parsed_Not_Capuchinbird_Clips",
-}
+CAPUCHIN_CLIPS = {"capuchin": "Parsed_Capuchinbird_Clips", "other": "Parsed_Not_Capuchinbird_Clips"}
 
 
 def capuchin_clips(root):
     """The clips in their two folders. The source is the part of a file's name before -N."""
-    return _clips(
-        [
-            (path, label, source_of(path))
-            for label, place in CAPUCHIN_CLIPS.items()
-            for path in sound_files(root / place)
-        ]
-    ), []
+    rows = [
+        (path, label, source_of(path))
+        for label, place in CAPUCHIN_CLIPS.items()
+        for path in sound_files(root / place)
+    ]
+    return _clips(rows), []
 
-
-# --- catsdogs -------------------------------------------------------------------------------------
 
 CATSDOGS_NAMES = {"cat": "cat_<n>", "dog": "dog_barking_<n>"}
 
 
 def catsdogs_clips(root):
-    """The clips at any depth, and a fault for each file with another name.
+    """The clips at any depth, each its own source, and a fault for each file with another name.
 
-    A name counts once, in the uppermost folder: the folders below hold copies. Nothing says which
-    files come from one recording, so each is its own source.
+    A name counts once, in the uppermost folder: the folders below hold copies.
     """
     patterns = {label: name.replace("<n>", "[0-9]+") for label, name in CATSDOGS_NAMES.items()}
     found, faults = {}, []
@@ -136,14 +125,10 @@ def catsdogs_clips(root):
     return _clips(list(found.values())), faults
 
 
-# --- a folder for each label ----------------------------------------------------------------------
-
-
 def clips_in_folders(root, groups_of):
     """<label>/**/<clip>.
 
-    groups_of: (the label's folder, {folder: clips in it} of this folder and all below) → list with
-    the source of each clip.
+    groups_of: (the label's folder, {it or a folder below: its clips}) → the source of each clip.
     """
     rows = []
     for top in sorted(p for p in root.iterdir() if p.is_dir() and not is_hidden(p)):

@@ -30,8 +30,7 @@ def resolve(name, data_dir="", *, require=None, sample_size="small", download=Fa
 
     Looks, in this order, at: data_dir · the folder `name` in the folder that the environment
     variable AUDIO_DATA names · Kaggle's mounts · data/<name> in the repository · the network, if
-    `download`, see `helpers.data.download` · the synthetic sample of `sample_size`, which is made
-    if it does not exist.
+    `download` · the synthetic sample of `sample_size`, which is made if it does not exist.
 
     require: the parts needed, of "clips" and "recordings" (None: all that the data set has). With
     ("recordings",) a given folder may also hold just sound files. Returns a `Dataset`. Raises
@@ -55,10 +54,9 @@ def resolve(name, data_dir="", *, require=None, sample_size="small", download=Fa
 
 
 def find(name, data_dir="", *, require=None, sample_size="small"):
-    """The data set that `resolve` would take. Prints, makes and downloads nothing.
+    """The `Dataset` that `resolve` would take, or None. Prints, makes and downloads nothing.
 
-    Returns a `Dataset`, or None if there is none, not even a sample. Raises DataNotFoundError as
-    `resolve` does.
+    Raises DataNotFoundError as `resolve` does.
     """
     entry = lookup(name)
     found, _ = _existing(entry, data_dir, _parts(name, require))
@@ -72,10 +70,8 @@ def lookup(name):
     """The record of a data set. Raises DataNotFoundError if there is none of that name."""
     if name not in DATASETS:
         near = difflib.get_close_matches(name.lower(), DATASETS, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise DataNotFoundError(
-            f"no data set {name!r}{hint}: there are {', '.join(sorted(DATASETS))}"
-        )
+        hint = f"{name!r} (did you mean {near[0]}?)" if near else repr(name)
+        raise DataNotFoundError(f"no data set {hint}: there are {', '.join(sorted(DATASETS))}")
     return DATASETS[name]
 
 

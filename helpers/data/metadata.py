@@ -15,12 +15,12 @@ from helpers.files import Fault
 class Metadata:
     """The table of a data set.
 
-    tables: the names it may have, as published and as the copy on Kaggle has it. name, label,
-    group: its columns with the file's name, the class and the source. number: the column with the
-    number of the class. stem: the column that each field of a file's name a-b-c-d repeats, None:
-    no column. audio: the folders that may hold the clips. has_fold_folders: each fold has a folder
-    of its own. length_s: of every clip, unless the table has columns `start` and `end`. subset: a
-    column; only labels with a row where it is true are taken, "": all.
+    tables: its possible names, as published and on Kaggle. name, label, group, number: its columns
+    with the file's name, the class, the source and the number of the class. stem: the column that
+    each field of a file's name a-b-c-d repeats, or None. audio: the folders that may hold the
+    clips. has_fold_folders: each fold has a folder of its own. length_s: of every clip, unless the
+    table has columns `start` and `end`. subset: a column; only labels with a row where it is true
+    are taken, "": all.
     """
 
     tables: tuple
@@ -55,10 +55,9 @@ ESC10 = replace(ESC50, subset="esc10")
 def listed_clips(root, layout):
     """The rows of the table, with their clips, and where table and folders disagree.
 
-    A folder that does not exist is a part that was left out, not a fault. Returns (rows, list of
-    `Fault`). rows: DataFrame with the columns `layouts.LISTED` (path: None without a clip, fold:
-    -1 if missing), file (relative to root), listed_s (length in seconds or NaN), and problem (what
-    is wrong with the row, or ""). Raises DataError if the table cannot be used.
+    A folder that does not exist was left out, which is no fault. Returns (rows, list of `Fault`).
+    rows: DataFrame `layouts.LISTED` (path: None without a clip, fold: -1 if missing), file (below
+    root), listed_s (seconds or NaN), problem (what is wrong with the row, or ""). Raises DataError.
     """
 
     def first(names):
@@ -86,10 +85,9 @@ def listed_clips(root, layout):
         path = present.get(folder, {}).pop(row.stem, None)
         paths.append(path)
         if path is None and folder in present and row.name:
+            fault = Fault("missing", row.file, listed_in)
             if (folder, row.stem) in seen:
                 fault = Fault("metadata", row.file, f"listed more than once in {listed_in}")
-            else:
-                fault = Fault("missing", row.file, listed_in)
             faults.append((row.Index, fault))
         seen.add((folder, row.stem))
     folds = pd.to_numeric(rows["fold"], errors="coerce")
@@ -107,10 +105,7 @@ def listed_clips(root, layout):
 
 
 def _check_rows(table, rows, layout):
-    """(length of each clip in seconds or NaN, what is wrong with its row or "").
-
-    Rows may contradict each other and the names of their files.
-    """
+    """(length of each clip in seconds or NaN, what is wrong with its row or "")."""
     found, lengths = [[] for _ in range(len(table))], layout.length_s
 
     def add(is_wrong, describe):
@@ -122,12 +117,9 @@ def _check_rows(table, rows, layout):
     for k, column in enumerate(layout.stem):
         if column in table:
             field = rows["stem"].str.split("-").str.get(k)
-            add(
-                (rows["stem"] != "") & field.notna() & (field != _texts(table[column])),
-                lambda row, field=field, column=column: (
-                    f"{column} is {row[column]}, its file name says {field[row.name]}"
-                ),
-            )
+            differs = (rows["stem"] != "") & field.notna() & (field != _texts(table[column]))
+            for i in np.flatnonzero(differs):
+                found[i].append(f"{column} is {table[column][i]}, its file name says {field[i]}")
     number, label = layout.number, layout.label
     if number in table:
         labels = table.groupby(number)[label]

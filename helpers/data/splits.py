@@ -34,10 +34,8 @@ def group_folds(table, *, n_folds, seed):
     if folds is None:
         possible = [n for n in range(2, n_folds) if _fold_numbers(table, n, seed) is not None]
         advice = f"use n_folds of {', '.join(map(str, possible))}" if possible else "add sources"
-        raise DataError(
-            f"{n_folds} folds that each hold every class cannot be made from "
-            f"{_count_sources(table)}: {advice}"
-        )
+        sources = _count_sources(table)
+        raise DataError(f"{n_folds} folds with every class cannot be made from {sources}: {advice}")
     return table.assign(fold=folds)
 
 
@@ -68,11 +66,9 @@ def hold_out(table, *, share=0.3, seed=0):
 
     Each label is on both sides, each source on one. share: of a label's clips to hold out, between
     0 and 1; met as nearly as its sources allow. The choice depends on the label, its sources and
-    the seed, not on other labels or the order of rows.
-
-    Returns (table, errors). table: a copy, index from 0, with a bool column `held_out`, without the
-    labels that have one source only. errors: `files.ERRORS` of those, file: the label. Raises
-    DataError if no label is left.
+    the seed only. Returns (table, errors). table: a copy, index from 0, with a bool column
+    `held_out`, without the labels that have one source only. errors: `files.ERRORS` of those, file:
+    the label. Raises DataError if no label is left.
     """
     if not 0 < share < 1:
         raise ValueError(f"{share=}: use a value between 0 and 1")
@@ -109,11 +105,7 @@ def _nearest_part(sizes, total):
 
 @dataclass(frozen=True)
 class Round:
-    """A round of cross-validation: row numbers of a clip table, int arrays.
-
-    test_fold: the fold that is tested. `trainval`: training and validation together, for the final
-    training, after all choices.
-    """
+    """A round of cross-validation: its test fold, and row numbers of a clip table (int arrays)."""
 
     test_fold: int
     training: np.ndarray
@@ -122,6 +114,7 @@ class Round:
 
     @property
     def trainval(self):
+        """Training and validation together, for the final training, after all choices."""
         return np.sort(np.concatenate([self.training, self.validation]))
 
 
@@ -144,8 +137,7 @@ def rounds(table, *, test_folds=(), n_folds=5, seed=0):
         raise DataError(f"FOLDS names {missing}, which do not exist: choose from {present}")
     found = []
     for k in dict.fromkeys(test_folds or present):
-        validation = _validation(table, k, present, seed)
-        test = fold == k
+        test, validation = fold == k, _validation(table, k, present, seed)
         parts = (~test & ~validation, validation, test)
         found.append(Round(int(k), *map(np.flatnonzero, parts)))
     return table, found
@@ -157,10 +149,8 @@ def _with_folds(table, n_folds, seed):
         folds = _fold_numbers(table, n, seed)
         if folds is not None:
             return table.assign(fold=folds + 1)
-    raise DataError(
-        "training, validation and test need three folds that each hold every class, but there are "
-        f"only {_count_sources(table)}: add sources"
-    )
+    sources = f"only {_count_sources(table)}: add sources"
+    raise DataError(f"rounds need three folds with every class, but there are {sources}")
 
 
 def _validation(table, test_fold, present, seed):
@@ -169,8 +159,7 @@ def _validation(table, test_fold, present, seed):
     sizes = {k: (fold == k).sum() for k in present if k != test_fold}
     if len(sizes) > 1:
         return fold == min(sizes, key=sizes.get)
-    rest = table[fold != test_fold]
-    tested, _ = hold_out(rest, share=0.2, seed=seed)
+    tested, _ = hold_out(table[fold != test_fold], share=0.2, seed=seed)
     return table["path"].isin(tested.loc[tested["held_out"], "path"]).to_numpy()
 
 
@@ -179,8 +168,6 @@ def random_round(table, *, share, seed):
 
     share: of the clips to test. Labels keep their proportions. The validation part is empty.
     """
-    rng = np.random.default_rng(seed)
-    drawn = pd.Series(rng.random(len(table)), index=table.index)
-    rank = drawn.groupby(table["label"]).rank(pct=True).to_numpy()
-    test = rank <= share
+    drawn = pd.Series(np.random.default_rng(seed).random(len(table)), index=table.index)
+    test = drawn.groupby(table["label"]).rank(pct=True).to_numpy() <= share
     return Round(-1, np.flatnonzero(~test), np.array([], int), np.flatnonzero(test))

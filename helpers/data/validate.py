@@ -22,10 +22,9 @@ MAX_CLASSES = 20  # with more classes only their sum is shown
 class Inspection:
     """What was found in a data set.
 
-    counts: DataFrame part, listed, here, readable: numbers of files. listed is what the data set's
-    own table says of the folds that are here, or else what was published, or <NA>.
-    faults: DataFrame file, fault, detail, and a bool column `problem`: False for a remark.
-    notes: list of str.
+    counts: DataFrame part, listed, here, readable: numbers of files. listed: according to the data
+    set's own table, for the folds that are here; or else what was published, or <NA>. faults:
+    DataFrame file, fault, detail, problem (bool, False for a remark). notes: list of str.
     """
 
     dataset: locate.Dataset
@@ -65,8 +64,8 @@ def inspect(dataset, *, decode=False):
     """Compare a data set with its layout, its own table and what was published.
 
     decode: decode every file to its end, and measure the quality of its samples; otherwise only
-    headers and ends of files are read. Returns an `Inspection`. Nothing that is wrong with a file,
-    a row or a table stops it: all is listed. A part that was left out, such as a fold, is a note.
+    headers and ends of files are read. Returns an `Inspection`, which lists all that is wrong. A
+    part that was left out, such as a fold, is a note.
     """
     found = _Findings(dataset)
     for part, check in (("clips", _check_clips), ("recordings", _check_recordings)):
@@ -79,9 +78,8 @@ def inspect(dataset, *, decode=False):
     counts = pd.DataFrame(found.counts, columns=["part", "listed", "here", "readable"])
     faults = pd.DataFrame(found.faults, columns=quality.FAULTS)
     faults = faults.assign(problem=faults["fault"].isin(PROBLEMS).astype(bool))
-    faults = faults.sort_values(
-        ["problem", "fault", "file"], ascending=[False, True, True], ignore_index=True
-    )
+    order = {"problem": False, "fault": True, "file": True}  # False: descending
+    faults = faults.sort_values([*order], ascending=[*order.values()], ignore_index=True)
     return Inspection(dataset, counts, faults, found.notes)
 
 
@@ -105,9 +103,6 @@ def report(inspection):
     return "\n".join([*lines, "", f"{dataset.name}: {verdict}"])
 
 
-# --- clips ----------------------------------------------------------------------------------------
-
-
 def _check_clips(found, decode):
     entry, root = found.entry, found.dataset.root
     folders = [root / place for place in entry.labels.values()]
@@ -116,7 +111,7 @@ def _check_clips(found, decode):
         return
     rows, layout_faults = entry.read(root)
     here = rows.loc[rows["path"].notna(), list(LISTED)].reset_index(drop=True)
-    has_table = "problem" in rows
+    rows = rows if "problem" in rows else rows.iloc[:0]  # only those of the data set's own table
     found.read_folders |= {Path(path).parent for path in here["path"]}
     found.read_folders |= {(root / fault.file).parent for fault in layout_faults}
     absent = sorted(set(rows["fold"]) - set(here["fold"]) - {-1})
@@ -132,8 +127,7 @@ def _check_clips(found, decode):
     faults = quality.faults(readable, errors=errors, listed=listed, root=root)
     found.faults += faults[quality.FAULTS].itertuples(index=False, name=None)
     # `quality.faults` reports the rows of readable clips; these are the others.
-    unread = rows[~rows["path"].isin(readable["path"])] if has_table else rows.iloc[:0]
-    for row in unread.itertuples():
+    for row in rows[~rows["path"].isin(readable["path"])].itertuples():
         if row.problem:
             found.add_fault(root / row.file, "metadata", row.problem)
     for label, place in entry.places.items():
@@ -141,7 +135,6 @@ def _check_clips(found, decode):
             found.add_fault(root / place, "missing", f"no clips of class {label} are here")
     if here.empty and not entry.places:
         found.add_fault(root, "missing", "no clips are here")
-    rows = rows if has_table else rows.iloc[:0]
     _count_clips(found, rows[~rows["fold"].isin(absent)], here, readable)
     _note_clips(found, rows, absent, here)
 
@@ -163,8 +156,8 @@ def _measure(table, root):
 
 def _count_clips(found, rows, here, readable):
     """Count folds, classes and all clips. rows: of the data set's table."""
-    published = found.entry.published if found.is_published else {}
-    listed = rows["label"].value_counts().to_dict() if len(rows) else published
+    listed = found.entry.published if found.is_published else {}
+    listed = rows["label"].value_counts().to_dict() if len(rows) else listed
 
     def count(part, column, value, n_listed):
         numbers = ((table[column] == value).sum() for table in (here, readable))
@@ -192,13 +185,9 @@ def _note_clips(found, rows, absent, here):
             notes.append(f"classes that are not among the published ones: {', '.join(unknown)}")
     n_folds = here[here["fold"] >= 0].groupby("group")["fold"].nunique()
     if n := int((n_folds > 1).sum()):
-        first = n_folds.idxmax()
-        notes.append(f"sources in more than one fold: {n} (for example {first})")
+        notes.append(f"sources in more than one fold: {n} (for example {n_folds.idxmax()})")
     if not found.is_published and (found.dataset.root / "defects.csv").is_file():
         notes.append("this sample has planted defects: see defects.csv")
-
-
-# --- recordings, and other folders ----------------------------------------------------------------
 
 
 def _check_recordings(found, decode):
@@ -214,9 +203,8 @@ def _check_recordings(found, decode):
             for _ in audio.stream(path, sr=info.sample_rate):
                 pass
 
-    results = parallel.map_files(
-        read, paths, desc="Recordings", unit="file", progress=decode or len(paths) >= 300
-    )
+    progress = decode or len(paths) >= 300
+    results = parallel.map_files(read, paths, desc="Recordings", unit="file", progress=progress)
     errors = [result for result in results if isinstance(result, FileError)]
     for error in errors:
         found.add_fault(error.path, "damaged", error.reason)
@@ -226,10 +214,8 @@ def _check_recordings(found, decode):
     tables = [table for table in clips.answer_key(found.dataset) if table is not None]
     named = set().union(*(table["clip_name"] for table in tables))
     if absent := sorted(named - {path.name for path in paths}):
-        found.notes.append(
-            f"recordings of the answer key that are not here: {len(absent)} "
-            f"(for example {absent[0]})"
-        )
+        missing = f"{len(absent)} (for example {absent[0]})"
+        found.notes.append(f"recordings of the answer key that are not here: {missing}")
 
 
 def _check_other_folders(found):
@@ -241,7 +227,5 @@ def _check_other_folders(found):
         except DataError as error:
             found.add_fault(folder, "damaged", error)
     if unread:
-        first = short_path(unread[0], root=found.dataset.root)
-        found.notes.append(
-            f"sound files in folders that are not read: {len(unread):,} (for example {first})"
-        )
+        example = f"(for example {short_path(unread[0], root=found.dataset.root)})"
+        found.notes.append(f"sound files in folders that are not read: {len(unread):,} {example}")
