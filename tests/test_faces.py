@@ -49,7 +49,7 @@ def test_every_name_of_a_face_exists_and_is_no_module_by_mistake(face):
     package = importlib.import_module(f"helpers.{face}")
     names = list(package.__all__)
     assert names and len(set(names)) == len(names)
-    submodules = {path.stem for path in Path(package.__file__).parent.iterdir()}
+    submodules = {path.stem for path in Path(package.__file__).parent.glob("*.py")}
     for name in names:
         # A submodule would take the place of an attribute of its name once it is imported.
         assert isinstance(getattr(package, name), ModuleType) == (name in submodules), name

@@ -241,7 +241,7 @@ def test_submissions_are_graded(quick, tmp_path, capsys):
 
 def test_grading_refuses_what_makes_no_sense(tmp_path, capsys):
     for command, told in (
-        ([str(tmp_path / "none"), "--notebook", "05"], "no folder"),
+        ([str(tmp_path / "none"), "--notebook", "05"], "not a folder"),
         ([str(tmp_path), "--notebook", "05"], "no notebook in"),
     ):
         assert grade.main(command) == 2 and told in capsys.readouterr().err

@@ -84,7 +84,9 @@ def write_sample(generator, root, *, size="small", seed=0, progress=True):
         with files.replaced_folder(root) as folder:
             generator.build(folder, size=size, seed=seed, progress=bar)
             (folder / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")
+            if _manifest(root) == manifest:
+                raise FileExistsError  # another process was faster, and its files may be in use
     except OSError:
-        if _manifest(root) != manifest:  # else another process wrote the same sample meanwhile
+        if _manifest(root) != manifest:
             raise
     return root

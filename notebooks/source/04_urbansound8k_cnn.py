@@ -301,7 +301,7 @@ def accuracy(probability, rows):
 STEPS = {
     "as it is, 5 epochs": {"standardised": False, "epochs": 5},
     "standardised": {"standardised": True, "epochs": 5},
-    "20 epochs, parts hidden": {"standardised": True, "epochs": 20, "hidden": 0.15},
+    "20 epochs, parts hidden": {"standardised": True, "epochs": 20, "mask_share": 0.15},
 }
 mended = pd.DataFrame(index=list(STEPS), columns=["unheard recordings", "random split"])
 for step, options in parallel.progress_bar(STEPS.items(), desc="Mending", unit="step"):
