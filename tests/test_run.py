@@ -204,7 +204,9 @@ def test_run_again_skips_what_is_complete(tmp_path, capsys):
     assert read_summary(output)["01_count"]["seed"] == "1"
     write_helpers(tmp_path, "CHANGED = True")
     assert run("-p", "SEED", "1") == "xxx", "other helpers"
-    for n, damaged in enumerate(("{", '"text"', "3", "[]"), start=4):
+    (tmp_path / "helpers" / "names.csv").write_text("a,b")
+    assert run("-p", "SEED", "1") == "xxxx", "another table of the helpers"
+    for n, damaged in enumerate(("{", '"text"', "3", "[]"), start=5):
         (output / "01_count" / "complete.json").write_text(damaged)
         assert run("-p", "SEED", "1") == n * "x", "a damaged record"
     assert capsys.readouterr().out.strip().endswith("index.html")

@@ -19,6 +19,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "registry": ["DATASETS", "DatasetInfo"],
         "splits": ["group_folds", "hold_out", "leaked_share", "random_round", "rounds"],
-        "layouts": ["DataError", "SUFFIXES"],
+        "layouts": ["DataError"],
     },
 )

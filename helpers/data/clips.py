@@ -87,7 +87,11 @@ def listed(dataset, table):
     Returns a DataFrame with the index of `table`: listed_s (length in seconds or NaN), problem
     (what is wrong with its entry, or ""). Clips without an entry get NaN and "".
     """
-    rows, _ = DATASETS[dataset.name].read(dataset.root)
+    return match_rows(DATASETS[dataset.name].read(dataset.root)[0], table)
+
+
+def match_rows(rows, table):
+    """The result of `listed` from the rows that `DatasetInfo.read` returns."""
     if "problem" not in rows:
         rows = rows.assign(listed_s=np.nan, problem="")
     rows = rows.dropna(subset="path").set_index("path")[["listed_s", "problem"]]

@@ -123,7 +123,7 @@ def _check_clips(found, decode):
         readable, undecoded = _measure(readable, root)
         errors = pd.concat([errors, undecoded], ignore_index=True)
     errors = pd.concat([error_table(layout_faults), errors], ignore_index=True)
-    listed = clips.listed(found.dataset, readable)
+    listed = clips.match_rows(rows, readable)
     faults = quality.faults(readable, errors=errors, listed=listed, root=root)
     found.faults += faults[quality.FAULTS].itertuples(index=False, name=None)
     # `quality.faults` reports the rows of readable clips; these are the others.

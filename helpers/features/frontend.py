@@ -20,7 +20,7 @@ from scipy.signal import get_window
 from helpers import audio
 from helpers.features import cache
 
-FORMAT = 3  # raise it whenever the numbers in a cache file would change
+FORMAT = 2  # raise it whenever the numbers in a cache file would change
 SAMPLES_AT_ONCE = 1 << 19  # in the frames of one FFT call: long calls let threads run in parallel
 BANDS_AT_ONCE = 16  # mel bands in one matrix product with the bins under them
 

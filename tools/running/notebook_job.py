@@ -188,7 +188,7 @@ def _refuse_constant(name):
 def fingerprint(notebook, parameters, *, root, output):
     """What a run depends on, as a digest.
 
-    That is the notebook, its parameters, the helpers' source, and the files that parameters
+    That is the notebook, its parameters, code and tables of the helpers, and files that parameters
     `…_PATH` and `…_DIR` name, by name, size and time of change, but for those in `output`.
     """
     digest = hashlib.sha256(notebook.read_bytes())
@@ -198,8 +198,9 @@ def fingerprint(notebook, parameters, *, root, output):
             if path.is_file() and not path.is_relative_to(output):
                 line = f"{path.relative_to(place)}|{files.identity(path)}\n"
                 digest.update(line.encode(errors="surrogateescape"))
-    for module in sorted((root / "helpers").rglob("*.py")):
-        digest.update(module.relative_to(root).as_posix().encode() + b"\0" + module.read_bytes())
+    helpers = root / "helpers"
+    for path in sorted([*helpers.rglob("*.py"), *helpers.rglob("*.csv")]):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
