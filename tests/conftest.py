@@ -26,7 +26,7 @@ def pytest_report_header():
 
 def pytest_collection_modifyitems(items):
     """What takes longest comes first: of two processes, neither then waits long for the other."""
-    long = ("test_notebooks.py", "test_other_data.py", "test_kaggle.py", "test_grade.py")
+    long = ("test_notebooks.py", "test_real_data.py", "test_kaggle.py", "test_grade.py")
     items.sort(key=lambda item: item.path.name not in long)
 
 

@@ -13,10 +13,13 @@ REAL = ROOT.parent / "shared" / "data"
 
 
 def run_notebook(name, output, *, folder=".", **parameters):
-    """Run a notebook by papermill alone, as in a batch that knows nothing of tools/run.py."""
+    """Run a notebook by papermill alone, as in a batch that knows nothing of tools/run.py.
+
+    Returns the executed notebook. It is not written: papermill would write it twice a cell.
+    """
     return papermill.execute_notebook(
         ROOT / "notebooks" / folder / f"{name}.ipynb",
-        output / "out.ipynb",
+        None,
         parameters={**parameters, "OUTPUT_DIR": str(output)},
         progress_bar=False,
     )

@@ -13,9 +13,12 @@ from importlib import metadata
 from pathlib import Path
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
+import soundfile as sf
 from nbclient import NotebookClient
-from notebook_runs import COUNTER, FIRST_TWO, ROOT
+from notebook_runs import COUNTER, FIRST_TWO, ROOT, SPEAKERS, URBAN
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from requests.exceptions import ConnectionError as NoConnection
@@ -275,10 +278,8 @@ def test_without_an_account_or_a_bundle_it_says_what_to_do(tmp_path):
 
 # --- the rehearsal ----------------------------------------------------------------------------
 
-# 01 and 02 on another data set than the one they run on in test_notebooks.py.
-OTHER = {name: {"DATASET": "capuchin", "MAX_CLIPS": 80} for name in FIRST_TWO}
-OTHER[COUNTER] = {"SCENES_PER_FOLD": 2, "MAX_RECORDINGS": 2}
 LAYOUTS = ("{slug}", "datasets/{owner}/{slug}")
+DIRS = ("DATA_DIR", "PREDICT_DIR")
 
 
 @pytest.fixture(scope="module")
@@ -313,10 +314,9 @@ def pack_again(name, folder):
 @pytest.fixture
 def samples(sample, synthetic):
     """Small data sets, as synthesised and damaged: {"owner/slug": folder}."""
-    return {
-        DATASETS["urbansound8k"].kaggle: synthetic("urbansound8k"),
-        DATASETS["capuchin"].kaggle: sample,
-    }
+    folders = {name: synthetic(name) for name in ("esc50", "urbansound8k", "catsdogs")}
+    folders["capuchin"] = sample
+    return {DATASETS[name].kaggle: folder for name, folder in folders.items()}
 
 
 def mount(sources, place, layout):
@@ -348,54 +348,119 @@ def alone():
     return []
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_rehearsal_of_the_untouched_exercises(name, made, image, samples, tmp_path):
-    """They run to the end, as the solved notebooks do in test_notebooks.py with the same cells."""
-    layout = LAYOUTS[NOTEBOOKS.index(name) % 2]
-    bundle = tmp_path / "package"
-    shutil.copytree(made[0] / "helpers", bundle)
-    pack_again("mir_eval", bundle)
-    (bundle / "yamnet.tflite").unlink()
-    wanted = read(made[0] / name / "kernel-metadata.json")["dataset_sources"]
-    sizes = {**read_profiles(ROOT)["test"].get(name, {}), **OTHER.get(name, {})}
-    if "DATASET" in sizes:
-        wanted.append(DATASETS[sizes["DATASET"]].kaggle)
-    place, working = tmp_path / "input", tmp_path / "working"
-    mount({key: {PACKAGE: bundle, **samples}[key] for key in wanted}, place, layout)
-    working.mkdir()
-    before = contents(place)
+@pytest.fixture
+def rehearse(made, image, samples, tmp_path):
+    """A function that runs the untouched exercises of a notebook as Kaggle would.
 
-    environment = {
-        "KAGGLE_INPUT": str(place),
-        "KAGGLE_KERNEL_RUN_TYPE": "Batch",
-        "HOME": str(tmp_path),
-        "PYTHONPATH": "",
-    }
+    name: of the notebook. parameters: its parameters, in which {input} stands for the folder of
+    data sets. own: other data sets, {slug: folder}. Returns the folder with what it wrote.
+    """
 
-    class Manager(kernel_manager(cwd=working, on_start=lambda pid: None, environment=environment)):
-        @property
-        def kernel_spec(self):
-            spec = super().kernel_spec
-            spec.argv[:1] = [*alone(), str(image)]
-            return spec
+    def run(name, parameters, own=()):
+        package = tmp_path / "package"
+        shutil.copytree(made[0] / "helpers", package)
+        pack_again("mir_eval", package)
+        (package / "yamnet.tflite").unlink()
+        wanted = read(made[0] / name / "kernel-metadata.json")["dataset_sources"]
+        if "DATASET" in parameters:
+            wanted.append(DATASETS[parameters["DATASET"]].kaggle)
+        sources = {key: {PACKAGE: package, **samples}[key] for key in wanted}
+        sources |= {f"{OWNER}/{slug}": folder for slug, folder in dict(own).items()}
+        place, working = tmp_path / "input", tmp_path / "working"
+        mount(sources, place, LAYOUTS[NOTEBOOKS.index(name) % 2])
+        working.mkdir()
+        before = contents(place)
 
-    notebook = load_notebook_node(str(made[0] / name / "exercises" / f"{name}.ipynb"))
-    notebook = parameterize_notebook(notebook, sizes)
-    NotebookClient(notebook, kernel_manager_class=Manager).execute()
-    assert not find_error(notebook)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    said = "".join(output.get("text", "") for output in outputs)
-    assert "· kaggle ·" in said and "Set-up complete" in said
-    n_exercises = sum("NotImplementedError" in cell.source for cell in notebook.cells)
-    shown = json.dumps(outputs)
-    assert shown.count("not attempted") >= n_exercises > 5 and "NotImplementedError" not in shown
-    metrics = read(next(working.glob("outputs/*/metrics.json")))
-    assert metrics["source"] == ("kaggle" if len(wanted) > 1 else "synthetic")
-    assert contents(place) == before
-    own = (image.parent.parent / "lib").glob("python*/site-packages/*.dist-info")
-    names = {path.name.split("-")[0] for path in own}
-    assert names - {"pip", "setuptools"} == {"audio_notebooks", "mir_eval"}
+        environment = {
+            "KAGGLE_INPUT": str(place),
+            "KAGGLE_KERNEL_RUN_TYPE": "Batch",
+            "HOME": str(tmp_path),
+            "PYTHONPATH": "",
+        }
+        options = {"on_start": lambda pid: None, "environment": environment}
+
+        class Manager(kernel_manager(cwd=working, **options)):
+            @property
+            def kernel_spec(self):
+                spec = super().kernel_spec
+                spec.argv[:1] = [*alone(), str(image)]
+                return spec
+
+        notebook = load_notebook_node(str(made[0] / name / "exercises" / f"{name}.ipynb"))
+        places = {key: text.format(input=place) for key, text in parameters.items() if key in DIRS}
+        notebook = parameterize_notebook(notebook, parameters | places)
+        NotebookClient(notebook, kernel_manager_class=Manager).execute()
+        assert not find_error(notebook)
+        outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+        said = "".join(output.get("text", "") for output in outputs)
+        assert "· kaggle ·" in said and "Set-up complete" in said
+        n_exercises = sum("NotImplementedError" in cell.source for cell in notebook.cells)
+        shown = json.dumps(outputs)
+        assert shown.count("not attempted") >= n_exercises > 5
+        assert "NotImplementedError" not in shown
+        assert contents(place) == before
+        installed = (image.parent.parent / "lib").glob("python*/site-packages/*.dist-info")
+        names = {path.name.split("-")[0] for path in installed}
+        assert names - {"pip", "setuptools"} == {"audio_notebooks", "mir_eval"}
+        return next(working.glob("outputs/*"))
+
+    return run
+
+
+# On other data than those that the solved notebooks run on in test_notebooks.py, and smaller.
+SIZES = {
+    "01_eda": {"DATASET": "esc50", "MAX_CLIPS": 80},
+    "02_features": {"DATASET": "capuchin", "MAX_CLIPS": 80},
+    URBAN: {"DATASET": "catsdogs", "EPOCHS": 1, "SHIFTS": 1, "CROP_S": 1.0},
+    COUNTER: {"STEPS_PER_EPOCH": 3, "SCENES_PER_FOLD": 2, "MAX_RECORDINGS": 2},
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_rehearsal_of_the_untouched_exercises(name, rehearse):
+    parameters = {**read_profiles(ROOT)["test"].get(name, {}), **SIZES[name]}
+    output = rehearse(name, parameters)
+    metrics = read(output / "metrics.json")
+    assert metrics["source"] == "kaggle"
+    assert metrics["dataset"] == parameters.get("DATASET", "capuchin")
     if name in FIRST_TWO:
-        assert metrics["dataset"] == "capuchin" and 70 <= metrics["clips"] <= 80
-    elif name == COUNTER:
-        assert (next(working.glob("outputs/*")) / "results.csv").is_file()
+        assert 70 <= metrics["clips"] <= 80
+    elif name == URBAN:
+        assert metrics["classes"] == 2
+    else:
+        assert (output / "results.csv").is_file()
+
+
+def test_rehearsal_with_recordings_of_a_few_speakers(rehearse, tmp_path):
+    """Some files are bad, one speaker has one recording, and there are recordings to be named."""
+    own, rng = tmp_path / "own", np.random.default_rng(0)
+    voices, to_name = own / "voices, été", own / "to name"
+    for k in range(5):
+        for i in range(4):
+            tone = np.sin(2 * np.pi * (200 + 150 * k) * np.arange(24000) / 16000)
+            y = (0.2 * tone + 0.01 * rng.normal(size=24000)).astype(np.float32)
+            folder = voices / f"speaker {k}"
+            folder.mkdir(parents=True, exist_ok=True)
+            suffix = ("wav", "flac", "ogg", "mp3")[i]
+            sf.write(folder / f"{i}.{suffix}", y, (16000, 22050, 44100, 16000)[i])
+    (voices / "speaker 0" / "empty.wav").touch()
+    (voices / "alone").mkdir()
+    shutil.copy(voices / "speaker 1" / "0.wav", voices / "alone")
+    (to_name / "below").mkdir(parents=True)
+    shutil.copy(voices / "speaker 2" / "1.flac", to_name / "below" / "who.flac")
+    (to_name / "no sound.mp3").write_text("no sound")
+    parameters = {
+        "DATA_DIR": "{input}/recordings/voices, été",
+        "PREDICT_DIR": "{input}/recordings/to name",
+        "NETWORKS": ["dense"],
+        "INPUTS": ["mfcc_pooled"],
+        "EPOCHS": 2,
+    }
+    output = rehearse(SPEAKERS, parameters, own={"recordings": own})
+    metrics = read(output / "metrics.json")
+    assert metrics["n_speakers"] == 5 and metrics["eer"] is not None
+    errors = pd.read_csv(output / "errors.csv")
+    assert set(errors["file"]) == {"speaker 0/empty.wav", "alone", "no sound.mp3"}
+    named = pd.read_csv(output / "predict.csv")
+    assert named["file"].tolist() == ["below/who.flac"]
+    assert named["label"].str.startswith("speaker").all()

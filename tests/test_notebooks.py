@@ -191,6 +191,26 @@ def test_counting_with_a_trained_model_in_a_folder_with_bad_files(series_run, sa
     assert not (output / "model.keras").exists()
 
 
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"MODEL": "resnet"}, "it is mfcc_cnn, logmel_cnn, yamnet or fusion"),
+        ({"VARIANTS": ["mixup"]}, "it takes some of"),
+        ({"SEEDS": []}, "a seed are needed"),
+    ],
+)
+def test_a_wrong_parameter_of_urban_ends_it_at_once(parameters, message):
+    notebook = nbformat.read(ROOT / "notebooks" / f"{URBAN}.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    last = next(i for i, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", []))
+    names = {}
+    for cell in code[: last + 1]:  # set-up, imports, parameters
+        exec(cell.source, names)
+    names |= parameters
+    with pytest.raises(ValueError, match=message):
+        exec(code[last + 1].source, names)
+
+
 @pytest.fixture(scope="module")
 def quick(series_run, sample, tmp_path_factory):
     """Parameters to count one recording with a model: no exercise depends on the training."""

@@ -158,7 +158,8 @@ print("after", bar.mininterval)
 """
 
 
-def test_of_a_progress_bar_the_unfinished_copy_keeps_a_line(tmp_path):
+def test_of_a_progress_bar_the_unfinished_copy_keeps_a_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("tools.running.notebook_job.SAVE_EVERY_S", 0)
     (tmp_path / "helpers").symlink_to(REPOSITORY / "helpers")
     write_notebook(tmp_path, "01_bar", BAR, LOOK, METRICS)
     assert main(["--output", str(tmp_path / "out")], root=tmp_path) == 0

@@ -73,7 +73,8 @@ DATA_DIR = ""  # folder of the data set or of your own recordings; "": look for 
 OUTPUT_DIR = ""  # "": outputs/05_capuchin_call_counter
 SEED = 0
 SPECTROGRAM = "mel"  # the input of the counter: "mel" or "linear"; a model brings its own
-EPOCHS = 10  # of 100 batches of 8 scenes
+EPOCHS = 10
+STEPS_PER_EPOCH = 100  # batches of 8 scenes
 N_FOLDS = 5  # networks per input, each trained without one fold
 MAX_CLIPS = 0  # 0: all
 MAX_RECORDINGS = 0  # 0: all
@@ -549,7 +550,14 @@ fits = {}
 if TRAIN:
     for name, front in FRONTENDS.items():
         fits[name] = detection.fit_folds(
-            table, powers[name], turns[name], front, profile=BIRD, epochs=EPOCHS, seed=SEED
+            table,
+            powers[name],
+            turns[name],
+            front,
+            profile=BIRD,
+            epochs=EPOCHS,
+            steps_per_epoch=STEPS_PER_EPOCH,
+            seed=SEED,
         )
         figure = plots.learning_curves(
             fits[name].histories, title=f"{name} spectrogram, {N_FOLDS} networks"

@@ -60,8 +60,10 @@ def variant_of(combination):
 
 def folder_of(variant):
     """A folder's name for a variant, unique also where file names ignore case."""
-    plain = re.sub(r"[^A-Za-z0-9=.+-]+", "_", variant.replace(", ", "_"))
-    if plain == variant.replace(", ", "_") and plain == plain.upper() and len(plain) <= MAX_LENGTH:
+    joined = variant.replace(", ", "_")
+    plain = re.sub(r"[^A-Za-z0-9=.+-]+", "_", joined)
+    # Windows drops a dot at the end of a name.
+    if plain == joined == plain.upper().rstrip(".") and len(plain) <= MAX_LENGTH:
         return plain
     return f"{plain[:MAX_LENGTH]}_{hashlib.sha256(variant.encode()).hexdigest()[:8]}"
 
