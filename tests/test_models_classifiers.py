@@ -351,7 +351,7 @@ def test_a_model_comes_back_from_its_file_the_same(networks, tmp_path, kind, nam
     model = ClipClassifier(networks[kind, name], INPUTS[name], ["cleo", 7, "b ü/é"])
     path = tmp_path / "new" / "model.keras"
     models.save(model, path)
-    again = keras.saving.load_model(path, safe_mode=True)
+    again = models.load_classifier(path)
     assert isinstance(again, ClipClassifier) and again.clip_input == model.clip_input
     assert list(again.names) == list(model.names) == ["cleo", "7", "b ü/é"]
     frames = sounds(model.clip_input, [5, 24, 200])
@@ -363,7 +363,7 @@ def test_a_model_comes_back_from_its_file_the_same(networks, tmp_path, kind, nam
         found = keras.ops.convert_to_numpy(again(x))
         np.testing.assert_allclose(found, predict(model.network, x), atol=1e-4)
         models.save(again, path)  # over what is there
-        assert keras.saving.load_model(path, safe_mode=True).clip_input == model.clip_input
+        assert models.load_classifier(path).clip_input == model.clip_input
 
 
 def test_a_file_with_the_older_name_of_the_input_is_read(networks):
@@ -374,6 +374,16 @@ def test_a_file_with_the_older_name_of_the_input_is_read(networks):
     assert again.clip_input == model.clip_input and again.names == model.names
 
 
+def test_a_saved_model_of_another_kind_is_refused(networks, tmp_path):
+    path = tmp_path / "model.keras"
+    models.save(networks["dense", "mfcc_pooled"], path)
+    with pytest.raises(models.ModelError, match="names no front end; expected .*ClipClassifier"):
+        models.load_classifier(path)
+    models.save(ClipClassifier(networks["dense", "mfcc"], INPUTS["mfcc"], NAMES), path)
+    with pytest.raises(models.ModelError, match="a ClipClassifier; expected .*CallDetector"):
+        models.load_detector(path)
+
+
 def test_a_file_with_code_in_it_is_refused_and_nothing_runs(tmp_path):
     trace = tmp_path / "the code has run"
     code = eval(f"lambda x: (__import__('pathlib').Path({str(trace)!r}).touch(), x)[1]")
@@ -382,8 +392,8 @@ def test_a_file_with_code_in_it_is_refused_and_nothing_runs(tmp_path):
     path = tmp_path / "model.keras"
     models.save(ClipClassifier(network, INPUTS["mfcc_pooled"], NAMES), path)
     trace.unlink()
-    with pytest.raises(Exception, match="Lambda"):
-        keras.saving.load_model(path, safe_mode=True)
+    with pytest.raises(models.ModelError, match="Lambda"):
+        models.load_classifier(path)
     assert not trace.exists()
 
 

@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "blocks": ["convolution_block", "multiplications", "parameter_count", "receptive_field"],
         "detector": ["CallDetector", "call_network", "ensemble"],
-        "saved": ["ModelError", "load_detector", "save"],
+        "saved": ["ModelError", "load_classifier", "load_detector", "save"],
         "settings": ["EventSettings"],
         "classifiers": [
             "conv1d", "conv2d", "dense", "embedding_model", "first_cnn", "margin_loss", "moments",

@@ -8,6 +8,7 @@ import keras
 
 from helpers import env, files
 from helpers.models.detector import CallDetector
+from helpers.models.prediction import ClipClassifier
 
 
 class ModelError(Exception):
@@ -25,28 +26,42 @@ def load_detector(path):
 
     Raises ModelError where there is no such file, it is damaged, or it holds another model.
     """
+    model = _load(path, CallDetector, written_by="05_capuchin_call_counter")
+    bands, n_bands = model.network.input_shape[-1], model.frontend.n_bands
+    if bands != n_bands:
+        reason = f"its network takes {bands} bands, its front end has {n_bands}"
+        raise _model_error(path, reason, CallDetector, "05_capuchin_call_counter")
+    return model
+
+
+def load_classifier(path):
+    """A `ClipClassifier` from a .keras file, as `load_detector` reads a detector."""
+    return _load(
+        path, ClipClassifier, written_by="03_speaker_identification or 04_urbansound8k_cnn"
+    )
+
+
+def _load(path, kind, *, written_by):
     path = Path(path)
     if not path.is_file():
-        raise _model_error(path, "there is no such file")
+        raise _model_error(path, "there is no such file", kind, written_by)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises anything, from KeyError to zipfile.BadZipFile
         # Keras puts pages on how to write `from_config` around an error from inside the file.
         words = str(error).split("Exception encountered:")[-1].strip().splitlines() or [""]
-        words = f"{type(error).__name__}: {words[0][:200]}"
-        raise _model_error(path, f"cannot be read as a model ({words})") from None
-    if not isinstance(model, CallDetector):
+        reason = f"cannot be read as a model ({type(error).__name__}: {words[0][:200]})"
+        raise _model_error(path, reason, kind, written_by) from None
+    if not isinstance(model, kind):
         shape = getattr(model, "input_shape", "of unknown shape")
-        raise _model_error(
-            path, f"a model {model.name!r} with input {shape}, which names no front end"
-        )
-    bands, n_bands = model.network.input_shape[-1], model.frontend.n_bands
-    if bands != n_bands:
-        raise _model_error(path, f"its network takes {bands} bands, its front end has {n_bands}")
+        reason = f"a model {model.name!r} with input {shape}, which names no front end"
+        if isinstance(model, CallDetector | ClipClassifier):
+            reason = f"a {type(model).__name__}"
+        raise _model_error(path, reason, kind, written_by)
     return model
 
 
-def _model_error(path, reason):
-    expected = "expected a model.keras that 05_capuchin_call_counter has written (a CallDetector)"
+def _model_error(path, reason, kind, written_by):
+    expected = f"expected a model.keras that {written_by} has written (a {kind.__name__})"
     return ModelError(f"{files.short_path(path)}: {reason}; {expected}")

@@ -1485,8 +1485,8 @@ display(
 # ## 16 Your own recordings
 #
 # With `PREDICT_DIR` the best network names the speaker of every file there. The model file carries
-# its front end and the names: `keras.saving.load_model("model.keras")` after `from helpers import
-# models`, and `models.classify(paths, model)`.
+# its front end and the names. To use it elsewhere: `model = models.load_classifier("model.keras")`
+# and `models.classify(paths, model)`.
 
 # %%
 if to_predict:

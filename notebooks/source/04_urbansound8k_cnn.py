@@ -1239,9 +1239,8 @@ display(hidden.rename("mean probability of the true class").to_frame().style.for
 # ## 15 The report
 #
 # A folder to keep and to hand on: the figures, the pictures, the features, the network (with its
-# front end and the names), and a page that shows them. To name any recordings later: `from helpers
-# import models`, `keras.saving.load_model("model.keras")`, and
-# `models.classify(paths, model)`.
+# front end and the names), and a page that shows them. To name any recordings later:
+# `model = models.load_classifier("model.keras")` and `models.classify(paths, model)`.
 
 # %%
 deployed = models.ensemble([networks[explained.test_fold, 100 * SEED + seed] for seed in SEEDS])
