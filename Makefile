@@ -20,7 +20,8 @@ run: $(STAMP)  ## make sample data and run every notebook in the smoke profile
 	$(RUN) tools/run.py --profile smoke --jobs 2
 
 # In two processes of one thread each: more threads would wait for each other. The tests of a file
-# stay together, they share what took long to make.
+# stay together, they share what took long to make. Should a process crash, the tests end: with
+# loadfile, pytest-xdist would wait for ever for the rest of its file.
 test: export OMP_NUM_THREADS := 1
 test: export NPROC := 1
 test: $(STAMP)  ## check style, imports, notebooks and code
@@ -28,7 +29,7 @@ test: $(STAMP)  ## check style, imports, notebooks and code
 	$(RUN) -m ruff format --check .
 	$(VENV)/bin/lint-imports --no-cache --no-logo
 	$(RUN) tools/build.py --check
-	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 lab: $(STAMP)  ## open JupyterLab on the notebooks
 	$(RUN) -m jupyterlab notebooks

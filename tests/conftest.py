@@ -12,12 +12,17 @@ import time
 import numpy as np
 import pytest
 import soundfile as sf
+from hypothesis import settings
 
 from helpers import audio, env, synthesis
 from helpers.data import DATASETS
 
 with contextlib.redirect_stdout(io.StringIO()) as _said:
     env.setup()
+
+# The same examples in every run, and as much time for one as a busy machine needs.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 def pytest_report_header():

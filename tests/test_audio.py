@@ -137,7 +137,7 @@ def test_a_name_that_is_not_unicode(tmp_path):
 # --- parts and blocks -------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     block_s=st.floats(1e-4, 5), sr=st.sampled_from([8000, 22050, RATE]), name=st.sampled_from(NAMES)
 )
@@ -154,7 +154,7 @@ def test_blocks_do_not_depend_on_the_decoder_blocks(folder, monkeypatch):
     np.testing.assert_array_equal(audio.load(folder / "x.mp3", sr=8000), whole)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     start_s=st.floats(0, 2.99),
     duration_s=st.floats(0, 4),
@@ -396,7 +396,7 @@ def test_not_finite(tmp_path, value, match, subtype):
     assert len(audio.load(tmp_path / "x.wav", sr=8000, duration_s=0.5)) == 4000  # a sound part
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), name=st.sampled_from(NAMES))
 def test_any_damage_raises_an_audio_error(folder, tmp_path_factory, data, name):
     content = bytearray((folder / name).read_bytes()[:20000])

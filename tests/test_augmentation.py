@@ -33,7 +33,7 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6))
 def test_pure_functions_of_the_generator(name, seed):
     function, power = FUNCTIONS[name], marked_call()
@@ -68,7 +68,7 @@ def test_warp_by_one_is_the_identity():
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(band=st.integers(2, 21), pitch=st.floats(0.6, 1.6))
 def test_pitch_moves_a_peak_to_its_band(band, pitch):
     power = np.full((5, FRONTEND.n_bands), 1e-6, np.float32)
@@ -90,7 +90,7 @@ def test_what_comes_from_outside_the_bands_is_silence():
     np.testing.assert_allclose(higher[0][low <= FREQUENCIES / 2], 1, rtol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(n=st.integers(1, 200), stretch=st.floats(0.05, 4), seed=st.integers(0, 99))
 def test_stretch_changes_the_length_and_keeps_both_ends(n, stretch, seed):
     power = np.random.default_rng(seed).uniform(0, 1, (n, 3)).astype(np.float32)
@@ -128,7 +128,7 @@ def test_equalise_is_one_smooth_gain_for_all_frames():
     np.testing.assert_allclose(same, power, rtol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), n_frames=st.integers(1, 200), n_bands=st.integers(1, 64))
 def test_coloured_noise_has_mean_power_one(seed, n_frames, n_bands):
     rng = np.random.default_rng(seed)
@@ -158,7 +158,7 @@ MASKS = (
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 10**6), n_frames=st.integers(1, 300), n_bands=st.integers(1, 80))
 def test_spec_augment_hides_neighbours_within_its_bounds(seed, n_frames, n_bands):
     power = np.random.default_rng(seed).uniform(0.1, 1, (n_frames, n_bands)).astype(np.float32)
@@ -213,7 +213,7 @@ def two_masks_each(rng, crop, shares, *, of_each=True):
     return augmentation.spec_augment(rng, crop, masks=masks, fill=fill)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     size=st.tuples(st.integers(2, 40), st.integers(2, 30)),
     shares=st.tuples(st.floats(0, 0.4), st.floats(0, 0.4)),
@@ -263,7 +263,7 @@ def sounds(draw):
     return (np.arange(n)[:, None] + 100 * np.arange(n_values)).astype(dtype)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(frames=sounds(), n_frames=st.integers(1, 40), seed=st.integers(0, 99))
 def test_a_random_crop_is_a_stretch_of_the_repeated_sound(frames, n_frames, seed):
     before = frames.copy()
@@ -288,7 +288,7 @@ def test_every_start_is_reached_and_as_often_as_any_other(n, n_frames):
     assert all(abs(count - expected) < 4 * np.sqrt(expected) for count in starts.values())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(frames=sounds(), n_frames=st.integers(1, 40))
 def test_even_crops_cover_every_frame_and_overlap_by_half(frames, n_frames):
     before = frames.copy()

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
-from tiny_series import hear_ctrl_c
+from tiny_series import OBEY_CTRL_C
 
 from helpers import models
 from helpers.detection import count_calls
@@ -271,11 +271,11 @@ def test_ctrl_c_ends_all_processes_in_a_line(folder, model, tmp_path, request):
     for k in range(3000):  # more than it can count before it is stopped
         os.link(folder / "clip 04.wav", folder / f"more {k}.wav")
     arguments = [folder, "--model", model, "--output", tmp_path / "out", "--scheduler", "local"]
+    code = "import sys; from tools.count import main\nif __name__ == '__main__': sys.exit(main())"
     process = subprocess.Popen(
-        [sys.executable, "tools/count.py", *map(str, arguments)],
+        [sys.executable, "-c", OBEY_CTRL_C + code, *map(str, arguments)],
         cwd=REPOSITORY,
         start_new_session=True,  # as a terminal does it: its signal reaches all of them
-        preexec_fn=hear_ctrl_c,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -433,7 +433,7 @@ def test_a_wrong_key(dataset, counts, calls, match):
 # --- leaks ------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans()), max_size=30))
 def test_a_test_clip_leaks_if_its_source_is_trained_on(clips):
     groups, is_test = [group for group, _ in clips], [test for _, test in clips]
@@ -445,7 +445,7 @@ def test_a_test_clip_leaks_if_its_source_is_trained_on(clips):
     assert data.leaked_share(as_series, np.array(is_test, bool)) == pytest.approx(expected)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 9), max_size=40), st.sets(st.integers(0, 9)))
 def test_a_split_by_source_leaks_nothing(groups, tested):
     assert data.leaked_share(groups, np.isin(groups, list(tested))) == 0
@@ -469,7 +469,7 @@ def table_of(groups):
 sizes = st.lists(st.integers(1, 20), min_size=2, max_size=12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(sizes, sizes, st.integers(2, 6), st.integers(0, 3))
 def test_no_source_is_in_two_folds_and_every_fold_has_both_labels(a, b, n_folds, seed):
     table = table_of({"capuchin": a, "other": b})
@@ -510,7 +510,7 @@ speakers = st.dictionaries(st.sampled_from("abcdef"), sizes, min_size=1)
 shares = st.floats(0.05, 0.95)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(speakers, shares, st.integers(0, 3))
 def test_each_label_is_on_both_sides_and_no_source_is(groups, share, seed):
     table = table_of(groups)
@@ -522,7 +522,7 @@ def test_each_label_is_on_both_sides_and_no_source_is(groups, share, seed):
     assert (split.groupby("label")["held_out"].nunique() == 2).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(1, 20), min_size=2, max_size=8), shares, st.integers(0, 3))
 def test_no_choice_of_sources_comes_nearer_to_the_share(groups, share, seed):
     split, _ = data.hold_out(table_of({"a": groups}), share=share, seed=seed)
@@ -532,7 +532,7 @@ def test_no_choice_of_sources_comes_nearer_to_the_share(groups, share, seed):
     assert abs(split["held_out"].sum() - share * len(split)) == pytest.approx(nearest)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(2, 200), shares)
 def test_single_clips_meet_the_share(n, share):
     split, _ = data.hold_out(table_of({"a": [1] * n}), share=share)
@@ -540,7 +540,7 @@ def test_single_clips_meet_the_share(n, share):
     assert abs(split["held_out"].sum() - wanted) <= 0.5 + 1e-9
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(speakers, st.integers(0, 3), st.integers(0, 3))
 def test_neither_the_order_nor_the_others_matter(groups, seed, order):
     table = table_of(groups)

@@ -733,7 +733,7 @@ def encodable(name):
     return True
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(st.lists(MEMBERS.filter(encodable), min_size=1, max_size=4, unique=True))
 @example(["a/b", "../a"])
 @example(["/tmp/never-written-by-a-test"])
@@ -747,7 +747,7 @@ def test_no_name_leads_out_of_the_folder(names):
     assert not Path("/tmp/never-written-by-a-test").exists()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6))
 def test_a_damaged_archive_is_unpacked_or_refused(changes):
     content = bytearray(packed([("set/a.wav", NOISE[:300]), ("set/b.csv", b"1,2\n" * 50)]))

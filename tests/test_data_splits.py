@@ -48,7 +48,7 @@ def test_only_the_folds_that_are_named_are_tested_in_their_order():
 
 
 @given(st.integers(3, 12), st.integers(0, 20))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_without_folds_there_are_as_many_as_the_sources_allow(n_sources, seed):
     table = clips(np.full(4 * n_sources, -1))
     made, rounds = data.rounds(table, n_folds=5, seed=seed)

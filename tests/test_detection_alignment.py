@@ -66,7 +66,7 @@ def test_the_place_does_not_depend_on_level():
     np.testing.assert_allclose(template, same_template, atol=1e-2)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     n=st.integers(1, 40),
     shorter=st.integers(0, 40),

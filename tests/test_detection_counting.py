@@ -184,7 +184,7 @@ def in_parts(path, detector):
 
 
 @given(length_s=st.floats(30, 100), rate=st.sampled_from([RATE, 11025]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_parts_of_a_recording_give_what_the_whole_gives(length_s, rate, tone_detector):
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(counting, "PART_BLOCKS", 1)  # 16.4 s
@@ -270,7 +270,7 @@ RECORDINGS = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(recordings=RECORDINGS, bin_s=st.sampled_from([60.0, 10.0, 7.5]))
 def test_density_sums_to_the_counts_and_covers_every_minute(recordings, bin_s):
     durations = {name: duration for name, (duration, _) in recordings.items()}

@@ -71,7 +71,7 @@ def reference(score, settings):
     return sorted(taken)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(score=SCORES, chosen=SETTINGS)
 @example(score=np.ones(5), chosen=EventSettings())
 @example(score=np.zeros(0), chosen=EventSettings())
@@ -84,7 +84,7 @@ def test_agrees_with_the_slow_reference(score, chosen):
     np.testing.assert_array_equal(found["end_s"], np.minimum(expected + half, len(score)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(score=SCORES, chosen=SETTINGS)
 def test_what_is_always_true_of_events(score, chosen):
     found = find_events(score, step_s=1.0, settings=chosen)
@@ -102,7 +102,7 @@ def test_what_is_always_true_of_events(score, chosen):
 # --- n calls placed apart -------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     gaps=st.lists(st.floats(30, 200), max_size=12),
     heights=st.lists(st.floats(0.55, 1.0), min_size=12, max_size=12),
@@ -117,7 +117,7 @@ def test_n_calls_placed_apart_are_n_events_at_their_places(gaps, heights, width)
     np.testing.assert_allclose(found["score"], heights[: len(gaps)], rtol=0.05)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(score=SCORES, chosen=SETTINGS, shift=st.integers(0, 500))
 def test_a_time_shift_moves_the_events_and_nothing_else(score, chosen, shift):
     chosen = replace(chosen, duration_s=1e-3)
@@ -132,7 +132,7 @@ def test_a_time_shift_moves_the_events_and_nothing_else(score, chosen, shift):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(a=SCORES, b=SCORES, chosen=SETTINGS)
 def test_what_is_far_away_does_not_matter(a, b, chosen):
     assume(chosen.release > 0)
@@ -144,7 +144,7 @@ def test_what_is_far_away_does_not_matter(a, b, chosen):
     np.testing.assert_array_equal(together["score"][n:], alone["score"])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(score=SCORES, chosen=SETTINGS, factor=st.sampled_from([0.25, 0.5, 0.125]))
 def test_score_and_threshold_scale_together(score, chosen, factor):
     louder = find_events(score, step_s=1.0, settings=chosen)
@@ -155,7 +155,7 @@ def test_score_and_threshold_scale_together(score, chosen, factor):
     np.testing.assert_array_equal(softer["start_s"], louder["start_s"])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(score=SCORES, chosen=SETTINGS)
 def test_a_higher_threshold_loses_events_and_finds_no_other(score, chosen):
     """Without hysteresis and distance: with them, a call may come out of another's shadow."""
@@ -206,7 +206,7 @@ def test_min_distance_keeps_the_higher_and_the_earlier_of_equals():
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_flickering_call_is_one_and_calls_with_a_valley_are_two(seed):
     rng = np.random.default_rng(seed)
     one = bell(80, [40], 1.0, 12) * rng.uniform(0.6, 1, 80)  # above half of its peak while it lasts

@@ -31,7 +31,7 @@ def mixer(**changes):
     return mixer.with_settings(**changes)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 10**6), n=st.integers(2, 90), data=st.data())
 def test_a_counterexample_is_never_empty_and_never_the_call(seed, n, data):
     turn = data.draw(st.integers(0, n - 1))
@@ -56,7 +56,7 @@ def test_counterexamples_are_of_many_kinds():
 # --- scenes ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), n_frames=st.integers(1, 700), augmented=st.booleans())
 def test_a_scene_depends_on_the_generator_alone(seed, n_frames, augmented):
     mix = mixer(augment=augmented)

@@ -72,7 +72,7 @@ def n_calls(score, threshold):
     return len(detection.find_events(score, step_s=0.25, settings=chosen))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(score=SCORES, threshold=st.integers(2, 98))
 def test_within_its_margins_a_count_does_not_change(score, threshold):
     threshold = threshold / 100

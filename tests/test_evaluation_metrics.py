@@ -38,7 +38,7 @@ def test_groups_may_come_in_any_form(kind):
     assert interval(values, indexed) == expected
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     values=st.lists(st.floats(-5, 5), min_size=3, max_size=15),
     copies=st.integers(2, 4),
@@ -140,7 +140,7 @@ def test_cohens_d_weighs_each_group_by_its_size():
     assert evaluation.cohens_d([0, 2], [-6, 6]) == pytest.approx(1 / np.sqrt(74 / 2))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(a=SAMPLE, b=SAMPLE, shift=st.integers(-100, 100), scale=st.floats(0.01, 100))
 def test_cohens_d_has_a_sign_and_no_unit(a, b, shift, scale):
     a, b = np.array(a), np.array(b)
@@ -163,7 +163,7 @@ def test_where_nothing_varies_there_is_no_effect_size(a, b):
 # --- clips ----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(truth=BITS, seed=st.integers(0, 999))
 def test_clip_scores_are_scikit_learns(truth, seed):
     score = np.random.default_rng(seed).integers(0, 5, len(truth)) / 4
@@ -212,7 +212,7 @@ def reference(truth, guess):
     return [accuracy_score(truth, guess), *macro[:3]]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(guesses())
 def test_class_scores_are_scikit_learns(both):
     truth, guess = both
@@ -307,7 +307,7 @@ def test_no_difference_is_no_evidence():
 # --- events ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(true=TIMES, found=TIMES, tolerance_s=st.sampled_from([0.25, 1.0, 2.0]))
 def test_events_match_as_in_mir_eval(true, found, tolerance_s):
     pairs = evaluation.match_events(true, found, tolerance_s=tolerance_s)
@@ -397,7 +397,7 @@ def test_other_columns_do_not_matter():
     assert found["recordings"] == found["exact"] == 2
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=30))
 def test_count_errors_are_numpys(pairs):
     true, found = np.array(pairs).T

@@ -19,7 +19,7 @@ def embeddings(n, d=6, seed=0):
 # --- scores ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(n=st.integers(1, 6), m=st.integers(1, 6), d=st.integers(1, 8))
 def test_without_a_cohort_the_score_is_the_cosine(n, m, d):
     a, b = embeddings(n, d), embeddings(m, d, seed=1)
@@ -29,7 +29,7 @@ def test_without_a_cohort_the_score_is_the_cosine(n, m, d):
     np.testing.assert_allclose(evaluation.cosine_similarity(3 * a, b), score, atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(n=st.integers(1, 5), m=st.integers(1, 5), k=st.integers(2, 12), nearest=st.integers(2, 12))
 def test_a_cohort_normalises_both_sides_by_their_nearest(n, m, k, nearest):
     a, b, cohort = embeddings(n), embeddings(m, seed=1), embeddings(k, seed=2)
@@ -108,7 +108,7 @@ def trials(draw):
     return scores / values, is_target
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(trials())
 def test_the_equal_error_rate_is_what_a_search_finds(both):
     scores, is_target = both
@@ -119,7 +119,7 @@ def test_the_equal_error_rate_is_what_a_search_finds(both):
     assert false_alarm - 1e-12 <= rate <= miss + 1e-12
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     trials(), st.sampled_from([np.exp, np.cbrt, lambda s: 5 * s - 3, lambda s: s**3 - 1 / (s + 1)])
 )

@@ -76,7 +76,7 @@ def agree(name, found, expected):
     np.testing.assert_allclose(found, expected, rtol=relative, atol=absolute, err_msg=name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     frontend=st.sampled_from(FRONTENDS),
     kind=st.sampled_from(KINDS),
@@ -90,7 +90,7 @@ def test_all_agree_with_librosas_of_the_same_name(frontend, kind, n, seed):
         agree(name, found[name], expected.T)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(frontend=st.sampled_from(FRONTENDS), kind=st.sampled_from(KINDS), seed=st.integers(0, 99))
 def test_the_contrast_is_twice_librosas(frontend, kind, seed):
     magnitude = np.sqrt(frontend.spectrogram(sound(kind, frontend.sr, seed=seed)))
@@ -123,7 +123,7 @@ def steady(y, frontend):
     return {name: curve[edge:-edge].mean(axis=0) for name, curve in curves.items()}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(frontend=st.sampled_from(FRONTENDS), share=st.floats(0.05, 0.9))
 def test_a_tone_lies_where_it_is(frontend, share):
     hz, bin_hz = share * frontend.sr / 2, frontend.sr / frontend.n_fft
@@ -216,7 +216,7 @@ def test_a_spectrogram_that_is_there_is_used(frontend):
     assert (descriptors.over_time(y, frontend, power=0 * power)["centroid_hz"] == 0).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     n_mels=st.sampled_from([0, 1, 17, 64]),
     fmin=st.sampled_from([0, 300]),

@@ -79,7 +79,7 @@ def mel(frontend, y):
 # --- librosa's numbers --------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(frontend=frontends(), n=LENGTHS)
 def test_spectrogram_and_mel_power_agree_with_librosa(frontend, n):
     y = sound(n)
@@ -91,7 +91,7 @@ def test_spectrogram_and_mel_power_agree_with_librosa(frontend, n):
     assert linear.shape[0] == frontend.n_frames(n)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(frontend=frontends(), n=st.integers(1, 9000), top_db=st.sampled_from([None, 80, 30]))
 def test_decibels_and_mfcc_agree_with_librosa(frontend, n, top_db):
     y = sound(n)
@@ -119,7 +119,7 @@ def test_mfcc_is_librosas_own_from_the_sound():
     agree(frontend.mfcc(y, top_db=80), expected.T)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(frontend=frontends(n_mels=st.just(0)), n=LENGTHS)
 def test_a_linear_front_end_has_the_bins_in_range(frontend, n):
     y = sound(n)
@@ -131,7 +131,7 @@ def test_a_linear_front_end_has_the_bins_in_range(frontend, n):
 
 
 @given(frontend=frontends())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_frequencies_of_mel_bands(frontend):
     edges = librosa.mel_frequencies(
         n_mels=frontend.n_mels + 2, fmin=frontend.fmin, fmax=frontend.fmax or frontend.sr / 2
@@ -152,7 +152,7 @@ def test_a_tone_has_its_energy_in_its_band_and_at_its_time():
 # --- batches and streams --------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     frontend=frontends(n_mels=st.integers(0, 40)),
     n=st.integers(1, 3000),
@@ -170,7 +170,7 @@ def test_a_batch_is_its_sounds_one_by_one(frontend, n, shape):
             np.testing.assert_array_equal(together[i], frontend.mfcc(batch[i], n_mfcc=1, top_db=20))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     frontend=frontends(n_mels=st.integers(0, 40)),
     n=st.one_of(LENGTHS, st.integers(1, 100_000)),

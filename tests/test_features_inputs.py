@@ -74,7 +74,7 @@ def test_frames_are_librosas(n):
         np.testing.assert_allclose(found, expected.T, rtol=0, atol=5e-3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(shape=st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 5)), data=st.data())
 def test_pooled_is_the_mean_over_time(shape, data):
     dtype = data.draw(st.sampled_from([np.float16, np.float32]))

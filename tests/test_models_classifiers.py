@@ -72,7 +72,7 @@ def predict(network, x):
 # --- moments --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     lengths=st.lists(st.integers(1, 30), min_size=1, max_size=6),
     dtype=st.sampled_from([np.float16, np.float32]),
@@ -241,7 +241,7 @@ class Means:
         return np.stack([x.reshape(len(x), -1).mean(axis=1), x.reshape(len(x), -1)[:, 0]], axis=1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     lengths=st.lists(st.integers(1, 200), min_size=1, max_size=12),
     name=st.sampled_from(["mfcc", "mfcc_pooled"]),

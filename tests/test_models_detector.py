@@ -141,7 +141,7 @@ def test_an_ensemble_is_the_mean_of_the_logits():
 # --- scoring --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(n=st.integers(0, 2600), data=st.data())
 def test_any_cut_gives_the_same_score_to_the_bit(detector, n, data):
     x = power(n)
@@ -159,7 +159,7 @@ def test_one_frame_at_a_time(detector):
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(n=st.integers(1, 1500), steps=st.integers(1, 700))
 def test_a_shift_by_whole_steps_shifts_the_score(detector, n, steps):
     x = power(n)

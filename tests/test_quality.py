@@ -26,7 +26,7 @@ def tone(*, gain=1.0, f=440, seconds=0.5):
 # --- clipping -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(SOUNDS, st.integers(1, 5))
 def test_clipped_samples_are_those_in_runs_at_the_maximum(y, run):
     level = np.abs(y)
@@ -35,7 +35,7 @@ def test_clipped_samples_are_those_in_runs_at_the_maximum(y, run):
     assert quality.clipped_share(y, run=run) == pytest.approx(expected)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(SOUNDS, st.sampled_from([-1, 1]), st.floats(0.01, 2))
 def test_neither_gain_nor_sign_changes_what_is_clipped(y, sign, gain):
     share = quality.clipped_share(y)
@@ -45,7 +45,7 @@ def test_neither_gain_nor_sign_changes_what_is_clipped(y, sign, gain):
     assert quality.clipped_share(y[::-1]) == share
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(SOUNDS)
 def test_the_lower_a_sound_is_cut_the_more_of_it_is_clipped(y):
     cuts = np.arange(4, 0, -1) / 8
@@ -105,7 +105,7 @@ def test_in_a_lossy_copy_what_goes_beyond_full_scale_counts(tmp_path):
 # --- copies ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from("abcdefgh"), max_size=20))
 def test_copies_are_those_with_the_same_content(contents):
     expected = [[i for i, c in enumerate(contents) if c == kind] for kind in "abcdefgh"]
@@ -118,7 +118,7 @@ def test_copies_are_those_with_the_same_content(contents):
 # --- one file -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     n=st.integers(1, 4000),
     channels=st.integers(1, 3),

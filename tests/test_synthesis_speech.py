@@ -37,7 +37,7 @@ def share(y, low_hz, high_hz=SR / 2):
 # --- talkers --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.floats(1, 8))
 def test_whoever_speaks_for_however_long(talker, seed, seconds):
     y = utterance(rng(seed), Talker.draw(rng(talker)), seconds=seconds)

@@ -46,7 +46,7 @@ def same(a, b):
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     n=st.integers(1, 40),
     batch_size=st.integers(1, 12),
@@ -205,7 +205,7 @@ def test_a_source_ten_times_as_large_weighs_about_three_times_as_much_in_sum():
 
 
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=9), st.integers(1, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_batches_have_one_shape_and_labels_that_add_up_to_one(lengths, batch_size):
     drawn = mixed(clips(*lengths), batch_size=batch_size)
     for i in range(len(drawn)):
@@ -370,7 +370,7 @@ def test_targets_stand_at_the_landmarks_and_their_surroundings_weigh_nothing(net
     assert (weight[0, away_s > 0.41] == 1).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(hop_length=st.integers(64, 1000), turn=st.floats(48, 244))
 def test_every_call_has_a_target_however_coarse_the_steps(network, hop_length, turn):
     scene = OneScene([turn], Frontend(n_mels=17, hop_length=hop_length))

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,14 +44,14 @@ def rows_of(output):
         return list(csv.DictReader(file))
 
 
-def hear_ctrl_c():
-    """Have a process obey Ctrl-C, which it would ignore if the tests run in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+# Has a process obey Ctrl-C, which it would ignore if the tests run in the background. It is part of
+# the program, because code between fork and exec (`preexec_fn`) is unsafe beside JAX's threads.
+OBEY_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 
 
 def started(arguments, request, *, root):
     """A run in a process of its own, in root; should the test fail, nothing is left running."""
-    code = "import sys; from pathlib import Path; from tools.run import main\n"
+    code = OBEY_CTRL_C + "import sys; from pathlib import Path; from tools.run import main\n"
     code += f"sys.exit(main({arguments!r}, root=Path({str(root)!r})))"
     process = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -60,7 +59,6 @@ def started(arguments, request, *, root):
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        preexec_fn=hear_ctrl_c if os.name == "posix" else None,
     )
     request.addfinalizer(process.kill)
     return process
