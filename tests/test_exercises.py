@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import jupytext
@@ -34,6 +34,7 @@ HINTS = {number: exercise.hints for number, exercise in exercises.EXERCISES.item
 TRIVIAL = 18  # characters of a line that says nothing, such as `return mixed`
 
 
+@cache
 def read(path):
     return jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
 
