@@ -70,7 +70,7 @@ def write_comparison(results, *, swept, output):
     page = output / "comparison.html"
     values = {"notebooks": notebooks, "confidence": f"{CONFIDENCE:.0%}"}
     values["n_missing"] = sum(result.status != "ok" for result in results)
-    write_text(page, render("sweep.html", title=f"Comparison of {output.name}", **values))
+    write_text(page, render("comparison.html", title=f"Comparison of {output.name}", **values))
     return page
 
 
