@@ -17,6 +17,7 @@ import soxr
 from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
+from helpers import env
 from helpers.synthesis import GENERATORS, capuchin, default_root, generators, write_sample
 from helpers.synthesis.capuchin import SIZES
 from helpers.synthesis.wildlife import KINDS, SR, Voice, background, call
@@ -246,9 +247,7 @@ def test_background_names_the_known_kinds():
 
 def test_default_root(tmp_path, monkeypatch):
     monkeypatch.delenv("AUDIO_SAMPLE_DIR", raising=False)
-    for name in ("notebooks/deep", "helpers"):
-        (tmp_path / "repo" / name).mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "repo" / "notebooks" / "deep")
+    monkeypatch.setattr(env, "repository_root", lambda: tmp_path / "repo")
     tail = Path("data/synthetic/capuchin-small")
     assert default_root("capuchin", "small") == tmp_path / "repo" / tail
     monkeypatch.setenv("AUDIO_SAMPLE_DIR", str(tmp_path / "samples"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from helpers import files, parallel
+from helpers import env, files, parallel
 from helpers.synthesis import capuchin, catsdogs, speakers, urbansound8k
 
 MANIFEST = "synthetic.json"
@@ -44,12 +44,8 @@ GENERATORS = {
 
 
 def default_root(name, size):
-    """Folder of a sample: data/synthetic/<name>-<size> in the environment's AUDIO_SAMPLE_DIR, else
-    in the nearest parent folder with notebooks/ and helpers/, else in the working folder."""
-    here = Path.cwd()
-    parents = (here, *here.parents)
-    found = (p for p in parents if (p / "notebooks").is_dir() and (p / "helpers").is_dir())
-    base = os.environ.get("AUDIO_SAMPLE_DIR") or next(found, here)
+    """Folder of a sample: data/synthetic/<name>-<size> in AUDIO_SAMPLE_DIR or the repository."""
+    base = os.environ.get("AUDIO_SAMPLE_DIR") or env.repository_root()
     return Path(base) / "data" / "synthetic" / f"{name}-{size}"
 
 
