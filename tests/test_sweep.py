@@ -138,8 +138,7 @@ def test_a_sweep_that_cannot_be_meant_is_refused(swept, capsys, monkeypatch, arg
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
-@pytest.mark.parametrize("seconds", [0.0, 0.7])
-def test_a_sweep_goes_on_after_a_kill(tmp_path, request, seconds):
+def test_a_sweep_goes_on_after_a_kill(tmp_path, request):
     wait = "import time, pathlib\nif not pathlib.Path('go').exists(): time.sleep(1.5)"
     write_notebook(tmp_path, "01_tiny", wait, SCORED, parameters=SWEPT)
     asked = ["--output", "out", "--sweep", "EPOCHS=1,2", "--seeds", "0,1", "--jobs", "2"]
@@ -148,7 +147,6 @@ def test_a_sweep_goes_on_after_a_kill(tmp_path, request, seconds):
     while not list(tmp_path.glob("out/01_tiny/*/complete.json")):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
-    time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=180)
     complete = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/*/*/complete.json")}
