@@ -289,7 +289,7 @@ for said, function in (
     (["to learn from"], held_out_with(count=lambda x, n: max(round(x), 1))),
     (["rounds down"], held_out_with(count=lambda x, n: max(int(x), 1))),
     (["rounds up"], held_out_with(count=lambda x, n: min(math.ceil(x - 1e-9), n - 1))),
-    (["of all utterances"], of_all_together),
+    (["for all utterances together"], of_all_together),
     (["whole speakers"], whole_speakers),
     (["not the others"], lambda s, **given: ~speaker_by_speaker(s, **given)),
     (["same utterances"], held_out_with(draw=lambda rng, own, n: own[:n])),
