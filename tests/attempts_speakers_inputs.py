@@ -141,7 +141,7 @@ for said, function in (
     (["half as high"], lambda y, sr: bin_number(y) * sr / 2 / len(y)),
     (["off by a bin"], lambda y, sr: (bin_number(y) - 1) * sr / len(y)),
     (["mirror image"], lambda y, sr: sr - bin_of_the_maximum(y, sr=sr)),
-    (["no sign"], lambda y, sr: -bin_of_the_maximum(y, sr=sr)),
+    (["is not negative"], lambda y, sr: -bin_of_the_maximum(y, sr=sr)),
     (["two tones", "the weaker"], lambda y, sr: lowest_peak(y, sr=sr)),
     (["is the strongest"], lambda y, sr: 123.4),
     (["one number"], lambda y, sr: np.abs(np.fft.rfft(y))),
