@@ -601,7 +601,7 @@ for said, function in (
         sum(total(layer.trainable_weights) for layer in layer_by_layer(n)), total(n.weights))),
     (["frozen as a whole", "training does not change"], lambda n: (
         total(n.weights if not n.trainable else n.trainable_weights), total(n.weights))),
-    (["a model in the model"], lambda n: (
+    (["contain another model"], lambda n: (
         sum(total(w for w in layer.trainable_weights) for layer in n.layers
             if not hasattr(layer, "layers")),
         sum(layer.count_params() for layer in n.layers if not hasattr(layer, "layers")))),

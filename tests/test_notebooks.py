@@ -191,9 +191,9 @@ def test_counting_with_a_trained_model_in_a_folder_with_bad_files(series_run, sa
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"MODEL": "resnet"}, "it is mfcc_cnn, logmel_cnn, yamnet or fusion"),
+        ({"MODEL": "resnet"}, "use mfcc_cnn, logmel_cnn, yamnet or fusion"),
         ({"VARIANTS": ["mixup"]}, "it takes some of"),
-        ({"SEEDS": []}, "a seed are needed"),
+        ({"SEEDS": []}, "one seed or more"),
     ],
 )
 def test_a_wrong_parameter_of_urban_ends_it_at_once(parameters, message):

@@ -146,7 +146,7 @@ def strongest_frequency(attempt):
         if offset and abs(found) < 1.5 * step:
             raise Wrong(f"{told}. At 0 Hz is the offset: subtract the mean first")
         if found < 0:
-            raise Wrong(f"{told}. A frequency that is heard has no sign")
+            raise Wrong(f"{told}. A frequency in Hz is not negative")
         of_complex = (
             f"{told}. The FFT is complex: take its magnitude, which does not depend on phase"
         )

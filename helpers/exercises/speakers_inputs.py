@@ -146,8 +146,8 @@ def _judge_mfcc(found, y, sr, n_frames):
          "top_db None"),
     ], within=0.05)  # fmt: skip
     raise Wrong(
-        f"{worst_of(found, right, 'coefficient', 'frame')}. 256 mel bands, n_fft 1024, hop_length "
-        "200, decibels, DCT?"
+        f"{worst_of(found, right, 'coefficient', 'frame')}. Check each step: 256 mel bands, "
+        "n_fft 1024, hop_length 200, decibels, DCT"
     )
 
 

@@ -77,8 +77,8 @@ def _explain_held_out(mask, speakers, share):
     if (counts[off] == sizes[off]).all():
         raise Wrong(f"{told}: leave at least one to learn from")
     if abs(mask.sum() - share * len(mask)) <= 1 and off.sum() > 1:
-        raise Wrong(f"{told}: the share is right of all utterances, but not of each "
-                    "speaker")  # fmt: skip
+        raise Wrong(f"{told}: the share is right for all utterances together, but "
+                    "not for each speaker")  # fmt: skip
     wanted = f"but a share of {share:g} ({exact[k]:.4g}) makes {low[k]:g}"
     for name, rounded in (("down", np.floor), ("up", np.ceil)):
         if (counts == np.clip(rounded(exact + 1e-9), 0, sizes)).all() or (

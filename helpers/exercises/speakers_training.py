@@ -28,7 +28,7 @@ def parameter_count(attempt):
         with case(what):
             found = call(attempt, network)
             found = need_parts(found, "trainable", "all")
-            found = tuple(need_number(value, what="how many there are") for value in found)
+            found = tuple(need_number(value, what="a number of parameters") for value in found)
             if found == (trainable, every):
                 continue
             told = f"it returns ({found[0]:g}, {found[1]:g}), where {(trainable, every)} is right"
@@ -53,7 +53,7 @@ def parameter_count(attempt):
                 (more and is_frozen, "frozen layers are not trainable (layer.trainable)"),
                 (found[1] > every or (more and is_shared), "count the weights of a layer that is "
                  "used twice only once"),
-                (found[1] < every, "some are missing. Is there a model in the model?"),
+                (found[1] < every, "some are missing. Does the network contain another model?"),
                 (True, "count the numbers in `trainable_weights`, and in `weights`"),
                 told=f"{told}: ",
             )  # fmt: skip

@@ -159,7 +159,7 @@ def hide_parts(attempt):
         given = {"width_frames": 6, "width_bands": 2, "rng": np.random.default_rng(4)}
         found = need_array(call(attempt, x, **given), shape=x.shape, axes=("n_frames", "n_bands"))
         if np.abs(found - x.mean()).max() > 1e-2:
-            raise Wrong("they fit at place 0 only, and then all values are the mean of x")
+            raise Wrong("all frames must be hidden, so that all values are the mean of x")
 
 
 def _hidden_places(found, x, *, width_frames, width_bands):

@@ -3,30 +3,30 @@
 #
 # {{badges}}
 #
-# A class of people, three seconds of one voice: who is it? We go from the file to networks that
-# may seem to know everybody, and then ask the question that a good figure hides: what did they
-# recognise, the voice or the room?
+# You know a group of people, and hear three seconds of one voice: who is it? We train networks that
+# answer this, often with a high accuracy. Then we ask what they recognise: the voice, or the room
+# and the microphone?
 
 # %% [markdown]
 # **You will learn** to load sound in two ways · to split inside each speaker without cutting an
 # utterance · to make four inputs from one decoding · to feed random crops · to build dense, 1-D
 # and 2-D convolutional networks with dropout, batch normalisation and residual connections · to
-# choose among them without looking at the test · to turn a network into an embedding, and to
-# measure by it whether two recordings are of one speaker, and whether a speaker is a stranger.
+# choose among them without looking at the test · to turn a network into an embedding, and use it to
+# tell whether two recordings are of one speaker, and whether a speaker is a stranger.
 #
-# **Exercises** are marked as such, with a check under each that says what is not right yet;
-# `checks.hint("3.1")` helps, and again helps more. Whatever you write or leave out, the lesson goes
-# on with the package's own version.
+# **Exercises** have a check below them, which says what is not right yet. `checks.hint("3.1")`
+# gives a hint, and another one at each further call. The lesson goes on with the package's own
+# version, whatever you write.
 #
 # **You should know** spectrogram and MFCC (02), and have trained a network once.
 #
 # **Data contract**
 #
-# - *reads* `<speaker>/**/*.flac` (or wav, ogg, mp3), as LibriSpeech has it; where a speaker has
-#   several folders, each is a *session*. `PREDICT_DIR`: any folder of recordings to be named
+# - *reads* `<speaker>/**/*.flac` (or wav, ogg, mp3), as in LibriSpeech; if a speaker has several
+#   folders, each is a *session*. `PREDICT_DIR`: any folder of recordings to identify
 # - *writes* to `OUTPUT_DIR`: `models.csv`, `model.keras`, `errors.csv`, `confusion.png`,
 #   `verification.png`, `noise.csv`, `metrics.json`; with `PREDICT_DIR` also `predict.csv`
-# - *without data* 24 synthetic speakers with two sessions each babble, and the key is exact
+# - *without data* 24 synthetic speakers with two sessions each are made
 
 # %%
 # {{set-up}}
@@ -66,22 +66,22 @@ from helpers.display import plots, widgets
 # %% [markdown]
 # ## Parameters
 #
-# Everything that you may want to change is here; a batch job sets the same names from outside.
+# Change the lesson here. A batch job sets the same names from outside.
 
 # %% tags=["parameters"]
 DATA_DIR = ""  # folder of the speakers; "": look for it
 OUTPUT_DIR = ""  # "": outputs/03_speaker_identification
 SEED = 0
-PREDICT_DIR = ""  # recordings to be named by the best network; "": none
-NETWORKS = ["dense", "conv1d", "conv2d"]  # those to compare
-INPUTS = ["mfcc", "mfcc_pooled", "spectrogram", "spectrogram_pooled"]  # and what they are given
-EPOCHS = 30  # in each, a crop of every training utterance
+PREDICT_DIR = ""  # recordings whose speakers the best network names; "": none
+NETWORKS = ["dense", "conv1d", "conv2d"]  # to compare
+INPUTS = ["mfcc", "mfcc_pooled", "spectrogram", "spectrogram_pooled"]  # of each
+EPOCHS = 30  # each has one crop of every training utterance
 BATCH_SIZE = 32
 LEARNING_RATE = 0.002
 CROP_S = 3.0  # seconds
 TEST_SHARE = 0.3  # of each speaker's utterances
-HELD_OUT_SPEAKERS = 8  # strangers, for verification
-STRANGER_ROUNDS = 3  # each with other strangers, and a network that never heard them
+HELD_OUT_SPEAKERS = 8  # strangers: speakers left out of training, for verification
+STRANGER_ROUNDS = 3  # each with other strangers and a new network
 MAX_SPEAKERS = 0  # 0: all
 SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
 
@@ -96,7 +96,7 @@ for name, chosen in (("NETWORKS", NETWORKS), ("INPUTS", INPUTS)):
         raise ValueError(f"{name} = {chosen}: it takes some of {', '.join(known_names[name])}")
 if EPOCHS < 1 or BATCH_SIZE < 2 or CROP_S < 0.2:
     raise ValueError("EPOCHS of at least 1, BATCH_SIZE of 2 and CROP_S of 0.2 s are needed")
-to_predict = data.sounds_below(PREDICT_DIR) if PREDICT_DIR else []  # a wrong folder ends it here
+to_predict = data.sounds_below(PREDICT_DIR) if PREDICT_DIR else []  # a wrong folder fails early
 env.seed_everything(SEED)
 plots.use_style()
 rng = np.random.default_rng(SEED)
@@ -110,13 +110,14 @@ checks.start("3", strict=True)
 # %% [markdown]
 # ## 1 Two ways to load
 #
-# `librosa.load` gives every file the same form: mono, 22,050 Hz. `soundfile` gives the file as it
-# is. Neither is better; but whoever mixes them up compares voices at different speeds.
+# `librosa.load` converts every file to mono at 22,050 Hz. `soundfile` keeps the channels and the
+# rate of the file. Neither is better, but do not mix them: with a wrong rate, a voice sounds faster
+# or slower.
 
 # %% [markdown]
-# **Exercise 3.1: load in two ways.** Return the sound as librosa loads it by default and its rate,
-# then the samples at the file's own rate (`soundfile`) and that rate, and how long the recording
-# lasts. Import both libraries yourself.
+# **Exercise 3.1: load in two ways.** Return the sound as librosa loads it by default, and its rate;
+# the samples at the file's own rate (`soundfile`), and that rate; and the duration. Import both
+# libraries yourself.
 
 
 # %%
@@ -140,7 +141,7 @@ speakers = sorted(table["label"].unique())
 pair = list(rng.choice(speakers, 2, replace=False)) if len(speakers) > 1 else speakers
 long_enough = table["duration_s"] >= table.groupby("label")["duration_s"].transform("median")
 shown = [table["path"][(table["label"] == name) & long_enough].iloc[0] for name in pair]
-SR = 16000  # the rate that everything below works at: speech has little to say above 8 kHz
+SR = 16000  # Hz, for everything below: speech has little energy above 8 kHz
 voices = [audio.load(path, sr=SR) for path in shown]
 for name, path in zip(pair, shown, strict=True):
     header = audio.info(path)
@@ -153,18 +154,18 @@ plt.show()
 widgets.players(voices, sr=SR, titles=[f"speaker {name}" for name in pair], columns=2)
 
 # %% [markdown]
-# Bursts are syllables, the flat stretches between them pauses. Listen: you could tell the two apart
-# after a word. From the waveform alone hardly anybody could.
+# Bursts are syllables; the flat stretches between them are pauses. Listen: one word is enough to
+# tell the two speakers apart. From the waveform alone this is hardly possible.
 
 # %% [markdown]
 # ## 2 Time and frequency
 #
-# The Fourier transform (FFT) asks a stretch of sound how much of each frequency is in it. A voice
-# answers with a comb: its pitch, and the multiples of it.
+# The Fourier transform (FFT) measures how much of each frequency is in a stretch of sound. The
+# spectrum of a vowel looks like a comb: peaks at the pitch and its multiples (*harmonics*).
 
 # %% [markdown]
-# **Exercise 3.2: the strongest frequency.** Which frequency does a sound hold most of? Use the FFT;
-# a constant offset is no tone, so it must not count.
+# **Exercise 3.2: the strongest frequency.** Find the strongest frequency of a sound with the FFT. A
+# constant offset is not a tone, so it must not count.
 
 
 # %%
@@ -182,7 +183,7 @@ checks.strongest_frequency(strongest_frequency)
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 3), layout="constrained", sharey=True)
 for axis, name, y in zip(axes, pair, voices, strict=False):
-    vowels = np.convolve(y, np.ones(16) / 16, mode="same")  # above 1 kHz there are hisses too
+    vowels = np.convolve(y, np.ones(16) / 16, mode="same")  # a low-pass: hisses are above 1 kHz
     loudest = np.argmax(np.convolve(vowels**2, np.ones(1600), mode="valid"))
     stretch = y[loudest : loudest + 1600] * np.hanning(len(y[loudest : loudest + 1600]))
     level = 20 * np.log10(np.maximum(np.abs(np.fft.rfft(stretch, 8192)), 1e-6))
@@ -192,14 +193,15 @@ axes[0].set_ylabel("level (dB re maximum)")
 plt.show()
 
 # %% [markdown]
-# In a vowel the distance between the comb's teeth is the pitch; the broad hills over them are the
-# *formants*, resonances of throat and mouth. Pitch and the size of the throat differ from person to
-# person: that is our signal. But what is said moves both, so we need to see them over time.
+# The distance between the peaks is the pitch. The broad hills over them are the *formants*,
+# resonances of throat and mouth. Pitch and formants differ from person to person: these differences
+# are our signal. But both also change with the words, so we need to see them over time.
 
 # %% [markdown]
-# **Exercise 3.3: a spectrogram in decibels.** FFT after FFT (short-time Fourier transform, Hann
-# window, centred frames, zeros beyond the edges, as librosa has it), then 10 log10 of the power,
-# which is not let below 1e-10. With `n_fft=400`, 25 ms at 16 kHz, these are 201 frequencies.
+# **Exercise 3.3: a spectrogram in decibels.** Compute the short-time Fourier transform (Hann
+# window, centred frames, zeros beyond the edges: librosa's defaults). Raise powers below 1e-10 to
+# 1e-10, and return 10 log10 of the power. With `n_fft=400` (25 ms at 16 kHz) there are 201
+# frequencies.
 
 
 # %%
@@ -227,24 +229,24 @@ figure.colorbar(image, ax=axes, label="power (dB)")
 plt.show()
 
 # %% [markdown]
-# Fine parallel stripes are the harmonics of the pitch; the broad bands that bend are formants,
-# following the vowels; what goes up to the top without bands are hissing consonants. Look at the
-# pauses too: their colour is the *room and the microphone*, and it differs from speaker to speaker.
-# Keep that in mind until section 6.
+# Fine parallel stripes are harmonics. Broad bands that bend are formants, which change with the
+# vowels. Hissing consonants reach up to the top without bands. Look at the pauses too: their
+# colours come from the *room and the microphone*, and differ from speaker to speaker. Section 6
+# shows why this matters.
 
 # %% [markdown]
 # ## 3 Four inputs from one decoding
 #
-# What is a network to be given? We compare four: 256 MFCC over time, and 201 spectrogram values
-# over time; and both *pooled*, as their mean over time, which forgets the words and keeps the
-# average colour of the voice. (Speech recognition keeps the first 13 to 20 MFCC, the broad shape
-# of a spectrum. All 256 of 256 bands throw nothing away: they say the same in another order.)
+# Which input does a network need? We compare four: 256 MFCC over time, 201 spectrogram values over
+# time, and both *pooled*, as their mean over time. Pooling loses the words and keeps the average
+# spectrum of the voice. (Speech recognition uses the first 13 to 20 MFCC, the broad shape of a
+# spectrum. All 256 MFCC of 256 bands have the same information as the bands.)
 
 # %% [markdown]
-# **Exercise 3.4: four inputs.** MFCC: 256 mel bands (`n_fft=1024`, `hop_length=200`), in dB,
-# not let below 1e-10 and cut off nowhere else (librosa's `power_to_db` cuts at 80 dB below the
-# maximum unless told not to), then all 256 coefficients. Spectrogram: exercise 3.3 with
-# `n_fft=400`, `hop_length=200`. Of both also the mean over time.
+# **Exercise 3.4: four inputs.** MFCC: 256 mel bands (`n_fft=1024`, `hop_length=200`) in dB, with
+# powers of at least 1e-10 and no other limit (by default librosa's `power_to_db` cuts off 80 dB
+# below the maximum), then all 256 coefficients. Spectrogram: exercise 3.3 with `n_fft=400`,
+# `hop_length=200`. Return both, each followed by its mean over time.
 
 
 # %%
@@ -265,9 +267,9 @@ def four_inputs(y, *, sr):
 checks.four_inputs(four_inputs)
 
 # %% [markdown]
-# The package's version keeps time first, `(n_frames, n_values)`, as Keras has it, and computes all
-# frames of all utterances **once**: from then on nothing is decoded or transformed again, whatever
-# is trained. They are kept on disk, too: run this cell twice.
+# The package's version puts time first, `(n_frames, n_values)`, as Keras does. It computes all
+# frames of all utterances **once**: no training decodes or transforms a file again. The frames are
+# also stored on disk: run this cell twice, and compare the times.
 
 # %%
 mel = features.Frontend(sr=SR, n_fft=1024, hop_length=200, n_mels=256)
@@ -296,16 +298,16 @@ pd.DataFrame(
 # %% [markdown]
 # ## 4 A split inside each speaker
 #
-# Every speaker must be in training, or the network could not know the name; and in the test, or we
-# would not know whether it does. So the split goes through each speaker, but **never through an
-# utterance**: two crops of one utterance share the words, the mood and the minute. Where a speaker
-# was recorded in several sessions, whole sessions are held out. We call a *source* what no split
-# may cut: a session, or an utterance where sessions are not known.
+# Every speaker must be in training, so that the network can learn the voice, and in the test, so
+# that we can test it. So we split the utterances of each speaker, but **never cut an utterance**:
+# two crops of one utterance share words, mood and background. If a speaker has several sessions,
+# whole sessions are held out. A *source* is what no split may cut: a session, or an utterance if
+# sessions are not known.
 
 # %% [markdown]
-# **Exercise 3.5: hold out a share of each speaker's utterances,** rounded to the nearest whole
-# number, but at least one, and never all; by chance. `speakers` names the speaker of each
-# utterance.
+# **Exercise 3.5: hold out a random share of each speaker's utterances.** Round their number to the
+# nearest whole number, but hold out at least one and never all. `speakers` names the speaker of
+# each utterance.
 
 
 # %%
@@ -325,9 +327,9 @@ def hold_out(speakers, *, share, rng):
 checks.hold_out(hold_out)
 
 # %% [markdown]
-# The package's version, `data.hold_out`, does that with whole sources. We need a third part: the
-# networks are compared on **validation** utterances, taken out of the training part. Whoever picks
-# the best of ten on the test has tuned on the test.
+# The package's version, `data.hold_out`, holds out whole sources. We also need a third part:
+# **validation** utterances, taken from the training part, to compare the networks. If we chose the
+# best of ten networks on the test, its test accuracy would be too high.
 
 # %%
 table["row"] = np.arange(len(table))
@@ -338,7 +340,7 @@ names = sorted(table["label"].unique())
 speaker = table["label"].map({name: k for k, name in enumerate(names)}).to_numpy()
 if len(names) < 3:
     raise layouts.DataError(f"{len(names)} speakers can be split: at least 3 are needed")
-# Of speakers with a single session left to train on, validation can only take utterances.
+# If a speaker has only one session left, validation takes utterances of that session.
 inner = table[~table["held_out"]]
 alone = inner.groupby("label")["group"].transform("nunique") < 2
 inner = inner.assign(group=inner["group"].where(~alone, inner["path"]))
@@ -362,9 +364,9 @@ table.groupby("part", sort=False).agg(
 )
 
 # %% [markdown]
-# What would it have cost to split **crops** instead? Cut every utterance into overlapping crops,
-# and look each test crop's nearest neighbour up among the training crops. If that one is of the
-# same speaker, it counts as recognised. And what do sessions change, where they are known?
+# What happens if we split **crops** instead? Cut every utterance into overlapping crops, and find
+# the nearest training crop of each test crop. If both are of the same speaker, the test crop is
+# recognised. We also compare whole utterances with whole sessions, if these are known.
 
 # %%
 from sklearn.neighbors import KNeighborsClassifier
@@ -391,15 +393,15 @@ for name, is_test in splits.items():
 torn = data.leaked_share(of_utterance, by_crop)
 kind = "sessions" if has_sessions else "utterances"
 text = (
-    f"Splitting crops puts **{torn:.0%}** of the test crops beside a crop of the very same "
-    f"utterance, and the nearest neighbour is right for **{leak['crops']:.1%}** of them. Splitting "
-    f"whole utterances leaves **{leak['utterances']:.1%}**"
+    f"If crops are split, **{torn:.0%}** of the test crops have a crop of the same utterance in "
+    f"training, and the nearest neighbour is right for **{leak['crops']:.1%}** of all. If "
+    f"utterances are split, it is right for **{leak['utterances']:.1%}**"
 )
 if has_sessions:
-    text += f", and splitting whole sessions **{leak['sessions']:.1%}**."
+    text += f", if sessions are split, for **{leak['sessions']:.1%}**."
 else:
     text += (
-        ". Where that hardly differs, something else than the words gives everybody away: see "
+        ". If the two hardly differ, something other than the words identifies the speakers: see "
         "section 6."
     )
 display(Markdown(text))
@@ -407,15 +409,15 @@ display(Markdown(text))
 # %% [markdown]
 # ## 5 Random crops, in batches
 #
-# The networks take three seconds. In every epoch each utterance gives one crop, from another place:
-# the longer an utterance is, the more there is to choose from. A short utterance is repeated until
-# it is long enough; zeros would be a silence that no recording has, and would give away who speaks
-# briefly.
+# The networks take three seconds. In every epoch each utterance gives one crop from a random place,
+# so a long utterance gives many different crops. A short utterance is repeated until it is long
+# enough. Zeros instead would be a silence that no recording has, and would show the network which
+# speakers have short utterances.
 
 # %% [markdown]
-# **Exercise 3.6: a random crop.** `n_samples` neighbouring samples from a random place, each
-# place as likely as any other; a shorter sound is repeated from its beginning until it is long
-# enough, and may be cut anywhere then.
+# **Exercise 3.6: a random crop.** Return `n_samples` neighbouring samples from a random place.
+# Every place has the same chance. Repeat a shorter sound from its beginning until it is long
+# enough; then you may cut it anywhere.
 
 
 # %%
@@ -433,9 +435,9 @@ def random_crop(y, *, n_samples, rng):
 checks.random_crop(random_crop)
 
 # %% [markdown]
-# **Exercise 3.7: a batch.** A network is trained on many crops at a time. Of each chosen utterance
-# cut `n_frames` frames, each at a random place of its own, and put them into one array with their
-# labels beside it.
+# **Exercise 3.7: a batch.** A network trains on many crops at a time. Cut `n_frames` neighbouring
+# frames from each chosen utterance, and draw a new random place for each. Return one array of all
+# crops, and one of their labels.
 
 
 # %%
@@ -458,11 +460,10 @@ def batch(frames, labels, chosen, *, n_frames, rng):
 checks.batch(batch)
 
 # %% [markdown]
-# The package's `training.CropBatches` is a `keras.utils.PyDataset`: Keras asks it for batch number
-# `i`, and it cuts it from the frames in memory. It also hides a few neighbouring frames and values
-# of each crop (SpecAugment), so that the network relies on no detail alone. How much is it worth
-# that an epoch decodes nothing? The usual way is to load the file, crop it and compute the MFCC
-# each time that it is asked for.
+# The package's `training.CropBatches` is a `keras.utils.PyDataset`: if Keras asks for batch `i`, it
+# cuts the crops from the frames in memory. It also hides a few neighbouring frames and values of
+# each crop (SpecAugment), so that the network does not rely on a single detail. Most data loaders
+# load the file, crop it and compute the MFCC for every batch. How much slower is this?
 
 # %%
 some = rng.choice(TRAINING, min(24, len(TRAINING)), replace=False)
@@ -496,27 +497,27 @@ ratio = took["files"] / took["memory"]
 display(
     Markdown(
         f"From the file: {1e3 * took['files']:.1f} ms a crop. From memory: "
-        f"{1e3 * took['memory']:.2f} ms, **{ratio:.0f} times** as fast. An epoch of "
-        f"{len(TRAINING)} utterances waits {len(TRAINING) * took['memory']:.2f} s for its data "
-        f"instead of {len(TRAINING) * took['files']:.1f} s."
+        f"{1e3 * took['memory']:.2f} ms, **{ratio:.0f} times** as fast. The data of an epoch of "
+        f"{len(TRAINING)} utterances takes {len(TRAINING) * took['memory']:.2f} s instead of "
+        f"{len(TRAINING) * took['files']:.1f} s."
     )
 )
 
 # %% [markdown]
-# ## 6 Before any network: what gives the speaker away?
+# ## 6 Before any network: what identifies a speaker?
 #
 # A linear classifier (linear discriminant analysis: a mean for each speaker, one covariance for
-# all) takes seconds, and tells what there is to be recognised. It gets the pooled MFCC: of the
-# whole utterance; of the **quietest tenth** of its frames alone, mostly pauses; and the *deviation*
-# over time instead of the mean, from which a constant filter, such as the microphone's, has gone
-# (constant noise leaves its mark).
+# all) takes seconds, and shows which information identifies a speaker. We try three inputs: the
+# mean MFCC of the whole utterance; the mean of its **quietest tenth** of frames, mostly pauses; and
+# the *standard deviation* over time, which a constant filter, such as a microphone, does not change
+# (constant noise changes it).
 
 # %%
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 
 def quietest(part):
-    """Mean of the tenth of the frames with the least level."""
+    """Mean of the quietest tenth of the frames."""
     level = part[:, 0]  # the first coefficient: the sum of all bands
     return part[level <= np.quantile(level, 0.1)].mean(axis=0)
 
@@ -538,42 +539,42 @@ for row, values in summaries.items():
 silence_accuracy = linear_scores.iloc[1, 0]
 display(linear_scores.style.format("{:.1%}"))
 text = (
-    f"**By their quietest frames, {silence_accuracy:.0%} are recognised** (by chance "
-    f"{1 / len(names):.0%}): the recording's noise and microphone can be a label of their own. "
+    f"**The quietest frames alone identify {silence_accuracy:.0%}** (chance: "
+    f"{1 / len(names):.0%}): noise and microphone can show who is speaking. "
 )
 if has_sessions:
     across = linear_scores["unheard sessions"]
     text += (
-        f"In a session that was not trained on, it is {across.iloc[1]:.0%}; of the "
-        f"{linear_scores.iloc[0, 0]:.0%} for whole utterances {across.iloc[0]:.0%} are left, of "
-        f"the {linear_scores.iloc[2, 0]:.0%} for the deviation {across.iloc[2]:.0%}."
+        f"In unheard sessions they identify {across.iloc[1]:.0%}. For whole utterances the "
+        f"accuracy changes from {linear_scores.iloc[0, 0]:.0%} to {across.iloc[0]:.0%}, for the "
+        f"deviation from {linear_scores.iloc[2, 0]:.0%} to {across.iloc[2]:.0%}."
     )
 else:
     text += (
-        "Here every speaker has one recording set-up only, so nobody can tell how much of what "
-        "follows is voice, and how much is room. Say so when you report it."
+        "Here every speaker has only one recording set-up, so the results below cannot show how "
+        "much is due to the voice, and how much to the room. Say so when you report them."
     )
 display(Markdown(text))
 
 # %% [markdown]
 # ## 7 Three kinds of network
 #
-# All of them end in one *logit* for each speaker, a score without bounds; *softmax* makes
-# probabilities of them. On the way stand three layers that make training work. *Batch
-# normalisation* brings each value to mean 0 and deviation 1 over the batch, so that no layer has to
-# follow the others' drift (in use it takes a running mean). *ReLU* sets what is negative to zero:
-# without it, layers on layers would be one linear map. *Dropout* sets a random share of the values
-# to zero, in training only, so that nothing is learnt by one value alone.
+# All networks end with one *logit* for each speaker, a score without bounds; *softmax* converts the
+# logits to probabilities. Three kinds of layers help training. *Batch normalisation* brings each
+# value to mean 0 and deviation 1 over the batch, so that a layer need not adapt to the changing
+# scale of the layer before (in use it takes running averages). *ReLU* sets negative values to zero:
+# without it, several layers would be one linear map. *Dropout* sets a random share of the values to
+# zero, in training only, so that the network does not rely on single values.
 #
-# A **dense** network connects everything with everything. On pooled input it is small and quick; on
-# frames laid flat it has weights of its own for each moment.
+# A **dense** network connects all inputs with all outputs. With pooled input it is small and quick;
+# with all frames it has separate weights for each moment.
 
 # %% [markdown]
 # **Exercise 3.8: a dense network** from `n_values` numbers to one logit for each speaker (no
-# softmax: the loss will do that). One or two hidden layers, each with batch normalisation, ReLU
-# and dropout, in this order. A `keras.Sequential` that begins with `keras.Input`, or a
-# `keras.Model(inputs, outputs)`; no class of its own. This network and the next two have fewer than
-# a million parameters each.
+# softmax: the loss does that). It has one or two hidden layers, each with batch normalisation, ReLU
+# and dropout, in this order. Use a `keras.Sequential` that begins with `keras.Input`, or a
+# `keras.Model(inputs, outputs)`; do not write a class. This network and the two other networks
+# below must have fewer than a million parameters each.
 
 
 # %%
@@ -593,13 +594,12 @@ def dense_network(n_values, n_classes):
 checks.dense_network(dense_network)
 
 # %% [markdown]
-# A **1-D convolution** slides over time and looks at all values of a few neighbouring frames. The
-# same weights serve every moment, and pooling over time makes the length not matter.
+# A **1-D convolution** moves over time and looks at all values of a few neighbouring frames. It
+# uses the same weights at every moment, and with pooling over time any length is possible.
 
 # %% [markdown]
-# **Exercise 3.9: a network of 1-D convolutions,** with batch normalisation, ReLU, dropout, and
-# pooling over all of the time before the logits: twice as many frames must not need more
-# parameters.
+# **Exercise 3.9: a network of 1-D convolutions** with batch normalisation, ReLU, dropout, and
+# pooling over all frames before the logits. Twice as many frames must not need more parameters.
 
 
 # %%
@@ -620,16 +620,16 @@ def conv1d_network(n_frames, n_values, n_classes):
 checks.conv1d_network(conv1d_network)
 
 # %% [markdown]
-# A **2-D convolution** takes the spectrogram for a picture, in which a pattern may also move up and
-# down, as formants do. (Up and down among MFCC means nothing of the kind; we try it all the same.)
-# Such networks grow deep, and deep networks learn badly unless the signal can
-# go past a layer: the *residual connection* adds a block's input to its output.
+# A **2-D convolution** treats the spectrogram as a picture, in which a pattern may also move up and
+# down, as formants do. (Among MFCC such a shift has no meaning; we try it anyway.) These networks
+# have many layers, and deep networks learn badly unless the signal can bypass some of them: a
+# *residual connection* adds the input of a block to its output.
 
 # %% [markdown]
 # **Exercise 3.10: a residual block.** Two 3 × 3 convolutions (`padding="same"`), the first with
-# `strides`; batch normalisation right after each, ReLU after the first of them. Add the shortcut,
-# then a last ReLU. The shortcut is `x` itself where it has the right shape, else a 1 × 1
-# convolution of it, with the same strides and no activation.
+# `strides`. Batch normalisation comes right after each, then ReLU after the first only. Add the
+# shortcut, then apply ReLU. The shortcut is `x` if it has the right shape, otherwise a 1 × 1
+# convolution of `x` with the same strides and no activation.
 
 
 # %%
@@ -650,10 +650,10 @@ def residual_block(x, channels, *, strides):
 checks.residual_block(residual_block)
 
 # %% [markdown]
-# **Exercise 3.11: a residual network of 2-D convolutions.** The input has no channel axis: make it
-# `(n_frames, n_values, 1)`. With batch normalisation and dropout; stride early, so that most layers
-# have few places to compute; and pool over what is left of the time before the logits, so that
-# twice as many frames need no more parameters.
+# **Exercise 3.11: a residual network of 2-D convolutions.** The input has no channel axis: reshape
+# it to `(n_frames, n_values, 1)`. Use batch normalisation and dropout. Use strides early, so that
+# later layers compute few places. Pool over time before the logits, so that twice as many frames
+# need no more parameters.
 
 
 # %%
@@ -681,8 +681,8 @@ def conv2d_network(n_frames, n_values, n_classes):
 checks.conv2d_network(conv2d_network)
 
 # %% [markdown]
-# **Exercise 3.12: count the parameters,** those that training changes and all that there are (the
-# moving averages of batch normalisation are kept, but not trained).
+# **Exercise 3.12: count the parameters:** first those that training changes, then all (these
+# include the moving averages of batch normalisation, which are not trained).
 
 
 # %%
@@ -701,13 +701,13 @@ def parameter_count(network):
 checks.parameter_count(parameter_count)
 
 # %% [markdown]
-# The networks that we train, `models.dense`, `conv1d` and `conv2d`, are of the same kinds.
-# They also standardise their input (mean and deviation of the training part, kept inside the
-# network), and end alike: an *embedding* of 128 numbers, and logits that say how well its direction
-# fits that of each speaker: twenty times the cosine of the angle between the two.
+# We train networks of these three kinds: `models.dense`, `conv1d` and `conv2d`. They also
+# standardise their input (with the mean and deviation of the training part, stored in the network),
+# and end with an *embedding*, a vector of 128 numbers. Each speaker has such a vector too. The
+# logit is twenty times the cosine of the angle between the two.
 #
-# One more takes part: a 1-D network that **subtracts each crop's own mean** before anything else.
-# What stays the same throughout a crop goes: the channel, and a part of the voice.
+# We add a 1-D network that first **subtracts each crop's own mean**. This removes everything that
+# is constant in a crop: the channel (room and microphone), and a part of the voice.
 
 # %%
 BUILDERS = {
@@ -745,8 +745,8 @@ print(f"{len(candidates)} networks to train")
 # %% [markdown]
 # ## 8 Training
 #
-# The labels are numbers and the network gives logits: that determines the loss. Which optimiser,
-# and how fast it learns, is up to you.
+# The labels are class numbers and the network returns logits: these determine the loss. You choose
+# the optimiser and its learning rate.
 
 # %% [markdown]
 # **Exercise 3.13: choose optimiser and loss** (`network.compile`). The check trains a small network
@@ -755,7 +755,7 @@ print(f"{len(candidates)} networks to train")
 
 # %%
 def compile_network(network):
-    """Compiles a network whose labels are int (batch,), whose outputs are logits (batch, n)."""
+    """Compiles a network for labels int (batch,) and outputs that are logits (batch, n)."""
     ### BEGIN SOLUTION 3.13: an optimiser, and cross-entropy for integer labels and logits
     network.compile(
         optimizer=keras.optimizers.Adam(learning_rate=2e-3),
@@ -769,11 +769,10 @@ def compile_network(network):
 checks.compile_network(compile_network)
 
 # %% [markdown]
-# We take Adam, and let the learning rate fall along a cosine: the last epochs settle what the first
-# have found. Our loss is the cross-entropy with a handicap: the true speaker must lead by a
-# *margin* of 0.2 in the cosine, so that voices keep their distance (that will matter in section
-# 13). Every network gets the same number of epochs, and none is stopped by what it does on the
-# validation or the test.
+# We use Adam, and a learning rate that falls along a cosine: the last epochs make only small
+# changes. Our loss is the cross-entropy with a *margin*: it subtracts 0.2 from the cosine of the
+# true speaker, so that training moves the speakers further apart (section 13 needs this). Every
+# network gets the same number of epochs: none is stopped early.
 
 
 # %%
@@ -818,16 +817,15 @@ files.write_figure(figure, OUTPUT / "learning_curves.png")
 plt.show()
 
 # %% [markdown]
-# The gap between the lines shows, roughly, how much better a network knows its examples than
-# unheard utterances. Roughly, because training is harder: parts are hidden and values dropped, so
-# that the dashed line may lie below the other. Which network is best, the dashed line alone can
-# tell.
+# The gap between the lines shows roughly how much better a network is on its training utterances
+# than on unheard ones. Training is harder, because parts are hidden and values dropped, so the
+# dashed line may lie below the other. Compare networks by the dashed line only.
 
 # %% [markdown]
 # ## 9 A prediction for one file
 #
-# Many utterances are longer than a crop: of these we cut several, let the network speak about each,
-# and take the mean of the probabilities.
+# Many utterances are longer than a crop. We cut these into several crops, and take the mean of the
+# probabilities of all crops.
 
 # %% [markdown]
 # **Exercise 3.14: name the speaker.** Turn the logits of each crop into probabilities (softmax),
@@ -863,19 +861,19 @@ axis.set_title(f"an unheard utterance of speaker {names[speaker[one]]}, crops he
 plt.show()
 
 # %% [markdown]
-# The green bar is the true speaker, if among these five.
+# The green bar is the true speaker, if it is among these five.
 
 # %% [markdown]
 # ## 10 All networks over all inputs
 #
-# Accuracy says how many are right; *precision* how far a name can be trusted when it is said,
-# *recall* how many of a speaker's utterances are found, *F1* is their harmonic mean. Macro: the
-# mean over all speakers, so that one with few utterances counts as much.
+# Accuracy is the share of right answers. *Precision* is the share of right answers among those that
+# name a speaker, *recall* the share of a speaker's utterances that are found; *F1* is their
+# harmonic mean. *Macro* is the mean over speakers: each counts the same, even with few utterances.
 
 # %% [markdown]
 # **Exercise 3.15: macro precision, recall and F1.** Over the speakers that occur in `truth` or
-# `guess`; one who is never guessed has a precision of 0, one who is never true a recall of 0. F1 is
-# the mean of the speakers' F1.
+# `guess`. A speaker who is never guessed has precision 0; one who is never true has recall 0. Macro
+# F1 is the mean of the speakers' F1.
 
 
 # %%
@@ -885,7 +883,7 @@ def macro_scores(truth, guess):
     from sklearn.metrics import precision_recall_fscore_support
 
     scores = precision_recall_fscore_support(truth, guess, average="macro", zero_division=0)
-    return scores[:3]  # the fourth says how many there are of each class
+    return scores[:3]  # the fourth is not needed
     ### END SOLUTION
 
 
@@ -893,13 +891,14 @@ def macro_scores(truth, guess):
 checks.macro_scores(macro_scores)
 
 # %% [markdown]
-# Two accuracies: of single **crops** of three seconds, and of whole **utterances**. The intervals
-# come from resampling whole sources, since what is cut from one recording stands or falls together.
+# We report two accuracies: of single **crops** of three seconds, and of whole **utterances**. The
+# intervals come from resampling whole sources, because results within one source are not
+# independent.
 
 
 # %%
 def evaluate(network, input_name, rows):
-    """Of a network on some utterances: dict of scores; guess and loss of each utterance."""
+    """(dict of scores, guess and loss of each utterance) of a network on some utterances."""
     logits, clip = models.outputs_of_crops(
         network, [frames[input_name][row] for row in rows], ALL_INPUTS[input_name]
     )
@@ -920,7 +919,7 @@ def evaluate(network, input_name, rows):
 
 
 def latency_ms(network, input_name):
-    """Time for one crop alone, ms: median of twenty."""
+    """Time for a single crop, ms: median of twenty."""
     x = np.zeros((1, *ALL_INPUTS[input_name].shape), np.float32)
     network.predict_on_batch(x)
     times = []
@@ -998,12 +997,11 @@ axis.legend(fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncol=3, frameon
 plt.show()
 
 # %% [markdown]
-# The table is sorted by the **loss on the validation**, which decides: it is finer than an accuracy
-# that several have in common. (It is computed without the margin, and so lower than in the curves.)
-# But a first place may be luck. So of all networks whose loss is no more than one standard error
-# above the least, measured on the same sources, the one with the fewest parameters is taken. The
-# test columns were not looked at to choose; and where their intervals overlap widely, do not call
-# one better.
+# The table is sorted by the **validation loss**, which we use to choose: several networks may have
+# the same accuracy, but not the same loss. (It is computed without the margin, so it is lower than
+# in the curves.) But the first place may be luck. So we take all networks whose loss is at most one
+# standard error above the lowest, and choose the one with the fewest parameters. The test columns
+# play no part in this choice. If their intervals overlap widely, do not call one network better.
 
 # %%
 least = losses[tuple(results.loc[0, ["network", "input"]])]
@@ -1014,8 +1012,8 @@ eligible = results.set_index(["network", "input"])["parameters"].loc[list(as_goo
 best_network, best_input = eligible.idxmin()
 display(
     Markdown(
-        f"As good as the first, as far as {len(more)} sources can tell: {len(eligible)} of "
-        f"{len(results)}. Taken: **{best_network} on {best_input}**, "
+        f"On {len(more)} sources, {len(eligible)} of {len(results)} networks are as good as the "
+        f"first. The smallest of them is **{best_network} on {best_input}**, "
         f"{eligible.min():,} parameters."
     )
 )
@@ -1024,31 +1022,31 @@ display(
 by_name = results.set_index(["network", "input"])["utterance_accuracy"]
 if ("conv1d, own mean taken off", "mfcc") in by_name:
     text = (
-        f"The network that takes its **own mean** off loses the channel and a part of the voice: "
-        f"{by_name['conv1d, own mean taken off', 'mfcc']:.1%}, beside "
-        f"{by_name['conv1d', 'mfcc']:.1%} of the same network with its mean. "
+        f"The network that subtracts its **own mean** loses the channel and a part of the voice. "
+        f"Its accuracy is {by_name['conv1d, own mean taken off', 'mfcc']:.1%}, and "
+        f"{by_name['conv1d', 'mfcc']:.1%} if the mean is kept. "
     )
     if has_sessions:
         text += (
-            "Mind what chose the best: where a speaker has one session left to train on, "
-            "validation shares that session's channel, and rewards those who rely on it. Only a "
-            "third session could have told."
+            "The choice of the best network has a limit: if a speaker has one training session, "
+            "validation comes from this session too, and favours networks that rely on its "
+            "channel. Only a third session could avoid this."
         )
     else:
         text += (
-            "With one set-up for each speaker, no test here can tell which of the two was lost, "
-            "nor which network would still know these people tomorrow, at another microphone."
+            "With one set-up for each speaker, no test here can show which of the two was lost, "
+            "nor which network would recognise these people with another microphone."
         )
     display(Markdown(text))
 
 # %% [markdown]
-# ## 11 The best network, with everything there is
+# ## 11 The best network, trained on more data
 #
-# The validation utterances have done their work: the best network is trained once more, with them.
-# And so that it does not lean on the silence alone, it also hears a **noisy copy** of every
-# utterance: white noise or *babble*, up to five recordings of others at once, 0 to 30 dB below the
-# voice. That, too, is computed once. Section 15 shows what it is worth. (Some speakers are to be
-# strangers in section 13: their voices are in no babble.)
+# The choice is made, so we train the best network once more, with the validation utterances too.
+# And so that it does not rely on the pauses, it also gets a **noisy copy** of every utterance, with
+# white noise or *babble* (up to five recordings of other speakers at once), 0 to 30 dB below the
+# voice. The copies are also computed once. Section 15 shows how much they help. (The babble has no
+# voices of the speakers who are strangers in section 13.)
 
 # %%
 n_strangers = min(HELD_OUT_SPEAKERS, len(names) // 2)
@@ -1056,14 +1054,14 @@ n_rounds = min(STRANGER_ROUNDS, len(names) // n_strangers - 1) if n_strangers >=
 by_chance = rng.permutation(len(names))
 strangers = by_chance[: n_rounds * n_strangers].reshape(n_rounds, n_strangers)
 behind = rng.permutation(TRAINING[~np.isin(speaker[TRAINING], strangers)])[:50]
-behind = {"training": behind[::2], "test": behind[1::2]}  # no test hears the noise of training
+behind = {"training": behind[::2], "test": behind[1::2]}  # test and training have different babble
 background = {
     row: audio.load(table["path"][row], sr=SR) for rows in behind.values() for row in rows
 }
 
 
 def noise(kind, n, rng, *, row, part):
-    """Noise (n,) of unit power. row: the utterance that it is for. part: a key of `behind`."""
+    """Noise (n,) of unit power. row: the utterance to mix it with. part: a key of `behind`."""
     if kind == "white":
         return rng.standard_normal(n)
     others = [k for k in behind[part] if speaker[k] != speaker[row]] or list(behind[part])
@@ -1076,7 +1074,7 @@ def frames_in_noise(rows, draw, *, part, desc):
     """Frames of utterances mixed with noise. draw: rng → (kind, signal-to-noise ratio in dB)."""
 
     def work(row):
-        own = np.random.default_rng((SEED, row))  # whichever thread comes first
+        own = np.random.default_rng((SEED, row))  # the same in any order of threads
         kind, snr_db = draw(own)
         y = audio.load(table["path"][row], sr=SR)
         gain = np.sqrt(np.mean(y**2) / 10 ** (snr_db / 10))
@@ -1094,7 +1092,7 @@ copies = frames_in_noise(
     desc="Noisy copies",
 )
 copy_of = dict(zip(fit_rows, len(table) + np.arange(len(copies)), strict=True))
-frames[best_input] = frames[best_input] + copies  # behind the utterances themselves
+frames[best_input] = frames[best_input] + copies  # after the utterances themselves
 
 
 def with_copies(rows):
@@ -1112,13 +1110,13 @@ models.save(classifier, OUTPUT / "model.keras")
 if best_scores["utterance_accuracy"] < 1:
     low, high = (best_scores[f"utterance_accuracy_{end}"] for end in ("low", "high"))
     interval = f"95 % interval {low:.1%} to {high:.1%}"
-else:  # resampling what is all right never shows an error: the rule of three does
+else:  # resampling right answers alone never gives an error: use the rule of three
     most = 3 / table["group"].iloc[TEST].nunique()
-    interval = f"none is wrong, so up to {most:.1%} may be, with 95 % confidence"
+    interval = f"none is wrong; with 95 % confidence the error is below {most:.1%}"
 display(
     Markdown(
         f"**{best_network} on {best_input}**: {best_scores['utterance_accuracy']:.1%} of "
-        f"{len(TEST)} unheard utterances are named rightly ({interval}), "
+        f"{len(TEST)} unheard utterances are recognised ({interval}), "
         f"{best_scores['crop_accuracy']:.1%} of "
         f"single crops; macro F1 {best_scores['macro_f1']:.3f}. "
         f"{models.parameter_count(best):,} parameters, trained in "
@@ -1146,12 +1144,12 @@ confused.head(12) if len(confused) else Markdown("No utterance is confused.")
 # %% [markdown]
 # ## 12 An embedding
 #
-# Leave out the last layer, and the network says no name, but where in a space of 128 dimensions a
-# voice lies. Utterances of one speaker should lie close together.
+# Without its last layer, the network does not name a speaker. It returns a point in 128 dimensions,
+# the *embedding*. Utterances of one speaker should lie close together.
 
 # %% [markdown]
-# **Exercise 3.16: an embedding model.** From a network, make the model that gives the output of
-# its layer called `"embedding"`, with the same weights.
+# **Exercise 3.16: an embedding model.** Make a model that returns the output of the network's layer
+# `"embedding"`, with the same weights.
 
 
 # %%
@@ -1166,7 +1164,7 @@ def embedding_model(network):
 checks.embedding_model(embedding_model)
 
 # %% [markdown]
-# **Exercise 3.17: three dimensions out of 128.** Principal component analysis: take the mean off,
+# **Exercise 3.17: three dimensions out of 128.** Principal component analysis: subtract the mean,
 # and project onto the three directions in which the embeddings vary most.
 
 
@@ -1225,24 +1223,25 @@ if express := env.optional("plotly.express", package="plotly"):
 display(Markdown(f"These three axes show **{shown_share:.0%}** of the variance."))
 
 # %% [markdown]
-# Turn it with the mouse; a click on a name hides a speaker, a double click shows one alone. Clouds
-# that touch here may be far apart in the dimensions that are not shown; and tight clouds prove
-# little, since the network was *trained* to put these very speakers apart. The picture does not
-# show what happens with a voice that it has never heard.
+# Turn the picture with the mouse; a click on a name hides a speaker, a double click shows one
+# alone. Clouds that touch here may be far apart in the dimensions that are not shown. Separate
+# clouds prove little, because the network was *trained* to separate these speakers. The picture
+# does not show what happens with an unheard voice.
 
 # %% [markdown]
 # ## 13 Strangers: is it the same speaker?
 #
-# So we train the same network once more and leave some **speakers** out altogether. Of every pair
-# of their utterances it is asked: one speaker, or two? The score is the cosine of the two
-# embeddings; a threshold decides. A low one accepts impostors (*false alarms*), a high one turns
-# away the right people (*misses*). Where both are equally frequent lies the **equal error rate**.
+# So we train the same network again, without some of the **speakers**. For every pair of their
+# utterances we ask: one speaker, or two? The score is the cosine of the two embeddings, and a
+# threshold decides. A low threshold accepts wrong pairs (*false alarms*), a high one rejects right
+# pairs (*misses*). At some threshold both rates are equal: this rate is the **equal error rate**.
 
 # %% [markdown]
-# **Exercise 3.18: the equal error rate.** `scores` of pairs, `is_target`: both of one speaker. A
-# pair is accepted when its score is at or above the threshold. Find the rate at which misses (share
-# of targets below) and false alarms (share of the others at or above) are equal. Where no threshold
-# makes them equal, any rate between the two where they cross will do.
+# **Exercise 3.18: the equal error rate.** `scores` has the score of each pair, `is_target` whether
+# both are of one speaker (a *target*). A pair is accepted if its score is at or above the
+# threshold. Find the rate where misses (share of targets below) and false alarms (share of the
+# others at or above) are equal. If no threshold makes them equal, return any rate between the two
+# where they cross.
 
 
 # %%
@@ -1263,9 +1262,10 @@ def equal_error_rate(scores, is_target):
 checks.equal_error_rate(equal_error_rate)
 
 # %% [markdown]
-# The score is also measured against the training speakers: a voice that resembles everybody gets
-# less for resembling this one (*score normalisation*). For comparison: the pooled MFCC themselves
-# instead of an embedding. A few strangers are few, so there are several rounds, each with others.
+# We also normalise the score by the scores with training speakers: a voice that resembles everybody
+# gets a lower score (*score normalisation*). For comparison we use the pooled MFCC instead of an
+# embedding. One group of strangers is small, so there are several rounds, each with other
+# strangers.
 
 # %%
 raw = np.stack(summaries["whole utterance"])
@@ -1322,20 +1322,19 @@ if rounds:
     eer = rates["embedding, normalised"].mean()
     display(
         Markdown(
-            f"{len(rounds)} × {n_strangers} speakers that the network of their round never heard, "
-            f"{len(curves['embedding'][0]):,} pairs of utterances: equal error rate **{eer:.1%}** "
-            f"in the mean over the rounds, by the pooled MFCC alone "
+            f"{len(rounds)} rounds with {n_strangers} strangers each, "
+            f"{len(curves['embedding'][0]):,} pairs of utterances: the equal error rate is "
+            f"**{eer:.1%}** in the mean over the rounds, and with the pooled MFCC "
             f"{rates['pooled MFCC'].mean():.1%}."
         )
     )
 
 # %% [markdown]
-# Lower left is better; the dot on the diagonal is the equal error rate of all rounds with one
-# threshold, and the axes are stretched so that normally distributed scores give straight lines. How
-# far the rounds differ says how much to trust any one of them. Where the embedding does not beat
-# the pooled MFCC, the network has learnt *these* speakers rather than voices. And utterances of one
-# speaker share the room, while those of two do not: the easiest case. At a door all share one
-# microphone, on the telephone nobody does.
+# Lower left is better. The dot on the diagonal is the equal error rate of all rounds with one
+# threshold. The axes are scaled so that normally distributed scores give straight lines. If the
+# rounds differ much, do not trust a single one. If the embedding is not better than the pooled
+# MFCC, the network has learnt its training speakers rather than voices in general. Utterances of
+# one speaker also share the room here, and those of two speakers do not: this is the easiest case.
 
 # %%
 if rounds and has_sessions:
@@ -1348,18 +1347,19 @@ if rounds and has_sessions:
         across.append(evaluation.equal_error_rate(scores[apart], is_target[apart])[0])
     display(
         Markdown(
-            f"Here sessions are known. Of pairs from **two different sessions** the equal error "
-            f"rate is **{np.mean(across):.1%}**: the difference to {eer:.1%} may be the channel's "
-            f"help."
+            f"Here sessions are known. For pairs from **two different sessions** the equal error "
+            f"rate is **{np.mean(across):.1%}**: the difference from {eer:.1%} may be due to the "
+            f"channel."
         )
     )
 
 # %% [markdown]
-# ## 14 An open set: nobody we know
+# ## 14 An open set: known speakers and strangers
 #
-# A classifier always names somebody. To be able to say *a stranger*, it needs a threshold: we take
-# the one that accepts 95 % of the known speakers' **validation** utterances, which were not trained
-# on, and then count on the held-out ones and on the strangers, in every round.
+# A classifier always names a known speaker. To answer *a stranger*, it needs a threshold. We take
+# the threshold that accepts 95 % of the known speakers' **validation** utterances, which this
+# network did not train on. We test it on their test utterances and on the strangers, in every
+# round.
 
 # %%
 rejected = None
@@ -1405,19 +1405,19 @@ if rounds:
     display(
         Markdown(
             f"Of the known speakers' utterances {known['accepted'].mean():.1%} are accepted, "
-            f"**{(known['accepted'] & known['right']).mean():.1%}** under the right name; of the "
-            f"strangers' **{rejected:.1%}** are turned away."
-            + " The threshold comes from the sessions that were trained on: in a new one many "
-            "known people look like strangers. It belongs on a session of its own." * has_sessions
+            f"**{(known['accepted'] & known['right']).mean():.1%}** with the right name. Of the "
+            f"strangers' utterances **{rejected:.1%}** are rejected."
+            + " The threshold may come from sessions that are also in training: in a new session "
+            "many known people look like strangers. Choose it on a separate one." * has_sessions
         )
     )
 
 # %% [markdown]
 # ## 15 Noise
 #
-# The last question: what if it is not as quiet as in the recordings? We mix noise into held-out
-# ones, at several signal-to-noise ratios, and ask two networks: the one that trained on recordings
-# as they are (section 8), and the one that heard noisy copies as well (section 11).
+# What happens with more noise than in the recordings? We mix noise into test utterances, at several
+# signal-to-noise ratios, and compare two networks: one that trained on the recordings as they are
+# (section 8), and one that also trained on noisy copies (section 11).
 
 # %%
 LEVELS_DB = [30, 20, 10, 5, 0]
@@ -1466,27 +1466,27 @@ clean = clean.sort_values("network")["utterance_accuracy"].to_list()  # as it is
 at_20 = noisy[noisy["snr_db"] == 20].set_index(["network", "noise"])["utterance_accuracy"]
 display(
     Markdown(
-        f"Of utterances as they are, the network of section 8 recognises {clean[0]:.0%}; at 20 dB, "
-        f"a quiet office, **{at_20['trained as it is', 'white']:.0%}** (white) and "
-        f"**{at_20['trained as it is', 'babble']:.0%}** (babble). The one that trained with noise: "
-        f"{clean[1]:.0%}; "
+        f"The network of section 8 recognises {clean[0]:.0%} of the utterances as they are. At "
+        f"20 dB it recognises **{at_20['trained as it is', 'white']:.0%}** (white noise) and "
+        f"**{at_20['trained as it is', 'babble']:.0%}** (babble). The network that trained with "
+        f"noise recognises {clean[1]:.0%}, at 20 dB "
         f"**{at_20['trained with noise', 'white']:.0%}** and "
         f"**{at_20['trained with noise', 'babble']:.0%}**."
     )
 )
 
 # %% [markdown]
-# Two things pull the dashed lines down: noise covers the colour of the pauses, and the weak bands
-# of the voice itself. (The other network trained with these kinds of noise, though with other
-# babble; on the validation utterances as well, and so for more steps in as many epochs. A third
+# The dashed lines may fall for two reasons: noise covers the pauses, and the weak bands of the
+# voice. (The comparison is not quite equal. The other network trained with these two kinds of
+# noise, but with other babble; also on the validation utterances, and so with more steps. A third
 # kind of noise would be a harder test.)
 
 # %% [markdown]
 # ## 16 Your own recordings
 #
-# With `PREDICT_DIR` the best network names the speaker of every file there. The model file carries
-# its front end and the names. To use it elsewhere: `model = models.load_classifier("model.keras")`
-# and `models.classify(paths, model)`.
+# If `PREDICT_DIR` is set, the best network names the speaker of every file there. The model file
+# includes its front end and the names. To use it elsewhere:
+# `model = models.load_classifier("model.keras")` and `models.classify(paths, model)`.
 
 # %%
 if to_predict:
@@ -1503,10 +1503,10 @@ if to_predict:
 #
 # - Split inside each speaker, and never through an utterance or a session.
 # - Decode once; cut crops from frames in memory.
-# - Try the simplest thing first: a summary over time and a linear classifier go far.
-# - Choose on validation utterances; say the interval; count the parameters.
-# - What silence can tell is not the voice.
-# - A closed set flatters: report strangers, other sessions and noise as well.
+# - Try the simplest method first: a mean over time and a linear classifier may be enough.
+# - Choose on validation utterances; report the interval; count the parameters.
+# - If the pauses identify a speaker, the network may not have learnt the voice.
+# - Known speakers in known rooms are easy: also test strangers, other sessions and noise.
 #
 # **Try next:** `CROP_S = 1.0`: how much voice is enough? · `EPOCHS = 100` · a third
 # kind of noise in section 15 · two recordings of your own with two microphones.

@@ -3,20 +3,20 @@
 #
 # {{badges}}
 #
-# Dogs, drills, sirens: ten classes, the data set that everybody learns on, and a field of
-# notebooks that report 92 to 99 %. Here is why most of those figures are not true; and then how far
-# one gets without cheating.
+# Dogs, drills, sirens: ten classes of sound, in a data set that many people learn with. Many
+# notebooks report an accuracy of 92 to 99 % on it. Most of these figures are too high. This lesson
+# shows why, and how good an honest result is.
 
 # %% [markdown]
-# **You will learn** to test on official folds · to mend a network that learns nothing · to mix,
-# move and hide parts of clips · to build a residual network on log-mel spectrograms, and to count
-# what it costs · class weights, label smoothing, a cosine schedule · test-time augmentation and
+# **You will learn** to test on official folds · to repair a network that learns little · to mix and
+# shift clips and hide parts · to build a residual network on log-mel spectrograms, and to count its
+# costs · class weights, label smoothing, a cosine schedule · test-time augmentation and
 # ensembles · transfer from YAMNet, and fusion · to test whether one model is better than another ·
-# calibration · to see, and hear, what a network looked at.
+# calibration · to see and hear which parts of a clip decide.
 #
-# **Exercises** are marked as such, with a check under each that says what is not right yet;
-# `checks.hint("4.1")` helps, and again helps more. Whatever you write or leave out, the lesson goes
-# on with the package's own version.
+# **Exercises** have a check below them, which says what is not right yet. `checks.hint("4.1")`
+# gives a hint, and another one at each further call. The lesson goes on with the package's own
+# version, whatever you write.
 #
 # **You should know** spectrogram and MFCC (02), and dropout, batch normalisation and residual
 # connections (03).
@@ -24,7 +24,7 @@
 # **Data contract**
 #
 # - *reads* the clips of `DATASET`: `"urbansound8k"`, `"esc50"`, `"esc10"`, `"catsdogs"`, or
-#   `"folders"`, your own, by class; YAMNet's LiteRT file, if there
+#   `"folders"` (your own, a folder for each class); YAMNet's LiteRT file, if you have it
 # - *writes* to `OUTPUT_DIR`: `metrics.json`, `errors.csv`, and `report/` with `index.html`,
 #   `model.keras`, `features.npz`, `models.csv`, `folds.csv`, `recall.csv`, `wrong.csv` and pictures
 # - *without data* a synthetic UrbanSound8K of 220 clips is made
@@ -68,34 +68,34 @@ from helpers.evaluation import attribution
 # %% [markdown]
 # ## Parameters
 #
-# Everything that you may want to change is here; a batch job sets the same names from outside.
+# Change the lesson here. A batch job sets the same names from outside.
 
 # %% tags=["parameters"]
-DATASET = "urbansound8k"  # or "esc50", "esc10", "catsdogs"; "folders": your own, by class
+DATASET = "urbansound8k"  # or "esc50", "esc10", "catsdogs"; "folders": your own
 DATA_DIR = ""  # folder of the data set; "": look for it
 OUTPUT_DIR = ""  # "": outputs/04_urbansound8k_cnn
 SEED = 0
-MODEL = "logmel_cnn"  # whose figures are reported: or "mfcc_cnn", "yamnet", "fusion"
-FOLDS = []  # to test on in turn, each after training on all others; []: every fold present
-SEEDS = [0]  # a network for each, on every fold
-EPOCHS = 0  # 0: 60, and more where clips are few, see section 6
+MODEL = "logmel_cnn"  # the model to report: or "mfcc_cnn", "yamnet", "fusion"
+FOLDS = []  # to test on, one after another, each after training on all others; []: all folds
+SEEDS = [0]  # for each seed, a network is trained in every round
+EPOCHS = 0  # 0: 60, or more if there are few clips, see section 6
 BATCH_SIZE = 32
 LEARNING_RATE = 0.003
 WEIGHT_DECAY = 0.001
 LABEL_SMOOTHING = 0.1
 N_MELS = 64
 CROP_S = 4.0  # seconds that the network sees at a time
-SHIFTS = 5  # places to begin a clip at, in test-time augmentation
-VARIANTS = []  # what to leave out, to see its worth: "mixing", "smoothing" …, see section 6
-OWN_SHARE = 0.2  # of our network in the fusion, 0 to 1; YAMNet has the rest
-YAMNET_PATH = ""  # YAMNet's LiteRT file; "": look for it, and go on without
+SHIFTS = 5  # start positions in a clip, for test-time augmentation
+VARIANTS = []  # choices to leave out and compare: "mixing", "smoothing" …, see section 6
+OWN_SHARE = 0.2  # weight of our network in the fusion, 0 to 1; YAMNet has the rest
+YAMNET_PATH = ""  # YAMNet's LiteRT file; "": look for it; without it, YAMNet is left out
 MAX_CLIPS = 0  # 0: all
 SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
 
 # %%
 OUTPUT = Path(OUTPUT_DIR or "outputs/04_urbansound8k_cnn")
 REPORT = OUTPUT / "report"
-LEFT_OUT = {  # variant: what `train` is told
+LEFT_OUT = {  # variant: options of `train`
     "mixing": {"augmentation": augmentation.Augmentation(mixup_share=0)},
     "warping": {"augmentation": augmentation.Augmentation(warp_share=0)},
     "equaliser": {"augmentation": augmentation.Augmentation(equaliser_db=0)},
@@ -106,15 +106,15 @@ LEFT_OUT = {  # variant: what `train` is told
     "plain blocks": {"separable": True},
 }
 if MODEL not in ("mfcc_cnn", "logmel_cnn", "yamnet", "fusion"):
-    raise ValueError(f"MODEL = {MODEL!r}: it is mfcc_cnn, logmel_cnn, yamnet or fusion")
+    raise ValueError(f"MODEL = {MODEL!r}: use mfcc_cnn, logmel_cnn, yamnet or fusion")
 if wrong_names := set(VARIANTS) - set(LEFT_OUT):
-    raise ValueError(f"VARIANTS names {sorted(wrong_names)}: it takes some of {list(LEFT_OUT)}")
+    raise ValueError(f"VARIANTS has {sorted(wrong_names)}: it takes some of {list(LEFT_OUT)}")
 if EPOCHS < 0 or BATCH_SIZE < 2 or CROP_S < 0.5 or not SEEDS or SHIFTS < 1:
     raise ValueError(
-        "SHIFTS of 1, BATCH_SIZE of 2, CROP_S of 0.5 s, a seed are needed; EPOCHS of 0"
+        "needed: EPOCHS >= 0, SHIFTS >= 1, BATCH_SIZE >= 2, CROP_S >= 0.5 s, one seed or more"
     )
 if not 0 <= OWN_SHARE <= 1:
-    raise ValueError(f"OWN_SHARE = {OWN_SHARE}: it is a share, from 0 to 1")
+    raise ValueError(f"OWN_SHARE = {OWN_SHARE}: use a share from 0 to 1")
 yamnet_file = features.find_yamnet(YAMNET_PATH)
 if MODEL in ("yamnet", "fusion") and yamnet_file is None:
     raise ValueError(f"MODEL = {MODEL!r} needs YAMNet's file: see YAMNET_PATH")
@@ -128,21 +128,20 @@ checks.start("4", strict=True)
 # %% [markdown]
 # ## 1 The data, and its folds
 #
-# Short slices of longer recordings. All slices of one recording lie in one **fold**; whoever tests
-# on a fold after training on the others tests on recordings that were never heard. That is the
-# rule of this data set, and this notebook keeps it. Each fold that is tested on makes a **round**,
-# with a training of its own. One fold of a round's training is its **validation**: what is to be
-# chosen is chosen there.
+# The clips are short slices of longer recordings (*sources*). All slices of one recording lie in
+# one **fold**. Train on some folds and test on another: then no test recording was in training.
+# This is the rule of this data set. Each test fold makes a **round**, with its own training. One
+# training fold of each round is for **validation**: all choices are made there.
 
 # %% [markdown]
-# **Exercise 4.1: leave one fold out.** `fold` has the number of each clip's fold. Test on
-# `test_fold`; of the other folds, validate on the one with the fewest clips, so that most are left
-# to train on (of equally small ones the lowest number); train on the rest.
+# **Exercise 4.1: leave one fold out.** `fold` has the fold number of each clip. Test on
+# `test_fold`. Validate on the smallest of the other folds, so that most clips are left for training
+# (if several are equally small, on the lowest number). Train on the rest.
 
 
 # %%
 def leave_one_out(fold, test_fold):
-    """(training, validation, test): three bool (n,). fold: int (n,), three folds at least."""
+    """(training, validation, test): three bool (n,). fold: int (n,), at least three folds."""
     ### BEGIN SOLUTION 4.1: the test fold, the smallest other fold, the rest
     others = [k for k in np.unique(fold) if k != test_fold]
     smallest = min(others, key=lambda k: np.sum(fold == k))
@@ -172,20 +171,20 @@ plt.show()
 display(
     Markdown(
         f"{len(table)} clips of {len(names)} classes from {table['group'].nunique()} recordings, "
-        f"in {table['fold'].nunique()} folds. Tested in turn: "
+        f"in {table['fold'].nunique()} folds. Test folds, one after another: "
         f"{', '.join(str(r.test_fold) for r in rounds)}."
     )
 )
 
 # %% [markdown]
-# The right picture is the reason for all this care: each dot is a recording, and whoever divides
-# the clips at random puts slices of one recording on both sides.
+# The right picture shows why folds matter. Each dot is a recording, and many have several clips:
+# a random split puts clips of one recording into training and test.
 
 # %% [markdown]
 # ## 2 Two inputs, one decoding
 #
-# 13 MFCC are what the tutorials take; a log-mel spectrogram keeps what they throw away. Each file
-# is decoded once for both, and the frames are kept.
+# Many tutorials use 13 MFCC. A log-mel spectrogram keeps the detail that these lose. Each file is
+# decoded once for both inputs, and the frames are stored.
 
 # %%
 SR = 22050
@@ -202,7 +201,7 @@ errors = pd.concat([errors, unreadable], ignore_index=True)
 files.write_table(errors, OUTPUT / "errors.csv")
 if len(errors):
     display(errors.head(10))
-if len(unreadable):  # the rows of those that can be read, and their rounds
+if len(unreadable):  # keep the rows of readable files, and make the rounds again
     table = table[[part is not None for part in frames["mfcc"]]].reset_index(drop=True)
     frames = {name: [p for p in parts if p is not None] for name, parts in frames.items()}
     table, rounds = data.rounds(table, test_folds=FOLDS, seed=SEED)
@@ -228,27 +227,27 @@ widgets.players(
 )
 
 # %% [markdown]
-# Look for what does *not* depend on the place or the microphone: the stripes of a horn, the comb of
-# an engine, the single stroke of a shot. And for what does depend on them: the frequency
-# above which there is nothing, the noise behind.
+# Some things do *not* depend on the place or the microphone: the horizontal stripes of a horn, the
+# harmonics of an engine, the single stroke of a shot. Others do: the background noise, and the
+# highest frequency in the recording.
 
 # %% [markdown]
-# ## 3 The network that everybody starts with
+# ## 3 The network of most tutorials
 #
-# 13 MFCC, one convolution, a dense layer, five epochs. The first MFCC is the loudness, a number
-# around -200; the others are around 10. To a network that is one huge value and twelve that hardly
-# count.
+# 13 MFCC, one convolution, a dense layer, five epochs. The first MFCC measures the level and is
+# around -200; the others are around 10. Without standardisation the first dominates, and the other
+# twelve hardly count.
 
 # %% [markdown]
-# **Exercise 4.2: standardise.** Take the mean and the standard deviation of each of the values over
-# all clips and frames of `training`, and bring `training` and `other` to mean 0 and deviation 1 *of
-# the training*. A value that never changes there has deviation 0: divide by 1.
+# **Exercise 4.2: standardise.** Compute the mean and the standard deviation of each value over all
+# clips and frames of `training`. From both `training` and `other` subtract this mean, and divide by
+# this deviation. A value that is constant in `training` has deviation 0: divide by 1.
 
 
 # %%
 def standardise_clips(training, other):
     """Both, standardised. training, other: float (n_clips, n_frames, n_values)."""
-    ### BEGIN SOLUTION 4.2: mean and deviation of the training, taken off and divided by
+    ### BEGIN SOLUTION 4.2: subtract the training's mean, divide by its deviation
     mean, deviation = training.mean(axis=(0, 1)), training.std(axis=(0, 1))
     deviation = np.where(deviation > 0, deviation, 1)
     return (training - mean) / deviation, (other - mean) / deviation
@@ -259,9 +258,9 @@ def standardise_clips(training, other):
 checks.standardise_clips(standardise_clips)
 
 # %% [markdown]
-# So here it is as most tutorials have it, and mended step by step. Each is trained on the first
-# round, and looked at on its validation fold; and once more on a random split with as many clips
-# held out, as most tutorials do.
+# We train the network as most tutorials do, then improve it in two steps. Each version is trained
+# on the first round and tested on its validation fold. It is also trained and tested on a random
+# split with about as many test clips, as in most tutorials.
 
 # %%
 first = rounds[0]
@@ -304,7 +303,7 @@ STEPS = {
     "20 epochs, parts hidden": {"standardised": True, "epochs": 20, "mask_share": 0.15},
 }
 mended = pd.DataFrame(index=list(STEPS), columns=["unheard recordings", "random split"])
-for step, options in parallel.progress_bar(STEPS.items(), desc="Mending", unit="step"):
+for step, options in parallel.progress_bar(STEPS.items(), desc="Improving", unit="step"):
     for column, rows, held_out in (
         ("unheard recordings", first.training, first.validation),
         ("random split", at_random.training, at_random.test),
@@ -318,25 +317,25 @@ chance = np.bincount(label[first.validation]).max() / len(first.validation)
 display(
     Markdown(
         f"Always naming the most frequent class would be right for {chance:.0%}. The last step is "
-        f"right for **{mended.iloc[-1, 0]:.0%}** of {len(first.validation)} clips of recordings "
-        f"that were never heard, and for **{mended.iloc[-1, 1]:.0%}** of {len(at_random.test)} by "
-        "the random split, where recordings can be recognised instead of classes."
+        f"right for **{mended.iloc[-1, 0]:.0%}** of {len(first.validation)} clips of unheard "
+        f"recordings, and for **{mended.iloc[-1, 1]:.0%}** of {len(at_random.test)} clips of the "
+        "random split, where the network can recognise recordings instead of classes."
     )
 )
 
 # %% [markdown]
 # ## 4 Never the same clip twice
 #
-# Even thousands of clips are few. But a siren a little higher is a siren, one further away is, and
-# one behind a drill is half of one. So each time that a clip is called for, it is changed: played
-# higher or lower, longer or shorter, begun elsewhere, heard through another microphone; and often
-# it is mixed with another clip.
+# Even thousands of clips are few. But a siren is still a siren if it is a little higher or further
+# away. So each time that training uses a clip, it may change it: play it higher or lower, longer or
+# shorter, begin it at another place, filter it as another microphone would. Often it also mixes the
+# clip with another one.
 
 # %% [markdown]
 # **Exercise 4.3: mix two clips** (*mixup*). `a` and `b` are power over time and frequency. Bring
-# both to a mean power of 1. Then the amplitude of `a` is multiplied by `share` and that of `b` by
-# `1 - share`, so their powers by the squares of these; add the powers. The labels are added as they
-# are, multiplied by `share` and `1 - share`.
+# both to a mean power of 1. Then `share` multiplies the amplitude of `a`, and `1 - share` that of
+# `b`, so the squares of these multiply the powers. Add the powers. For the label, multiply the
+# labels by `share` and `1 - share` themselves, and add them.
 
 
 # %%
@@ -352,9 +351,9 @@ def mixup(a, b, label_a, label_b, *, share):
 checks.mixup(mixup)
 
 # %% [markdown]
-# **Exercise 4.4: hide parts** (*SpecAugment*). Set `width_frames` neighbouring frames, beginning at
-# a random place, and `width_bands` neighbouring bands at another, to the mean that the whole input
-# had. Every place where the stretch fits is as likely as any other. The input itself is left alone.
+# **Exercise 4.4: hide parts** (*SpecAugment*). Set `width_frames` neighbouring frames at a random
+# place, and `width_bands` neighbouring bands at another, to the mean of the whole original input.
+# Every place that fits has the same chance. Do not change the input.
 
 
 # %%
@@ -374,8 +373,8 @@ def hide_parts(x, *, width_frames, width_bands, rng):
 checks.hide_parts(hide_parts)
 
 # %% [markdown]
-# `training.MixedBatches` does all that, on frames that were extracted once: sounds add up, and so,
-# on average, do their powers, which decibels are turned into again. The same clip, four times:
+# `training.MixedBatches` does all this with stored frames. It converts their decibels to power,
+# because the powers of two sounds add up on average. The same clip four times:
 
 # %%
 one = int(rng.choice(first.training))
@@ -399,15 +398,15 @@ plt.show()
 # %% [markdown]
 # ## 5 A residual network, and what it costs
 #
-# Depth helps, operations cost. A 3 × 3 convolution from n to n channels takes 9 n² multiplications
-# at every place. A **separable** one first convolves each channel by itself (*depthwise*, 9 n),
-# then mixes the channels at each place (*pointwise*, n²).
+# More layers help, but every operation costs time. A 3 × 3 convolution from n to n channels takes
+# 9 n² multiplications at every place. A **separable** convolution first convolves each channel by
+# itself (*depthwise*, 9 n), then mixes the channels at each place (*pointwise*, n²).
 
 # %% [markdown]
 # **Exercise 4.5: a separable residual block.** A depthwise 3 × 3 convolution (`padding="same"`,
 # with `strides`), batch normalisation, ReLU; a 1 × 1 convolution to `channels`, batch
-# normalisation; the shortcut, which is `x` or, where the shape changes, a 1 × 1 convolution of it
-# with the same strides (normalised or not); their sum; ReLU. No layer but batch normalisation has a
+# normalisation. Add the shortcut, then apply ReLU. The shortcut is `x`; if the shape changes, it is
+# a 1 × 1 convolution of `x` with the same strides (normalised or not). The convolutions have no
 # bias.
 
 
@@ -428,10 +427,10 @@ def separable_block(x, channels, *, strides):
 checks.separable_block(separable_block)
 
 # %% [markdown]
-# **Exercise 4.6: a network on log-mel spectrograms.** The input has no channel axis: add it. Then
-# convolutions with batch normalisation and ReLU that stride early (the second at the latest), the
-# mean over all places (`GlobalAveragePooling2D`), dropout, and the logits: a dense layer without an
-# activation, one number for each class. Fewer than 300,000 parameters.
+# **Exercise 4.6: a network on log-mel spectrograms.** The input has no channel axis: add one. Then
+# come convolutions with batch normalisation and ReLU (the first or second has strides), the mean
+# over all places (`GlobalAveragePooling2D`), dropout, and the logits: a dense layer without an
+# activation, one number for each class. Use fewer than 300,000 parameters.
 
 
 # %%
@@ -452,10 +451,10 @@ def logmel_network(n_frames, n_bands, n_classes):
 checks.logmel_network(logmel_network)
 
 # %% [markdown]
-# Ours, `models.residual_cnn`, takes the clip's level off first: how loud a clip is says where the
-# microphone stood. Its first layer strides by 2 over time and by 4 over the bands, so that
-# everything after it costs an eighth. Separable blocks in the place of plain ones have fewer
-# parameters and operations; whether they train faster is another matter:
+# Our network, `models.residual_cnn`, first subtracts the level of the clip, which depends on where
+# the microphone stood. Its first layer has strides of 2 over time and 4 over the bands, so that the
+# layers after it need an eighth of the operations. Separable blocks have fewer parameters and
+# operations than plain ones. Do they also train faster?
 
 # %%
 network = models.residual_cnn(LOGMEL, len(names))
@@ -489,27 +488,27 @@ pd.DataFrame(costs).set_index("network").style.format(
 )
 
 # %% [markdown]
-# Multiplications are not time: a depthwise convolution has little to compute for each number that
-# it fetches, and on a CPU it waits for the memory. Measure before you choose.
+# Fewer multiplications need not take less time. A depthwise convolution computes little with each
+# number that it reads, so on a CPU it waits for the memory. Measure before you choose.
 
 # %% [markdown]
 # ## 6 Training
 #
-# Four choices that each cost a line. **Weights**: a rare class must not be forgotten, and a hundred
-# slices of one siren are not a hundred sirens. The exercise makes all classes weigh the same. The
-# package goes half the way, and for recordings as well: a clip weighs one over the square root of
-# its class's clips, times that of its recording's.
+# Four choices need a line of code each. **Weights**: a rare class must count, and a hundred slices
+# of one siren are not a hundred sirens. In the exercise all classes weigh the same. The package
+# corrects less, but for recordings too: a clip's weight is proportional to 1 / √(n m), if its
+# class has n clips and its recording m.
 
 # %% [markdown]
-# **Exercise 4.7: class weights.** What a clip of each class is to weigh in the loss, so that all
-# classes that have clips weigh the same in total, and a clip weighs 1 in the mean over all clips. A
-# class without clips: 0.
+# **Exercise 4.7: class weights.** Return the weight in the loss for a clip of each class. All
+# classes with clips get the same total weight, and the mean weight of all clips is 1. A class
+# without clips has weight 0.
 
 
 # %%
 def weight_per_class(labels, n_classes):
     """float (n_classes,). labels: int (n,)."""
-    ### BEGIN SOLUTION 4.7: the mean number of clips of a class that has any, over the class's own
+    ### BEGIN SOLUTION 4.7: mean number of clips per class present, divided by the class's own
     counts = np.bincount(labels, minlength=n_classes)
     present = counts > 0
     weights = np.zeros(n_classes)
@@ -522,11 +521,11 @@ def weight_per_class(labels, n_classes):
 checks.weight_per_class(weight_per_class)
 
 # %% [markdown]
-# **Label smoothing** keeps a network from shouting: a share of every label is spread evenly over
-# all classes.
+# **Label smoothing** keeps a network from being too sure: it spreads a share of every label evenly
+# over all classes.
 
 # %% [markdown]
-# **Exercise 4.8: smooth the labels.** Each row keeps `1 - share` of what it has; `share` is spread
+# **Exercise 4.8: smooth the labels.** Each row keeps `1 - share` of its values. Spread `share`
 # evenly over all classes, the true one included.
 
 
@@ -542,11 +541,11 @@ def smooth_labels(labels, *, share):
 checks.smooth_labels(smooth_labels)
 
 # %% [markdown]
-# **A cosine schedule**: large steps first, ever smaller ones to the end.
+# **A cosine schedule** begins with a high learning rate and lowers it to 0 at the end.
 
 # %% [markdown]
-# **Exercise 4.9: the learning rate** at `step` of `n_steps`: half a cosine, from `highest` at step
-# 0 to 0 at step `n_steps`.
+# **Exercise 4.9: the learning rate** at `step` of `n_steps`. It follows half a period of a cosine,
+# from `highest` at step 0 to 0 at step `n_steps`.
 
 
 # %%
@@ -561,17 +560,16 @@ def learning_rate_at(step, *, n_steps, highest):
 checks.learning_rate_at(learning_rate_at)
 
 # %% [markdown]
-# **Weight decay** makes every weight a little smaller at each step; those stay large that the loss
-# needs.
+# **Weight decay** makes every weight a little smaller at each step. Only weights that reduce the
+# loss stay large.
 #
-# How long? A network learns in **steps**, a batch each: 60 epochs of 1,280 clips in batches of 32
-# are 2,400 of them, of 240 clips only 480. So few clips are shown more often.
+# A network learns in **steps**, one for each batch. 60 epochs of 1,280 clips in batches of 32 are
+# 2,400 steps; of 240 clips they are only 480. So if clips are few, we train for more epochs.
 #
-# Now the first round, with its validation fold left out of the training: to look at, and to choose
-# on.
+# We train on the first round without its validation fold, then compare and choose on that fold.
 
 # %%
-LEAST_STEPS = 2400 if dataset.source != "synthetic" else 0  # those are learnt sooner
+LEAST_STEPS = 2400 if dataset.source != "synthetic" else 0  # synthetic clips are easier
 
 
 def train(
@@ -627,14 +625,14 @@ files.write_figure(figure, REPORT / "learning_curves.png")
 plt.show()
 
 # %% [markdown]
-# The training is the harder task here: mixed, moved and hidden clips, and labels that nobody can
-# meet exactly. So the dashed line may well lie below the other. If it rose again towards the end,
-# fewer epochs would do. Their number is fixed beforehand: whoever stops at the epoch that looks
-# best on a few hundred clips takes its luck for skill.
+# The training task is harder: its clips are mixed, shifted and partly hidden, and its labels are
+# mixed too. So the dashed line of the loss may lie below the other. If it rose towards the end,
+# fewer epochs would be better. We fix the number of epochs beforehand: if we stopped at the best
+# epoch on a few hundred validation clips, part of the result would be luck.
 
 # %% [markdown]
-# What is each choice worth? Leave it out (`VARIANTS`), train again for each of `SEEDS`, and compare
-# on the validation fold: what it gains, and what it costs.
+# How much does each choice help? Leave it out (`VARIANTS`), train again with each of `SEEDS`, and
+# compare accuracy and training time on the validation fold.
 
 # %%
 from sklearn.metrics import f1_score, log_loss
@@ -666,18 +664,18 @@ if gains:
     n_heard = table["group"].iloc[first.validation].nunique()
     print(f"networks for each row: {len(SEEDS)}; recordings in the validation fold: {n_heard}")
 else:
-    print("VARIANTS is empty: nothing is left out. What UrbanSound8K says of each: README.md")
+    print("VARIANTS is empty: nothing is left out. README.md has the results for UrbanSound8K")
 
 # %% [markdown]
-# ## 7 One clip, heard five times
+# ## 7 Test-time augmentation
 #
-# What helps in training helps in use: the clip is begun at several places (its end followed by its
-# beginning), and the probabilities are averaged. Five places cost five times the computing.
+# Augmentation also helps in use. Begin the clip at several places (its beginning follows its end),
+# and average the probabilities. Five places take five times as much computing.
 
 # %% [markdown]
-# **Exercise 4.10: test-time augmentation.** Begin `x` at `n` even places (0, 1/n, 2/n … of its
-# length, rounded down; what lies before comes after the end), ask `predict` for the probabilities
-# of each version, return their mean.
+# **Exercise 4.10: test-time augmentation.** Begin `x` at `n` evenly spaced frames (0, 1/n, 2/n … of
+# its length, rounded down); the frames before the start follow after the end. Call `predict` for
+# the probabilities of each version, and return their mean.
 
 
 # %%
@@ -701,15 +699,14 @@ print(
 )
 
 # %% [markdown]
-# ## 8 Standing on the shoulders of two million clips
+# ## 8 Transfer from a network trained on two million clips
 #
 # **YAMNet** was trained on two million clips of videos. Its last layer but one, the *embedding*,
-# says in 1,024 numbers what it hears, and its last gives a score to each of 521 sounds that it
-# knows by name. None of its weights is changed here; it is *frozen*. Two things are to be done
-# before it listens: bring all clips to one loudness, as it does not take the level off; and play
-# each clip two thirds of an octave lower and higher as well. Lower, it hears what lay above 7.5
-# kHz, where it is deaf; and a dog of another size is still a dog. What it hears the three times is
-# averaged.
+# describes a sound by 1,024 numbers. Its last layer gives a score to each of 521 kinds of sound. We
+# change none of its weights: it is *frozen*. We prepare each clip in two ways. All get the same
+# loudness, because YAMNet does not remove the level. And each is also played two thirds of an
+# octave lower and higher: YAMNet hears nothing above 7.5 kHz, but a lower version brings these
+# frequencies into its range. The three results are averaged.
 
 # %%
 from scipy.special import softmax
@@ -721,32 +718,31 @@ if yamnet_file:
         table["path"], octaves=OCTAVES, root=dataset.root
     )
     if not np.isfinite(embedded).all():
-        raise ValueError("YAMNet could not read clips that were read before: run this again")
-    named = features.counterparts(scores, names)  # logarithm of the best of each class's names
+        raise ValueError("YAMNet could not read clips that were read before: run this cell again")
+    named = features.counterparts(scores, names)  # logarithm of each class's highest score
     known = np.isfinite(named).all(axis=0)
     if known.all():
         untrained = softmax(named, axis=1)
         right = accuracy(untrained[first.trainval], first.trainval)
         display(
             Markdown(
-                "Some of its 521 names are ours: `features.COUNTERPARTS` has them for each class. "
-                "Whoever takes the class that has the name with the highest score is right for "
-                f"**{right:.0%}** of the clips outside the first test "
-                "fold, without having trained on any."
+                "Some of YAMNet's names fit our classes: see `features.COUNTERPARTS`. The class "
+                f"with the highest score among these is right for **{right:.0%}** of the clips "
+                "outside the first test fold, without any training on them."
             )
         )
 else:
-    display(Markdown("YAMNet's file is not there: see `YAMNET_PATH` in the parameters."))
+    display(Markdown("YAMNet's file was not found: see `YAMNET_PATH` in the parameters."))
 
 # %% [markdown]
-# Then we train a small *head*, what comes after a frozen network: a logistic regression on the
-# embedding and on the scores of those names, in seconds. And because it errs in other places than
-# our network, the two together may be better than either.
+# Then we train a *head*, a small model after the frozen network: a logistic regression on the
+# embedding and on the scores of our classes. This takes seconds. YAMNet and our network make
+# different errors, so both together may be better than either.
 
 # %% [markdown]
-# **Exercise 4.11: fuse two models.** The logarithms of their probabilities, averaged with the
-# weights `share` (of `p`) and `1 - share`, and made probabilities again. (A probability of 0 counts
-# as 1e-7.)
+# **Exercise 4.11: fuse two models.** Average the logarithms of their probabilities with the weights
+# `share` (of `p`) and `1 - share`, then convert the result to probabilities. (A probability of 0
+# counts as 1e-7.)
 
 
 # %%
@@ -766,14 +762,14 @@ checks.fuse(fuse)
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-# How much a value counts: the larger it is, the less it costs the regression to use it. A few
-# scores whose meaning is known deserve more than a thousand numbers whose meaning is not. This 8
-# and C were chosen by cross-validation over the recordings of each round's training folds.
+# The named scores are multiplied by NAMED: the penalty of the regression then limits them less
+# than the embedding. They are few, but their meaning is known. NAMED and C were chosen by
+# cross-validation over the recordings of each round's training folds.
 NAMED = 8.0
 
 
 def yamnet_answers(training_rows, rows):
-    """Probabilities of some clips, by a head on what YAMNet hears that was fitted to others."""
+    """Probabilities of some clips, by a head on YAMNet that was trained on other clips."""
     x = np.hstack([embedded, named[:, known]])
     x = StandardScaler().fit(x[training_rows]).transform(x)
     x[:, embedded.shape[1] :] *= NAMED
@@ -803,24 +799,24 @@ if embedded is not None:
     near = shares[np.array(loss) <= 1.02 * min(loss)]
     display(
         Markdown(
-            f"On the {n_heard} recordings of the validation fold the loss is least at "
-            f"{shares[np.argmin(loss)]:.2f}, and within 2 % of that from {near.min():.2f} to "
+            f"On the {n_heard} recordings of the validation fold the loss is lowest at a weight of "
+            f"{shares[np.argmin(loss)]:.2f}, and at most 2 % higher from {near.min():.2f} to "
             f"{near.max():.2f}."
         )
     )
 
 # %% [markdown]
-# A few dozen recordings are too few to choose such a number by, and a network that trains without
-# the validation fold is not the one that will be used. So `OWN_SHARE` was chosen once, by the loss
-# in a threefold cross-validation over the recordings of the training folds, of two rounds, and is a
-# parameter. (By the loss: it moves with every clip's probability, while the accuracy jumps about.)
+# A few dozen recordings are too few to choose this weight. Also, the final network trains on the
+# validation fold too. So `OWN_SHARE` is a parameter. It was chosen once, by the loss in a threefold
+# cross-validation over the recordings of the training folds of two rounds. (The loss depends on the
+# probability of every clip; the accuracy changes in jumps.)
 
 # %% [markdown]
-# ## 9 Every fold in turn
+# ## 9 A test on every fold
 #
-# All is chosen; now the validation folds go back into the training. In each round every network is
-# trained on all other folds, anew for each of `SEEDS`, and answers the clips of the test fold once.
-# *Macro F1* is the mean over the classes of F1, so that a rare class counts as much as any.
+# All choices are made, so the validation folds now join the training. In each round every model is
+# trained on all folds but the test fold, a network for each of `SEEDS`. It is tested once, on the
+# test fold. *Macro F1* is the mean F1 of all classes: a rare class counts as much as any other.
 
 # %%
 tested = np.concatenate([one_round.test for one_round in rounds])
@@ -830,7 +826,7 @@ networks, seconds = {}, []
 
 
 def in_every_round(predict):
-    """predict: (round, seed) → probabilities of its test clips. All rounds and seeds."""
+    """Probabilities (n_seeds, n_tested, n_classes). predict: (round, seed) → those of a round."""
     return np.array(
         [
             np.concatenate([predict(one_round, 100 * SEED + seed) for one_round in rounds])
@@ -893,7 +889,7 @@ sizes = {
     "mfcc_cnn": models.parameter_count(models.first_cnn(MFCC, len(names))),
     "logmel_cnn": own,
     "yamnet, untrained": 0,
-    "yamnet": head,  # what is trained; YAMNet itself has some four million
+    "yamnet": head,  # the trained part; YAMNet itself has about four million
     "fusion": own + head,
     "logmel_cnn, ensemble": own * len(SEEDS),
 }
@@ -902,15 +898,15 @@ files.write_table(results.reset_index(), REPORT / "models.csv")
 display(results.style.format("{:.3f}", na_rep="–").format("{:,d}", subset="parameters"))
 
 # %% [markdown]
-# Mean over the folds (and seeds), and the spread between folds. Where it is large, a figure on a
-# single fold says little about the next.
+# Mean over the folds (and seeds), and standard deviation between folds. If it is large, the result
+# on one fold says little about another.
 
 # %% [markdown]
-# ## 10 Where it goes wrong
+# ## 10 The errors
 
 # %% [markdown]
-# **Exercise 4.12: recall of each class.** Which share of a class's clips is named rightly? `nan`
-# for a class that has none.
+# **Exercise 4.12: recall of each class.** Which share of the clips of a class is classified
+# correctly? Return `nan` for a class without clips.
 
 
 # %%
@@ -944,8 +940,8 @@ files.write_figure(figure, REPORT / "confusion.png")
 plt.show()
 
 # %% [markdown]
-# Off the diagonal lie the pairs that people confuse, too. Listen to the errors that the model was
-# surest of: some are hard, and some have a label that you would not have given.
+# Large numbers off the diagonal are classes that the model confuses. Listen to its errors with the
+# highest probability: some clips are hard, and some labels look wrong.
 
 # %%
 wrong = np.flatnonzero(guess != truth)
@@ -961,7 +957,7 @@ listed = pd.DataFrame(
 )
 files.write_table(listed, REPORT / "wrong.csv")
 by_source = pd.Series(source[tested[wrong]], index=wrong)
-heard = by_source.drop_duplicates().index[:8]  # of one recording one error is enough
+heard = by_source.drop_duplicates().index[:8]  # one error of each recording
 if len(heard):
     figure = plots.spectrograms(
         [features.from_db(frames["logmel"][i]) for i in tested[heard]],
@@ -979,10 +975,10 @@ if len(heard):
     )
 
 # %% [markdown]
-# ## 11 What a random split would have said
+# ## 11 The result of a random split
 #
-# The same network, trained the same way on as many clips; only that the test clips are drawn by
-# chance.
+# The same model, trained in the same way on about as many clips. Only the test clips differ: they
+# are drawn at random.
 
 # %%
 share_tested = np.mean([len(one_round.test) for one_round in rounds]) / len(table)
@@ -1004,32 +1000,32 @@ torn = data.leaked_share(source, is_test)
 honest = results.loc[MODEL, "accuracy_mean"]
 display(
     Markdown(
-        f"{torn:.0%} of these test clips have a sibling in training. The random split promises "
-        f"**{random_split_accuracy:.1%}**; on recordings that were never heard it is "
-        f"**{honest:.1%}**: a difference of **{100 * (random_split_accuracy - honest):+.0f} "
+        f"For {torn:.0%} of these test clips another clip of their recording is in training. The "
+        f"accuracy is **{random_split_accuracy:.1%}** in the random split and **{honest:.1%}** on "
+        f"unheard recordings: a difference of **{100 * (random_split_accuracy - honest):+.0f} "
         f"percentage points**, on {len(by_chance.test)} and {len(tested)} clips."
     )
 )
 
 # %% [markdown]
-# ## 12 Is one really better?
+# ## 12 Is one model really better?
 #
-# Two models were tested on the same clips. If both were equally good, it would be chance which of
-# the two is right where they differ. So let chance decide, many times: swap the two models' answers
-# for whole recordings at random, and see how often the difference is as large as the real one. To
-# swap them turns the sign of that recording's difference, nothing else.
+# Two models were tested on the same clips. If both were equally good, chance would decide which of
+# them is right where they differ. So we simulate chance many times: swap the answers of the two
+# models for randomly chosen recordings, and count how often the difference is as large as the real
+# one. A swap only changes the sign of the difference for that recording.
 
 # %% [markdown]
-# **Exercise 4.13: a paired test.** For each source sum up `right_a - right_b` (as numbers: 1, 0 or
-# -1 for a clip). Give each sum a random sign, `n` times; return the share of these draws whose
-# total is at least as far from 0 as the real total. The real one counts as one more draw:
-# (hits + 1) / (n + 1).
+# **Exercise 4.13: a paired test.** For each source, sum `right_a - right_b` over its clips (as
+# numbers: 1, 0 or -1 for a clip). Draw a random sign for each sum, and add up the sums; do this `n`
+# times. Count the draws (*hits*) whose total is at least as far from 0 as the real total. The real
+# total counts as one more hit: return (hits + 1) / (n + 1).
 
 
 # %%
 def paired_test(right_a, right_b, sources, *, n, rng):
     """p-value, 0 to 1. right_a, right_b: bool (n_clips,). sources: (n_clips,), names."""
-    ### BEGIN SOLUTION 4.13: sums of the sources, random signs, how often as far from 0
+    ### BEGIN SOLUTION 4.13: sums of the sources, random signs, share of totals as far from 0
     difference = right_a.astype(int) - right_b.astype(int)
     sums = np.array([difference[sources == one].sum() for one in np.unique(sources)])
     totals = rng.choice([-1, 1], (n, len(sums))) @ sums
@@ -1056,7 +1052,7 @@ for a, b in (("logmel_cnn", "mfcc_cnn"), ("yamnet", "logmel_cnn"), ("fusion", "y
                 "95 % from": low,
                 "to": high,
                 "p": evaluation.paired_test(right[a], right[b], groups=own, seed=SEED),
-                "folds of which it wins": sum(
+                "folds where it is better": sum(
                     right[a][fold_of == k].mean() > right[b][fold_of == k].mean()
                     for k in dict.fromkeys(fold_of)
                 ),
@@ -1066,20 +1062,20 @@ compared = pd.DataFrame(compared).set_index("models")
 display(compared.style.format({name: "{:+.3f}" for name in compared.columns[:3]} | {"p": "{:.4f}"}))
 
 # %% [markdown]
-# (The answers of several seeds are averaged first. The folds could be compared by a t-test as well,
-# but any two of them share most of their training clips, so that it promises too much.)
+# (The probabilities of several seeds are averaged first. A t-test over folds would give p-values
+# that are too small, because any two folds share most of their training clips.)
 
 # %% [markdown]
-# ## 13 How sure is it?
+# ## 13 Calibration
 #
-# When a model says *80 %*, is it right in 80 of 100 cases? Then it is *calibrated*, and its
-# probability can be used: to ask a person, to weigh a cost.
+# If a model says *80 %*, is it right in 80 of 100 cases? Then it is *calibrated*, and you can use
+# its probability to decide, for example when to ask a person.
 
 # %% [markdown]
 # **Exercise 4.14: the expected calibration error.** Divide the clips by `confidence` into 10 bins
 # of equal width (0–0.1, 0.1–0.2 …; a bin includes its lower edge, the last bin both edges). In each
-# bin: how far is the mean confidence from the accuracy? Return the mean of these distances,
-# weighted by the number of clips.
+# bin: what is the distance of the mean confidence from the accuracy? Return the mean of these
+# distances, weighted by the number of clips.
 
 
 # %%
@@ -1096,8 +1092,8 @@ def calibration_error(confidence, right):
 checks.calibration_error(calibration_error)
 
 # %% [markdown]
-# One number can mend most of it: the **temperature** that the logits are divided by. It is found on
-# the validation fold, with the network that did not train on it.
+# One number can remove most of this error: a **temperature** that divides the logits. We find it on
+# the validation fold of the first round, with a model that did not train on that fold.
 
 # %%
 if MODEL == "mfcc_cnn":
@@ -1111,7 +1107,7 @@ elif MODEL == "yamnet":
 else:
     on_validation = evaluation.weighted_mean(shifted, by_yamnet, share=OWN_SHARE)
 temperature = evaluation.temperature(on_validation, label[first.validation])
-single = found[MODEL][0]  # of one seed, as the temperature was found for one
+single = found[MODEL][0]  # of one seed, like the temperature
 scaled = evaluation.temperature_scaled(single, temperature)
 figure, axis = plt.subplots(figsize=(5, 4.4), layout="constrained")
 axis.plot([0, 1], [0, 1], ":", color="0.5", label="calibrated")
@@ -1129,11 +1125,11 @@ files.write_figure(figure, REPORT / "calibration.png")
 plt.show()
 
 # %% [markdown]
-# Below the diagonal a model is too sure, above it not sure enough: smoothed and mixed labels teach
-# modesty, at times more of it than is needed. A temperature changes no answer, only how sure it is.
+# Below the diagonal a model is too sure, above it not sure enough. Smoothed and mixed labels make a
+# model less sure, sometimes too much. A temperature changes the confidence, but no answer.
 
 # %%
-# The table of the surest: how many clips could be left to the machine?
+# How many clips are answered, if the model answers only when it is sure enough?
 confidence = scaled.max(axis=1)
 sure = pd.DataFrame(
     [
@@ -1149,16 +1145,16 @@ sure = pd.DataFrame(
 sure.style.format("{:.0%}")
 
 # %% [markdown]
-# ## 14 What did it look at?
+# ## 14 Which parts of a clip decide?
 #
-# Our network ends in a mean over all places, followed by one dense layer. So each place has a vote
-# of its own: apply the dense layer to it alone, and you see how much it speaks for a class. That is
-# a **class activation map**.
+# Our network ends with a mean over all places and one dense layer. Apply this layer to a single
+# place: the result is the *vote* of this place for each class. The votes of all places for one
+# class are a **class activation map**.
 
 # %% [markdown]
-# **Exercise 4.15: a class activation map.** `features` come before the mean over places; `weights`
-# and `bias` (n_classes,) are those of the dense layer. Return each place's vote for class `k`.
-# Their mean is the network's logit.
+# **Exercise 4.15: a class activation map.** `features` are the values before the mean over places;
+# `weights` and `bias` (n_classes,) belong to the dense layer. Return each place's vote for class
+# `k`. The mean of the votes is the network's logit.
 
 
 # %%
@@ -1185,7 +1181,7 @@ figure, axes = plt.subplots(
 
 
 def best_fifths(rows):
-    """First crop of some clips, and where their own class has the most votes: two (n, …) arrays."""
+    """First crop of some clips, and masks of the fifth with the highest votes for their class."""
     if not len(rows):
         return [], []
     x = [augmentation.even_crops(frames["logmel"][row], LOGMEL.n_frames)[0] for row in rows]
@@ -1202,7 +1198,7 @@ for column, (row, x, mask) in enumerate(zip(rows, *best_fifths(rows), strict=Tru
         plots.spectrogram(axis, shown / power.max(), frontend)
         axis.set(xlabel="", ylabel="")
     axes[0, column].set_title(f"{names[label[row]]}: the clip", fontsize=9)
-    axes[1, column].set_title("the fifth that speaks most for it", fontsize=9)
+    axes[1, column].set_title("the fifth with the highest votes", fontsize=9)
     axes[1, column].set_xlabel("time (s)")
     y = audio.load(table["path"][row], sr=SR, duration_s=CROP_S)
     sounds += [y, attribution.listen(y, mask, frontend)]
@@ -1214,10 +1210,9 @@ plt.show()
 widgets.players(sounds, sr=SR, titles=titles, columns=2)
 
 # %% [markdown]
-# The map is coarse, a few places in each direction: the network strides, and each place sees its
-# wide surroundings. And a map is a claim; it can be tested. If it is right, the probability falls
-# by more where the fifth that speaks most for the class is hidden than where a fifth of the same
-# shape is hidden elsewhere.
+# The map is coarse: strides leave few places, and each sees a large part of the clip. We can test
+# the map. Hide the fifth with the highest votes for the class, or the same shape at another place.
+# If the map is right, the probability falls more in the first case.
 
 # %%
 rows = explained.test[hits[:: max(1, len(hits) // 100)]]
@@ -1238,8 +1233,8 @@ display(hidden.rename("mean probability of the true class").to_frame().style.for
 # %% [markdown]
 # ## 15 The report
 #
-# A folder to keep and to hand on: the figures, the pictures, the features, the network (with its
-# front end and the names), and a page that shows them. To name any recordings later:
+# This folder has the results, the pictures, the features, the network (with its front end and the
+# class names), and a page that shows the results. To classify other recordings later:
 # `model = models.load_classifier("model.keras")` and `models.classify(paths, model)`.
 
 # %%
@@ -1248,7 +1243,7 @@ models.save(models.ClipClassifier(deployed, LOGMEL, names), REPORT / "model.kera
 pooled = {
     name: np.array(
         [np.concatenate([p.mean(axis=0, dtype=float), p.std(axis=0, dtype=float)]) for p in parts],
-        np.float32,  # of sums in double precision: those of half precision overflow
+        np.float32,  # after sums in double precision: in half precision they overflow
     )
     for name, parts in frames.items()
 }
@@ -1289,16 +1284,16 @@ metrics_written = files.write_metrics(
 )
 report.write_page(
     REPORT,
-    title=f"{dataset.name}: {MODEL} on recordings never heard",
+    title=f"{dataset.name}: {MODEL} on unheard recordings",
     metrics=metrics_written,
-    tables={"Models": results.round(3).reset_index(), "Errors, surest first": listed.head(20)},
+    tables={"Models": results.round(3).reset_index(), "Errors": listed.head(20)},
     pictures={
         "spectrograms.png": "A clip of each class",
         "learning_curves.png": "Training of the first round",
         "confusion.png": "Classes confused",
         "calibration.png": "Confidence and accuracy",
-        "looked_at.png": "What the network looked at",
-        "wrong.png": "The surest errors",
+        "looked_at.png": "The parts with the highest votes",
+        "wrong.png": "The errors with the highest probability",
     },
 )
 display(Markdown(f"[The report]({(REPORT / 'index.html').as_posix()})"))
@@ -1306,13 +1301,13 @@ display(Markdown(f"[The report]({(REPORT / 'index.html').as_posix()})"))
 # %% [markdown]
 # ## Recap
 #
-# - Test on recordings that were never heard; the difference to a random split is not skill.
-# - Look at the input before the network: what is not standardised is not learnt from.
-# - Few clips are made many: mixed, moved, coloured, hidden.
+# - Test on unheard recordings. A random split gives a higher accuracy, but not a better model.
+# - Look at the input first, and standardise it.
+# - Augment few clips: mix, shift and filter them, and hide parts.
 # - Count operations, then measure time.
-# - Choose on a validation fold, then train on everything, and test once.
-# - What others have learnt is worth more than most of what you can do with a thousand clips.
-# - Give the spread over folds, a paired test, and how sure the model may be.
+# - Choose on a validation fold, then train on all folds but the test fold, and test once.
+# - With a thousand clips, a pretrained network helps more than most other choices.
+# - Report the spread over folds, a paired test, and the calibration.
 #
 # **Try next:** `VARIANTS = ["mixing", "warping"]` · `DATASET = "esc10"` · `MODEL = "fusion"` · your
 # own clips with `DATASET = "folders"`.
