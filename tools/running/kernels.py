@@ -162,8 +162,9 @@ def kernel_manager(*, cwd, on_start, environment, program=None, is_alone=False):
 
         @property
         def kernel_spec(self):
-            # The kernel's warnings (connection without encryption) do not concern the notebook.
-            own = get_kernel_dict(extra_arguments=["--log-level=ERROR"])
+            # What the kernel logs (no encryption; on Python 3.12 on, the interrupt that stops it)
+            # does not concern the notebook.
+            own = get_kernel_dict(extra_arguments=["--log-level=CRITICAL"])
             if program:
                 own["argv"] = [own["argv"][0], *program, *own["argv"][own["argv"].index("-f") :]]
             return KernelSpec(**own, env=environment)
