@@ -162,7 +162,7 @@ def kernel_manager(*, cwd, on_start, environment, program=None, is_alone=False):
 
         @property
         def kernel_spec(self):
-            # What the kernel logs (no encryption; on Python 3.12 on, the interrupt that stops it)
+            # What the kernel logs (no encryption; from Python 3.12 on, the interrupt that stops it)
             # does not concern the notebook.
             own = get_kernel_dict(extra_arguments=["--log-level=CRITICAL"])
             if program:
