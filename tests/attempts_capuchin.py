@@ -361,7 +361,7 @@ def pick(*, reaches=np.greater_equal, is_far=np.greater_equal, is_peak=None, ste
 
 
 wrong("find_calls", "exactly at the threshold", "too few")(pick(reaches=np.greater))
-wrong("find_calls", "exactly the least distance", "too few")(pick(is_far=np.greater))
+wrong("find_calls", "exactly the minimum distance", "too few")(pick(is_far=np.greater))
 wrong("find_calls", "long slope", "too many")(pick(is_peak=lambda p: p[1:-1] > 0))
 wrong("find_calls", "9 steps", "too many")(pick(steps=int))
 wrong("find_calls", "two highest steps are equal", "too few")(

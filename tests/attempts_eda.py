@@ -198,7 +198,7 @@ for said, attempt in {
     "is in seconds": off_by(lambda listed, own, t: ((own - listed) / listed).abs() > t),
     "no length is listed": off_by(lambda listed, own, t: ~((own - listed).abs() <= t)),
     "not more than the tolerance": off_by(lambda listed, own, t: (own - listed).abs() >= t),
-    "that is within 0.5 s": off_by(lambda listed, own, t: differs(listed, own, 0.125)),
+    "the difference is within 0.5 s": off_by(lambda listed, own, t: differs(listed, own, 0.125)),
     "returns a DataFrame": off_by(differs, pick=lambda table, rows: table[rows]),
     "True or False": off_by(differs, pick=lambda table, rows: rows),
     "a row number": off_by(differs, pick=lambda table, rows: table.index[rows]),

@@ -30,9 +30,9 @@ def find_calls(attempt):
         ("a peak exactly at the threshold", {20: 0.5}, 0.25, [20]),
         ("three calls apart", {20: 0.7, 32: 0.8, 60: 0.9}, 0.25, [20, 32, 60]),
         ("two calls between which the score stays above the threshold", valley, 0.25, [20, 27]),
-        ("two peaks closer than the least distance", {20: 0.7, 23: 0.9}, 0.25, [23]),
+        ("two peaks closer than the minimum distance", {20: 0.7, 23: 0.9}, 0.25, [23]),
         ("two peaks 9 steps of 0.16 s apart", {20: 0.7, 29: 0.9}, 0.16, [29]),
-        ("two peaks at exactly the least distance", {20: 0.7, 26: 0.9}, 0.25, [20, 26]),
+        ("two peaks at exactly the minimum distance", {20: 0.7, 26: 0.9}, 0.25, [20, 26]),
         ("three peaks in a row, too close to each other, the highest last",
          {20: 0.6, 24: 0.7, 28: 0.8}, 0.25, [20, 28]),
         ("a call at the very beginning", {0: 0.9}, 0.25, [0]),
@@ -73,10 +73,10 @@ def find_calls(attempt):
 @check(
     "5.7",
     "errors of counts",
-    "First an error for each recording, then the mean. What does a total hide?",
+    "First an error for each recording, then the mean: in a total, errors cancel.",
     "The two tables need not be in the same order: match their rows by clip_name (`merge`).",
-    "A recording that could not be read has no count: leave it out (`dropna`), do not take it for "
-    "0. Then the number of errors that are 0, and the mean of the absolute errors.",
+    "A recording that could not be read has no count: leave it out (`dropna`), do not count it as "
+    "0. Return the number of errors that are 0, and the mean of the absolute errors.",
 )
 def count_errors(attempt):
     """count_errors(key, results) → (exact, mae); tables clip_name, call_count."""
@@ -115,7 +115,7 @@ def count_errors(attempt):
             ((exact, abs(error.mean())), "errors cancel: take absolute values first"),
             ((exact, error.mean()), "errors cancel: take absolute values first"),
             ((exact, np.sqrt((error**2).mean())), "this is the root mean square error: the mean "
-             "absolute error is asked"),
+             "absolute error is needed"),
         ], told=f"{told}: ")  # fmt: skip
         raise Wrong(f"{told}, where {right[0]} are exact and the mean absolute error is "
                     f"{right[1]:.3f}")  # fmt: skip

@@ -34,7 +34,7 @@ def convolution_block(attempt):
             same = tuple(-(-n // s) for n, s in zip(shape, strides, strict=False))
             why = ""
             if tuple(x.shape[1:3]) == same:
-                why = ": it pads, so that a network sees an edge where blocks of sound meet"
+                why = ": it pads, which changes the scores where blocks of sound meet"
             elif tuple(x.shape[1:3]) == tuple(
                 n - k + 1 for n, k in zip(shape, kernel, strict=False)
             ):
@@ -68,11 +68,11 @@ def convolution_block(attempt):
 
 @check(
     "5.5",
-    "what one score sees",
+    "the receptive field of a score",
     "Go through the layers and keep two numbers: how many frames one step sees, and the stride.",
-    "Every layer adds (kernel - 1) * dilation steps *of its input*: how long is such a step?",
-    "It is as many frames as the product of the strides of the layers before. Begin with 1 frame "
-    "and stride 1; a layer's own stride counts only for those after it.",
+    "Every layer adds (kernel - 1) * dilation steps *of its input*. How many frames is a step?",
+    "A step is as many frames as the product of the strides of the layers before. Begin with 1 "
+    "frame and stride 1; a layer's own stride counts only for the layers after it.",
 )
 def receptive_field(attempt):
     """receptive_field(stack) → (frames, stride); stack: list of (kernel, stride, dilation)."""

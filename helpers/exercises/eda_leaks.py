@@ -13,11 +13,11 @@ from helpers.exercises.judges_data import judge_class_weights
 @check(
     "1.4",
     "weights that balance the classes",
-    "A class with few clips needs a large weight: how does the weight depend on the count?",
-    "Weight times count must be the same for all classes: the weight is a constant over the count. "
-    "The constant follows from the mean weight of 1.",
-    "All weights sum to the number of clips n, and each class has the same part of it. Divide that "
-    "part by the number of clips of the class.",
+    "A class with few clips needs a large weight. How does the weight depend on their number?",
+    "Weight times number of clips must be the same for all classes: the weight is a constant "
+    "divided by the number. The mean weight of 1 gives the constant.",
+    "The weights of all n clips sum to n, and each class has the same part of this sum. Divide "
+    "that part by the number of clips of the class.",
 )
 def class_weights(attempt):
     """class_weights(labels) → dict: label → weight."""
@@ -60,7 +60,7 @@ def _weights(value, classes, *, n):
     "clips with a source that is in training",
     "Only test clips count: how many of them have a source with a clip in training?",
     "First find the sources in training, then the test clips that have one of these.",
-    "`np.isin(a, b)` tells for each element of a whether it is in b. Their mean is a share.",
+    "`np.isin(a, b)` says for each element of a whether it is in b. The mean is the share.",
 )
 def leaked_share(attempt):
     """leaked_share(groups, is_test) → share of test clips whose source is in training too."""
@@ -91,7 +91,7 @@ def leaked_share(attempt):
             found,
             [
                 (n_leaked, f"this is a number: divide by the {len(test)} test clips"),
-                (100 * right, "this is in percent; a share from 0 to 1 is asked"),
+                (100 * right, "this is in percent: return a share from 0 to 1"),
                 (1 - right, "this is the share of test clips without a leak"),
                 (len(both) / len(set(test)), "this is a share of sources: count clips"),
                 (len(both) / len(set(sources)), "this is a share of sources: count clips"),
@@ -114,7 +114,7 @@ def leaked_share(attempt):
 
 @check(
     "1.6",
-    "a guess without hearing",
+    "a guess by the container",
     "Find the most frequent label of each container in training; then look it up.",
     "`collections.Counter` counts, and its `most_common(1)` is the most frequent. Use a Counter "
     "for each container, and one for all of training.",

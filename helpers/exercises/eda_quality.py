@@ -73,8 +73,8 @@ def clipped_share(attempt):
             say_if(found, [(k / n, f"the run at the {place} is missing") for k, place in edges],
                    **near)  # fmt: skip
         say_if(found, [
-            (in_runs, f"this is a number of samples; a share of the {n} is asked"),
-            (100 * right, "this is in percent; a share from 0 to 1 is asked"),
+            (in_runs, f"this is a number of samples: divide it by all {n} samples"),
+            (100 * right, "this is in percent: return a share from 0 to 1"),
             (sum(lengths) / n, "it counts runs of 1 or 2 samples at the maximum; only runs of 3 or "
              "more are flat tops"),
             (sum(k for k in lengths if k > 3) / n, "a run of just 3 samples counts as well"),
@@ -209,7 +209,7 @@ def wrong_length(attempt):
         ("the same files and a tolerance of half a second", table, 0.5),
         ("a table with three lengths that are not listed", missing, 0.125),
         ("files of very different lengths", lengths, 0.5),
-        ("differences of just the tolerance, and one of more", at_limit, 0.5),
+        ("differences equal to the tolerance, and one above it", at_limit, 0.5),
         ("a table whose index is in another order", missing.iloc[order], 0.25),
         ("a table whose index has gaps", missing.iloc[::2], 0.125),
     ]
@@ -243,7 +243,7 @@ def wrong_length(attempt):
                                 "not more than the tolerance")  # fmt: skip
                 if file not in right:
                     raise Wrong(f"{told}: {file} lasts {own:g} s and is listed with {listed:g} s: "
-                                f"that is within {tolerance_s:g} s")  # fmt: skip
+                                f"the difference is within {tolerance_s:g} s")  # fmt: skip
             left = [file for file in right if file not in found]
             listed, own = rows[left[0]]
             longer = [file for file in right if rows[file][1] > rows[file][0]]

@@ -18,7 +18,7 @@ UNQUOTED = r"""(?<!["'\w])group(?!["'\w]|\s+by\b)"""  # the SQL keyword, as if i
     "The difference of the means, divided by the spread within the groups.",
     "The variance within: add the squared deviations of each group from its own mean, and divide "
     "by the degrees of freedom.",
-    "Each group has one degree of freedom less than values (ddof=1): average the two variances "
+    "A group of n values has n - 1 degrees of freedom (ddof=1): average the two variances "
     "with the weights len(a) - 1 and len(b) - 1. Then take the square root.",
 )
 def cohens_d(attempt):
@@ -45,7 +45,7 @@ def cohens_d(attempt):
         without = within * (n - 1) / n
         ddof = "the variances are divided by the number of values; ddof=1 is right"
         simple = (
-            "it averages the two variances without weights; the larger group has the larger one"
+            "it averages the two variances without weights; the larger group needs a larger weight"
         )
         say_if(
             found,
@@ -182,8 +182,8 @@ def _compare_rows(found, table):
         told = f"minutes of {labels[0]} is {minutes[0]:.4g}, where {right[0]:.4g} is right"
         say_first(
             (np.allclose(minutes, 60 * right), "these are seconds"),
-            (np.allclose(minutes * clips, right), "this is the mean of a clip; the sum over the "
-             "clips of the label is asked"),
+            (np.allclose(minutes * clips, right), "this is the mean of a clip; sum over the clips "
+             "of the label"),
             (np.allclose(minutes, right / 60), "these are hours"),
             (any(np.allclose(minutes, do(right * 10**k) / 10**k, atol=1e-9)
                  for do in (np.round, np.floor, np.ceil) for k in range(4)),

@@ -10,7 +10,7 @@ from helpers.exercises.judges_spectra import is_like, multiple_of, say_if_like
 @check(
     "2.5",
     "cepstral coefficients",
-    "The shape of a spectrum as a sum of cosines over the bands: the slowest comes first.",
+    "Write the spectrum of a frame as a sum of cosines over the bands, the slowest first.",
     "SciPy has this transform: `scipy.fft.dct`. Which axis has the bands, and which `norm` is "
     "orthonormal?",
     'The transform goes over axis 0, with norm "ortho". Keep the first n_mfcc of its n_mels rows, '
@@ -32,9 +32,9 @@ def mfcc(attempt):
             found = need_real(found, axes=("n_mfcc", "n_frames"), why=why)
             shape = found.shape
             if shape == (n_mels, n_frames):
-                raise Wrong(f"it returns all {n_mels} coefficients: the first {n_mfcc} are asked")
+                raise Wrong(f"it returns all {n_mels} coefficients: return the first {n_mfcc}")
             if shape == (n_mels, n_mfcc) and is_like(found, every[:, :n_mfcc]):
-                raise Wrong(f"it keeps {n_mfcc} frames of each row: {n_mfcc} rows are asked")
+                raise Wrong(f"it keeps {n_mfcc} frames of each row: keep {n_mfcc} rows")
             if shape == (n_mels, n_mfcc):
                 raise Wrong(
                     f"it returns shape {shape}: {n_mfcc} coefficients for each band. Transform "
@@ -53,7 +53,7 @@ def mfcc(attempt):
                     )
             fourier = rfft(log_mel, axis=0)[:n_mfcc]
             if any(multiple_of(found, part) for part in (np.abs(fourier), fourier.real)):
-                raise Wrong("this is the FFT over the bands: a cosine transform (DCT) is asked")
+                raise Wrong("this is the FFT over the bands: use a cosine transform (DCT)")
             if is_like(found[1:], right[1:]):
                 raise Wrong(
                     f"row 0 is {found[0, 0]:.1f} in frame 0, where {right[0, 0]:.1f} is right; the "

@@ -11,8 +11,8 @@ from helpers.exercises.judges import need_array, need_number, say_first
     "the frequency that is heard",
     "Up to sr / 2 a tone keeps its frequency. From sr / 2 to sr, the heard frequency falls to 0.",
     "A tone of f + sr Hz gives the same samples as one of f Hz: begin with f modulo sr.",
-    "That lies between 0 and sr. Two frequencies have these samples, this one and its distance "
-    "from sr: you hear the lower one.",
+    "The result r lies between 0 and sr. Tones of r Hz and of sr - r Hz give the same samples: you "
+    "hear the lower one.",
 )
 def heard_frequency(attempt):
     """heard_frequency(f, *, sr) → float, Hz, 0 … sr / 2."""
@@ -37,16 +37,16 @@ def heard_frequency(attempt):
         told = f"{where}: it returns {found:g} Hz, where {right:g} Hz is heard"
         half, close = sr / 2, 1e-6 * sr
         say_first(
-            (abs(found + right) < close, "a frequency that is heard has no sign"),
+            (abs(found + right) < close, "a frequency that is heard has no minus sign"),
             (found < 0, "a frequency that is heard is never negative"),
             (f <= half, f"up to sr / 2 = {half:g} Hz a tone keeps its frequency"),
             (found > half and f < sr, f"the samples hold nothing above sr / 2 = {half:g} Hz. "
              "Higher frequencies are mirrored at sr / 2"),
             (found > half, f"it is still above sr / 2 = {half:g} Hz. One fold is not enough: the "
              "heard frequency rises and falls again with every sr"),
-            (abs(found - half) < close / 2, "higher tones are not heard at sr / 2, but mirrored"),
-            (abs(found - f % half) < close, "above sr / 2 the heard frequency does not start again "
-             "at 0, it falls"),
+            (abs(found - half) < close / 2, "higher tones are mirrored at sr / 2, not cut to it"),
+            (abs(found - f % half) < close, "above sr / 2 the heard frequency falls; it does not "
+             "start again at 0"),
             (True, "fold the frequency at sr / 2 and at 0"),
             told=f"{told}: ",
         )  # fmt: skip
@@ -86,7 +86,7 @@ def quantise(attempt):
             f"it returns whole numbers ({found.min():g} to {found.max():g}): scale them back to ±1"
         )
         one_more = (
-            f"the levels lie 1 / {2 * half} apart, which takes one bit more: {2 * half} levels "
+            f"the levels are 1 / {2 * half} apart, which needs one bit more: {2 * half} levels "
             "share the range from -1 to 1, whose width is 2"
         )
         same_on_both_sides = (
@@ -99,7 +99,7 @@ def quantise(attempt):
             (y, least, "it returns the samples unchanged: nothing is rounded"),
             (y - y % least, least, "it rounds down; the nearest level may be the one above"),
             (y + -y % least, least, "it rounds up; the nearest level may be the one below"),
-            (y - np.fmod(y, least), least, "it rounds towards 0; the nearest may be farther out"),
+            (y - np.fmod(y, least), least, "it rounds towards 0; the nearest level may be farther"),
             (_nearest(y, np.arange(-2 * half, 2 * half) / (2 * half)), least / 2, one_more),
             (_nearest(y, np.arange(-half, half, 2) / half), least,
              f"the levels lie 1 / {half // 2} apart: that is one bit too few"),
@@ -123,7 +123,7 @@ def _explain_clipping(y, found, where, half):
     if high < 0 or low > 0:
         raise Wrong(
             f"{where}: {y.max():.2g} becomes {high:.3g} and {y.min():.2g} becomes {low:.3g}: it "
-            "wraps round; clip what is beyond the range"
+            "wraps round; clip the samples beyond the range"
         )
     if high > 1.01 or low < -1.01:
         number, level = (y.max(), high) if high > 1.01 else (y.min(), low)

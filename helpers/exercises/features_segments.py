@@ -19,9 +19,9 @@ def segments(attempt):
     """segments(y, *, length, hop) → float (n_segments, length), the last padded with zeros."""
     rng = np.random.default_rng(27)
     for what, n, length, hop in (
-        ("it fits, without overlap", 30, 10, 10),
+        ("no remainder, without overlap", 30, 10, 10),
         ("a remainder, without overlap", 34, 10, 10),
-        ("it fits, with overlap", 30, 10, 5),
+        ("no remainder, with overlap", 30, 10, 5),
         ("a remainder, with overlap", 32, 10, 5),
         ("one sample more than fits", 11, 10, 10),
         ("a length that is no multiple of the hop", 33, 10, 4),
@@ -66,8 +66,8 @@ def _explain_count(found, y, begins, hop):
         rest = n - begins[have - 1] - length
         raise Wrong(f"{told}: none of them holds the last {rest} samples")
     if (found[count:] == 0).all():
-        raise Wrong(f"{told}: those after them hold only zeros")
-    raise Wrong(f"{told}: {count} segments hold every sample already")
+        raise Wrong(f"{told}: the others hold only zeros")
+    raise Wrong(f"{told}: the first {count} already hold every sample")
 
 
 def _explain_samples(found, right, y, begins):

@@ -21,7 +21,7 @@ from helpers.exercises.judges_spectra import (
     "With n_fft // 2 zeros before and after (`np.pad`), the middle of frame k is sample "
     "k * hop_length. `scipy.signal.get_window` has the periodic Hann window.",
     "Put the frames side by side as columns (n_fft, n_frames); the window then needs a second "
-    "axis, `[:, None]`, and `np.fft.rfft` the axis 0. Last the absolute value, squared.",
+    "axis, `[:, None]`, and `np.fft.rfft` needs axis=0. At the end square the absolute value.",
 )
 def power_spectrogram(attempt):
     """power_spectrogram(y, *, n_fft, hop_length) → float (1 + n_fft // 2, n_frames), |STFT|²."""

@@ -9,10 +9,10 @@ from helpers.exercises.judges_spectra import multiple_of
 
 @check(
     "2.3",
-    "how loud each frequency is",
+    "an amplitude spectrum",
     "Three steps: the window times the sound, the FFT of real numbers, its absolute value scaled.",
-    "`np.fft.rfft` leaves out the negative frequencies, and `np.fft.rfftfreq` knows the bins in "
-    "Hz. It needs the number of samples and the time between two.",
+    "`np.fft.rfft` leaves out the negative frequencies, and `np.fft.rfftfreq` gives the bins in "
+    "Hz. It needs the number of samples and the time between two samples.",
     "A sine of amplitude a in the middle of a bin gives |FFT| = a / 2 times the sum of the window; "
     "the other half is at the negative frequency. Correct for both.",
 )
@@ -77,7 +77,7 @@ def _explain_frequencies(f, hz, sr):
         return
     told = f"its frequencies go from {f[0]:.6g} to {f[-1]:.6g}, where {hz[0]:g} to {hz[-1]:.6g} Hz"
     for factor, name in (
-        (1 / hz[1], "these are numbers of bins, and a bin is sr / n wide"),
+        (1 / hz[1], "these are indices of bins, and a bin is sr / n wide"),
         (1e-3, "these are kHz"),
         (1 / sr, "these are cycles per sample, not per second: the time between samples is 1 / sr"),
         (1 / sr**2, "the time between two samples is 1 / sr, not sr"),
@@ -86,7 +86,7 @@ def _explain_frequencies(f, hz, sr):
     ):
         if np.abs(f - factor * hz).max() < close * factor:
             raise Wrong(f"{told} are right: {name}")
-    raise Wrong(f"{told} are right: bin k lies at k * sr / n, for even n and for odd n")
+    raise Wrong(f"{told} are right: bin k is at k * sr / n, for even n and for odd n")
 
 
 def _explain_amplitudes(found, right, none, n):
@@ -182,10 +182,10 @@ def _explain_centroid(found, right, magnitude, f, heard):
          "magnitude; all bins have a weight"),
         (right[heard] * weight, "this is the sum of frequency times magnitude: divide it by the "
          "sum of the magnitudes"),
-        (right[heard] * weight / len(f), "it is divided by the number of bins: divide by that of "
-         "magnitudes"),
+        (right[heard] * weight / len(f), "it is divided by the number of bins: divide by the sum "
+         "of the magnitudes"),
         (f[half], "this is the median, with half of the magnitudes below it; the mean is asked"),
-        ([np.average(number, weights=c) for c in columns], "these are bins, not frequencies"),
+        ([np.average(number, weights=c) for c in columns], "these are bin indices, not Hz"),
         ([f.mean()] * len(columns), "this is the mean of f alone: the magnitudes are its weights"),
     ], rtol=1e-3, told=f"{told}: ")  # fmt: skip
     if np.allclose(found[heard][:-1], right[heard][:-1], rtol=1e-3):

@@ -3,30 +3,30 @@
 #
 # {{badges}}
 #
-# Somebody hands you a folder of recordings with labels. Before any network sees it, find out what
-# is in there, what is broken, and what would let a model look clever without listening. An hour
-# spent here saves weeks: most results in audio that turn out too good to be true were decided
-# before training began.
+# Somebody gives you a folder of recordings with labels. Before you train a network on it, find out
+# what it contains, what is broken, and what would let a model guess the labels without listening.
+# An hour spent here saves weeks: the cause of a result that is too good to be true is often in the
+# data.
 
 # %% [markdown]
-# **You will learn** to read a data set in one pass · to find damaged, clipped, silent and doubled
-# files, and entries that contradict themselves · to count what a random split leaks · to ask
-# whether the file *format* gives the label away · to see and hear each class · to compare classes
-# with a t-test, and when not to believe it · to ask the same questions in SQL.
+# **You will learn** to read a data set in one pass · to find damaged, clipped, silent and duplicate
+# files, and entries that contradict themselves · to measure how much a random split leaks · to ask
+# whether the file *format* reveals the label · to see and hear each class · to compare classes
+# with a t-test, and when not to trust it · to ask the same questions in SQL.
 #
-# **Exercises** are marked as such, with a check under each that says what is not right yet;
-# `checks.hint("1.1")` helps, and again helps more. Whatever you write or leave out, the lesson goes
-# on with the package's own version.
+# **Exercises** are marked. The check under each says what is not right yet. `checks.hint("1.1")`
+# gives a hint; call it again for the next one. The lesson itself uses the package's functions, so
+# it runs whatever you write.
 #
-# **You should know** a little Python and pandas. What a spectrogram is, notebook 02 explains.
+# **You should know** a little Python and pandas. Notebook 02 explains what a spectrogram is.
 #
 # **Data contract**
 #
 # - *reads* the clips of `DATASET`: `"urbansound8k"`, `"esc50"`, `"esc10"`, `"capuchin"`, or
-#   `"folders"`, your own, by class
-# - *writes* to `OUTPUT_DIR`: `clips.csv` (a row per clip, with all that was measured), `faults.csv`
+#   `"folders"` (your own clips, a folder per class)
+# - *writes* to `OUTPUT_DIR`: `clips.csv` (a row per clip, with its measurements), `faults.csv`
 #   (a row per fault), `classes.csv`, `gallery.png`, `metrics.json`
-# - *without data* a synthetic data set of the same layout is made, with faults on purpose
+# - *without data* a synthetic data set of the same layout is made, with some faults on purpose
 
 # %%
 # {{set-up}}
@@ -59,12 +59,12 @@ from helpers.features import descriptors
 # Everything that you may want to change is here; a batch job sets the same names from outside.
 
 # %% tags=["parameters"]
-DATASET = "urbansound8k"  # or "esc50", "esc10", "capuchin"; "folders": your own, by class
-DATA_DIR = ""  # folder of the data set; "": look for it
+DATASET = "urbansound8k"  # or "esc50", "esc10", "capuchin", "folders" (your own clips)
+DATA_DIR = ""  # folder of the data set; "": search for it
 OUTPUT_DIR = ""  # "": outputs/01_eda
 SEED = 0
 MAX_CLIPS = 0  # 0: all
-GALLERY = 10  # clips in the gallery, shared out among the classes
+GALLERY = 10  # clips in the gallery, divided among the classes
 SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
 
 # %%
@@ -77,10 +77,10 @@ checks.start("1", strict=True)
 # %% [markdown]
 # ## 1 One row per clip
 #
-# Whatever a data set looks like on disk, we want one table: where a clip is, what it shows
-# (`label`), which recording it was cut from (`group`), which published part it belongs to (`fold`,
-# -1 where there is none), and what its header says. What cannot be opened ends nothing: it is
-# listed, with a reason.
+# Data sets differ on disk, but we want one table: the path of each clip, its class (`label`), the
+# recording that it was cut from, its *source* (`group`), the published part that it belongs to
+# (`fold`, -1 if there is none), and what its header says. A file that cannot be opened is listed
+# with the reason, and we go on.
 
 # %%
 listed, errors = data.clip_table(dataset, max_clips=MAX_CLIPS, seed=SEED)
@@ -98,10 +98,10 @@ display(
 # %% [markdown]
 # ## 2 One pass over the sound
 #
-# Decoding is the slow part of working with audio, so we do it once. In this one pass every clip is
-# decoded, measured at its own rate (level, clipping, silence, a fingerprint of its content),
-# brought to mono at 22.05 kHz, and described: 76 descriptors and a log-mel spectrogram. The results
-# are kept on disk: the first time takes a while, all others hardly any.
+# Decoding is the slow part of working with audio, so we do it once. This pass decodes every clip,
+# measures it at its own sample rate (level, clipping, silence, a hash of its content), converts it
+# to mono at 22.05 kHz, and computes 76 descriptors and a log-mel spectrogram. The results are kept
+# on disk: only the first run takes a while.
 
 # %%
 begun = time.perf_counter()
@@ -116,18 +116,18 @@ print(f"{len(table)} clips, {hours:.2f} hours of sound, in {survey_s:.1f} s")
 # %% [markdown]
 # ## 3 What is wrong with it?
 #
-# No large collection of recordings is clean. Three questions find most of what is not.
+# No large collection of recordings is without faults. Three questions find most of them.
 #
-# **Was it recorded too loud?** A microphone or a converter has a largest value. What is louder
-# becomes a flat top: several neighbouring samples of exactly the same, largest, size. It sounds
-# harsh, and it stays there when somebody turns the file down later. (Not so when the file is then
-# resampled, or coded as Ogg or MP3: that bends the flat tops. There, samples beyond full scale
-# give it away, and the package's version counts those as well.)
+# **Was it recorded too loud?** A microphone or a converter has a largest value. Where the sound is
+# louder, it is *clipped* to a flat top: several neighbouring samples of exactly the same, largest,
+# size. It sounds harsh, and the flat tops remain when somebody turns the file down later. (But
+# resampling, Ogg and MP3 bend them. In such files samples beyond full scale show clipping; the
+# package's version counts those as well.)
 
 # %% [markdown]
 # **Exercise 1.1: the share of clipped samples.** Return the share, 0 to 1, of samples that lie in
-# a run of at least three neighbours that all have the clip's largest absolute value. Neither its
-# sign nor full scale matters. In silence nothing is clipped. For example:
+# a run of at least three neighbours that all have the clip's largest absolute value. Neither the
+# signs nor full scale matter. Return 0 for silence. For example:
 
 # %%
 tone = np.sin(2 * np.pi * 50 * np.arange(2000) / 8000)
@@ -158,12 +158,12 @@ def clipped_share(y):
 checks.clipped_share(clipped_share)
 
 # %% [markdown]
-# **Is it there twice?** The same sound under two names counts double in training. In training *and*
-# in the test, it is an answer that was given away; with two different labels, one is wrong.
+# **Is it there twice?** The same sound under two names counts twice in training. If one copy is in
+# training and the other in the test, the test is too easy. If their labels differ, one is wrong.
 #
-# **Exercise 1.2: find the copies.** Given a list of sounds, return a list of lists: the positions
-# of those that are the same, sample by sample, in any order. A sound that is there once appears in
-# none. For example:
+# **Exercise 1.2: find the duplicates.** Given a list of sounds, return a list of lists: each holds
+# the indices of sounds that are the same, sample by sample, in any order. A sound without a
+# duplicate is in no list. For example:
 
 # %%
 sounds = [np.array([0.1, 0.2]), np.array([0.3]), np.array([0.1, 0.2]), np.array([0.2, 0.1])]
@@ -172,7 +172,7 @@ print("the first and the third are the same: [[0, 2]]")
 
 # %%
 def duplicates(sounds):
-    """Copies. sounds: list of float (n_samples,). Returns a list of lists of positions."""
+    """Duplicates. sounds: list of float (n_samples,). Returns a list of lists of indices."""
     ### BEGIN SOLUTION 1.2: gather the positions of each content, keep those with several
     places = {}
     for position, y in enumerate(sounds):
@@ -185,15 +185,15 @@ def duplicates(sounds):
 checks.duplicates(duplicates)
 
 # %% [markdown]
-# (For thousands of clips one compares fingerprints instead of samples: a hash of the content. That
-# is the column `content` of our table.)
+# (For thousands of clips, compare a hash of the content instead of the samples: the column
+# `content` of our table.)
 #
-# **Is it what the table says?** A data set often has a table of its own. Where it and the sound
-# disagree, something has happened: a download that stopped, a file that was exchanged.
+# **Is it what the table says?** A data set often comes with a table. If the table and a file
+# disagree, something went wrong: a download stopped, or a file was replaced.
 #
-# **Exercise 1.3: the wrong length.** Return the names (`file`) of all rows whose length
-# `duration_s` is off from `listed_s` by more than a tolerance, in either direction. What is not
-# listed (NaN) is not judged. For example:
+# **Exercise 1.3: the wrong length.** Return the names (`file`) of all rows whose `duration_s`
+# differs from `listed_s` by more than a tolerance, in either direction. Leave out rows without a
+# listed length (NaN). For example:
 
 # %%
 lengths = pd.DataFrame(
@@ -220,8 +220,8 @@ def wrong_length(table, *, tolerance_s):
 checks.wrong_length(wrong_length)
 
 # %% [markdown]
-# Now for the whole data set. `quality.faults` asks all of this, and a little more: silence, an
-# offset (the mean of a sound should be zero), rows of the table that contradict themselves.
+# Now the whole data set. `quality.faults` checks all of this and more: silence, an offset (the
+# mean of a sound should be zero), and rows of the table that contradict themselves.
 
 # %%
 faults = quality.faults(table, errors=errors, listed=data.listed(dataset, table), root=dataset.root)
@@ -233,19 +233,19 @@ if len(faults):
         display(examples.set_index("fault"))
 display(
     Markdown(
-        "Up to three of each; all of them are in `faults.csv`: "
+        "Up to three faults of each kind; `faults.csv` has all: "
         + (", ".join(f"**{n}** {fault}" for fault, n in per_fault.items()) or "nothing found")
         + "."
     )
 )
 
 # %% [markdown]
-# A fault is a question, not a verdict. *Clipped* and *faint* clips may be all there is of a rare
-# sound; *missing* files may be a part that nobody downloaded. Decide for each kind, write down what
-# you decided, and never delete silently.
+# A fault is no reason to delete a clip at once. *Clipped* and *faint* clips may be the only ones of
+# a rare sound; *missing* files may be a part that nobody downloaded. Decide for each kind of fault,
+# and write down what you decided and what you deleted.
 #
-# The synthetic data has some of its faults on purpose, with a key: did we find them all? (The other
-# findings in it came about by chance, as in real data.)
+# The synthetic data has some faults on purpose, listed in a file: did we find them all? (Its other
+# faults arose by chance, as in real data.)
 
 # %%
 KIND = {
@@ -273,9 +273,9 @@ if key.is_file():
     display(Markdown(f"**{found_of_key} of {planted}** planted faults are found."))
 
 # %% [markdown]
-# What does clipping look like? Here is the clip with the largest share of clipped samples, at its
-# longest flat top, beside an unclipped one around its loudest sample. (In a lossy format there may
-# be no flat top left, but a signal that goes beyond ±1.)
+# What does clipping look like? Left: the clip with the largest share of clipped samples, where
+# most samples are at its maximum. Right: a clip with little or no clipping, around its loudest
+# samples. (A lossy format may leave no flat top, but a signal that goes beyond ±1.)
 
 # %%
 worst = table["clipped_share"].idxmax()
@@ -297,8 +297,8 @@ for axis, i in zip(axes, (worst, best), strict=True):
 plt.show()
 
 # %% [markdown]
-# And our decision: silent clips, copies, and clips whose entry contradicts itself are left out from
-# here on. All others stay.
+# Our decision: from here on we leave out silent clips, duplicates, and clips whose entry
+# contradicts itself. All others stay.
 
 # %%
 LEFT_OUT = ("silent", "duplicate", "metadata")
@@ -312,8 +312,8 @@ display(Markdown(f"Left out: **{(~used).sum()}** clips. We go on with **{len(tab
 # %% [markdown]
 # ## 4 How much is there of each class?
 #
-# Two bars per class: clips, and the *sources* they were cut from. The second is what the model can
-# learn from: forty slices of one siren teach one siren.
+# Two bars per class: clips, and the *sources* that they were cut from. The number of sources
+# matters more: from forty clips of one siren a model learns only that siren.
 
 # %%
 classes = table.groupby("label").agg(
@@ -358,17 +358,17 @@ how_uneven = (
 )
 display(
     Markdown(
-        f"{how_uneven} Who always says *{classes.index[0]}* is right in "
-        f"**{classes['clips'].max() / len(table):.1%}** of cases: no accuracy means anything "
-        "before it is compared with that."
+        f"{how_uneven} The answer *{classes.index[0]}* for every clip is right in "
+        f"**{classes['clips'].max() / len(table):.1%}** of cases: compare every accuracy with "
+        "that."
     )
 )
 
 # %% [markdown]
-# One remedy is to let a clip of a rare class weigh more in training.
+# One remedy is a larger weight in training for the clips of a rare class.
 #
-# **Exercise 1.4: class weights.** Return a dictionary from label to weight, such that each class
-# weighs the same in total, and the mean weight over all clips is 1. For example:
+# **Exercise 1.4: class weights.** Return a dictionary from label to weight, such that the weights
+# of the clips have the same sum in each class, and their mean over all clips is 1. For example:
 
 # %%
 print("labels  ", ["dog", "dog", "dog", "siren"])
@@ -396,9 +396,9 @@ pd.DataFrame(weights.round(2)[None], columns=classes.index, index=["weight in tr
 # %% [markdown]
 # ## 5 What would a random split leak?
 #
-# Clips of one source share the room, the microphone, the very dog. With some of them in training
-# and others in the test, the test asks for memory. How many are there per source, and do the
-# published folds keep them together?
+# Clips of one source share the room, the microphone, even the dog. If some are in training and
+# others in the test (a *leak*), the test measures memory. How many clips does a source have, and
+# do the published folds keep them together?
 
 # %%
 per_source = table.groupby("group").size()
@@ -451,9 +451,10 @@ def leaked_share(groups, is_test):
 checks.leaked_share(leaked_share)
 
 # %% [markdown]
-# Twenty random splits, a fifth of the clips for the test: how many test clips have a sibling in
-# training? And what is that worth? The laziest of all classifiers, which answers with the label of
-# the most similar training clip, tells: once on random folds, once on folds by source.
+# We make twenty random splits with a fifth of the clips in the test: how many test clips share
+# their source with a training clip? And how much does this raise the accuracy? We test the nearest
+# neighbour, which answers with the label of the most similar training clip, on random folds and on
+# folds by source.
 
 # %%
 from sklearn.model_selection import KFold, StratifiedGroupKFold, cross_val_predict
@@ -480,13 +481,13 @@ for name, folds in (
     lazy[name] = float((guesses == labels).mean())
 display(
     Markdown(
-        f"A random split leaks: **{np.mean(leaks):.0%}** of its test clips (between "
-        f"{min(leaks):.0%} and {max(leaks):.0%}) have a sibling in training. The laziest "
-        f"classifier reaches **{lazy['random split']:.1%}** on random folds, and "
+        f"In a random split, **{np.mean(leaks):.0%}** of the test clips (between "
+        f"{min(leaks):.0%} and {max(leaks):.0%}) have their source in training. The nearest "
+        f"neighbour reaches **{lazy['random split']:.1%}** on random folds, and "
         f"**{lazy['split by source']:.1%}** when no source is on both sides. Most of the "
         "difference is memory."
         + (
-            f" The published folds cut through {crossing} of {len(per_source)} sources."
+            f" The published folds divide {crossing} of {len(per_source)} sources."
             if has_folds
             else ""
         )
@@ -494,11 +495,11 @@ display(
 )
 
 # %% [markdown]
-# ## 6 Does the file format give the label away?
+# ## 6 Does the file format reveal the label?
 #
-# Whoever collected the clips took them from somewhere: one class from one archive, another from
-# somewhere else. Then sample rate, channels, sample format and length can tell the class, and a
-# network fed with such files may learn the archive.
+# The clips of one class may come from one archive, those of another class from elsewhere. Then the
+# sample rate, channels and sample format (here called the *container*) and the length can reveal
+# the class, and a network may learn the archive.
 
 # %%
 kinds = zip(table["sample_rate"], table["channels"], table["subtype"], strict=True)
@@ -517,13 +518,13 @@ if len(counts) > 1:
     axis.tick_params(labelsize=8)
     plt.show()
 else:
-    print(f"All files are of one kind: {counts.index[0]}. Where files were converted, nothing can")
-    print("be said of the originals.")
+    print(f"All files are of one kind: {counts.index[0]}. If they were converted, they do not show")
+    print("how the originals differed.")
 
 # %% [markdown]
-# **Exercise 1.6: guess by the container.** Learn from training clips which label is the most
-# frequent one in each container, and answer with it for each test clip. For a container that
-# training has not seen, answer with the most frequent label of all. For example:
+# **Exercise 1.6: guess by the container.** Find the most frequent label of each container in
+# training. Return for each test clip the most frequent label of its container; for a container
+# that is not in training, the most frequent label of all training clips. For example:
 
 # %%
 print(
@@ -556,8 +557,8 @@ def guess_by_container(train_containers, train_labels, test_containers):
 checks.guess_by_container(guess_by_container)
 
 # %% [markdown]
-# A decision tree may use the length of the file as well. It is tested on sources that it has not
-# seen, beside a classifier that always says what was most frequent in training.
+# A decision tree can use the length of the file as well. We test it on sources that are new to it,
+# beside a classifier that always answers with the most frequent class in training.
 
 # %%
 from sklearn.dummy import DummyClassifier
@@ -572,7 +573,7 @@ deaf = {}
 for name, columns, model in (
     ("always the most frequent class", list(header), DummyClassifier()),
     ("rate, channels, sample format", ["sample_rate", "channels", "subtype"], tree),
-    ("and length", list(header), tree),
+    ("rate, channels, sample format, length", list(header), tree),
 ):
     guesses = cross_val_predict(model, header[columns], labels, cv=sides)
     deaf[name] = float((guesses == labels).mean())
@@ -581,20 +582,20 @@ always, *others = deaf.values()
 container_accuracy = max(others)
 display(
     Markdown(
-        "The format knows more than it should. Bring all files to one rate, one channel and one "
-        "length before a network sees them. (One clue stays: what was recorded at 11 kHz has "
-        "nothing above 5.5 kHz, at whatever rate it is kept.)"
+        "The format reveals the class too often. Bring all files to one rate, one channel and one "
+        "length before you train a network. (One clue stays: a sound recorded at 11 kHz has "
+        "nothing above 5.5 kHz, even after resampling to a higher rate.)"
         if container_accuracy > always + 0.03
-        else "The format gives hardly anything away here."
+        else "The format reveals hardly anything here."
     )
 )
 
 # %% [markdown]
 # ## 7 See and hear the classes
 #
-# No table replaces this. For each clip the waveform and, under it, the log-mel spectrogram: time
-# to the right, frequency upwards, colour for the level below the clip's own maximum. (Of more
-# classes than `GALLERY`, the largest.)
+# No table replaces this. Each clip has its waveform and, under it, its log-mel spectrogram: time
+# to the right, frequency upwards, colour for the level below the clip's own maximum. (With more
+# classes than `GALLERY`: the largest.)
 
 # %%
 n_each = max(1, GALLERY // len(classes))
@@ -622,14 +623,14 @@ plt.show()
 widgets.players(sounds, sr=frontend.sr, titles=list(chosen["label"]))
 
 # %% [markdown]
-# Go through them with three questions. Is the sound that the label names really the loudest thing?
-# Could you tell the class from the picture alone? What *else* is there: traffic, voices, hiss?
+# Ask three questions about each. Is the sound that the label names really the loudest? Could you
+# tell the class from the picture alone? What *else* can you hear: traffic, voices, hiss?
 
 # %% [markdown]
 # ## 8 How loud, and where in the spectrum?
 #
-# Loudness first. If classes differ in level, a model will use it, and fail with the next
-# microphone, whose gain is another.
+# First the level. If classes differ in level, a model will use that, and fail with a microphone
+# of another gain.
 
 # %%
 order = table.groupby("label")["rms_db"].median().sort_values().index
@@ -641,8 +642,8 @@ axis.set(xlabel="level of the clip (dB re full scale, RMS)", ylabel="")
 plt.show()
 
 # %% [markdown]
-# And the mean spectrum of each class: the line is the median over its clips, and at each frequency
-# half of them lie within the band. (Of more than twelve classes, the largest.)
+# Next the mean spectrum: the line is the median over the clips of a class, and at each frequency
+# half of the clips lie within the band. (At most the twelve largest classes.)
 
 # %%
 envelopes = np.array([features.to_db(power.mean(axis=0)) for power in powers])
@@ -650,17 +651,17 @@ plots.spectral_envelopes(envelopes, labels, frontend.frequencies, shown=list(cla
 plt.show()
 
 # %% [markdown]
-# The dashed line is the median of all clips, the same in every panel. Where a class leaves it, a
-# simple model has something to hold on to; where two classes run alike, it takes finer structure,
-# or time, to tell them apart.
+# The dashed line is the median of all clips, the same in every panel. Where a class differs from
+# it, a simple model can use the difference. Two classes with the same line differ only in finer
+# structure or over time.
 
 # %% [markdown]
-# ## 9 Which descriptors say the same?
+# ## 9 Which descriptors measure the same?
 #
-# A descriptor is a number with a name: how loud (`rms`), how bright (`centroid`, `rolloff`), how
-# noisy (`flatness`, `zero_crossing_rate`), how tonal (`contrast`), of which shape of spectrum
-# (`mfcc`); 02 builds them all. Many say nearly the same. The correlation of ranks (Spearman) shows
-# which.
+# A descriptor is one number that describes a sound: how loud (`rms`), how bright (`centroid`,
+# `rolloff`), how noisy (`flatness`, `zero_crossing_rate`) or how tonal (`contrast`) it is, or the
+# shape of its spectrum (`mfcc`); notebook 02 explains them. Many measure nearly the same. The rank
+# correlation (Spearman) shows which.
 
 # %%
 names = [*(f"{name}_mean" for name in descriptors.SCALARS), "contrast_3_db_mean"]
@@ -684,11 +685,11 @@ display(
 )
 
 # %% [markdown]
-# ## 10 Do two classes differ? And when not to believe it
+# ## 10 Do two classes differ? And when not to trust the test
 #
-# Take the two classes with the most sources, and their *brightness*, the spectral centroid. The
-# t-test (Welch's) asks: could such a difference be chance? It does not say how *large* it is. For
-# that there is the effect size.
+# Take the two classes with the most sources, and their *brightness*, the spectral centroid.
+# Welch's t-test asks: could such a difference be chance? It does not say how *large* the
+# difference is. The effect size does.
 #
 # **Exercise 1.7: Cohen's d.** The difference of the two means, in units of the pooled standard
 # deviation. Pooled: the two variances (each with n - 1), weighted by their n - 1. For example:
@@ -733,10 +734,10 @@ two_tests = pd.DataFrame(tests).T.style.format(precision=2).format("{:.2g}", sub
 display(two_tests.format("{:.0f}", subset=[f"n ({first})", f"n ({second})", "difference (Hz)"]))
 
 # %% [markdown]
-# *p* is how often chance alone would give a difference at least as large. The first row takes
-# every clip for an independent observation, the second every source. Which is right? Try it on
-# worlds in which there is *no* difference: give the sources their labels at random, and test
-# again, a thousand times. A sound test at 5 % raises a false alarm in 5 % of them.
+# *p* is how often chance alone would give a difference at least as large. The first row treats
+# every clip as an independent observation, the second every source. Which is right? Try it on
+# data *without* a difference: give the sources random labels and test again, a thousand times. A
+# valid test at the 5 % level gives a false alarm in 5 % of these trials.
 
 # %%
 sources = by_source[["group", "label"]].drop_duplicates("group")
@@ -755,27 +756,27 @@ for _ in range(n_worlds):
 alarms = {name: n / n_worlds for name, n in alarms.items()}
 n_pairs = len(classes) * (len(classes) - 1) // 2
 too_sure = (
-    "Slices of one recording are not independent, and a test that takes them for it is too sure of "
-    "itself."
+    "Clips of one recording are not independent, and a test that treats them as such gives too "
+    "many false alarms."
     if alarms["clips"] > 1.5 * alarms["sources"]
-    else "Here nearly every clip is a source of its own, so both agree."
+    else "Here nearly every clip is its own source, so both tests agree."
 )
 display(
     Markdown(
-        f"False alarms where nothing differs: **{alarms['clips']:.0%}** when clips count, "
-        f"**{alarms['sources']:.0%}** when sources do. {too_sure} And whoever tests all {n_pairs} "
+        f"False alarms where nothing differs: **{alarms['clips']:.0%}** in tests of clips, "
+        f"**{alarms['sources']:.0%}** in tests of sources. {too_sure} A test of all {n_pairs} "
         f"{'pairs' if n_pairs > 1 else 'pair'} of classes on {len(descriptors.COLUMNS)} "
-        f"descriptors would get {0.05 * n_pairs * len(descriptors.COLUMNS):.0f} such alarms if "
-        "nothing differed at all."
+        f"descriptors would give {0.05 * n_pairs * len(descriptors.COLUMNS):.0f} false alarms if "
+        "nothing differed."
     )
 )
 
 # %% [markdown]
 # ## 11 The same questions in SQL
 #
-# Tables of a million clips live in databases. DuckDB reads a DataFrame as if it were one: here our
-# table is called `clips`. One trap: `group` is a word of the language itself, so the column is
-# written `"group"`.
+# A table of a million clips is kept in a database. DuckDB can query a DataFrame like a database
+# table; here our table is called `clips`. Note that GROUP is an SQL keyword, so we write the column
+# as `"group"`.
 #
 # **Exercise 1.8: clips per class.** Return a query that gives one row per label, with the columns
 # `label`, `clips` (how many), `sources` (how many different groups) and `minutes` (of sound), the
@@ -809,9 +810,8 @@ def clips_per_class():
 checks.clips_per_class(clips_per_class)
 
 # %% [markdown]
-# Three more questions to our table: sources whose clips have more
-# than one label (no answer is a good one); the share of quiet clips in each fold; and the loudest
-# clip of every class (a window function).
+# Three more queries: sources whose clips have more than one label (there should be none); the
+# percentage of quiet clips in each fold; and the loudest clip of every class (a window function).
 
 # %%
 QUERIES = {
@@ -844,9 +844,9 @@ if duckdb := env.optional("duckdb"):
 # %% [markdown]
 # ## 12 Explore
 #
-# Choose a class and a clip, and turn the knobs (this needs a running kernel). Make the FFT larger:
-# the harmonics part, and the clicks smear. Make it smaller, with fewer mel bands or none: the
-# other way round. You cannot have both; 02 tells why.
+# Choose a class and a clip, and change the settings (this needs a running kernel). With a longer
+# FFT you see single harmonics, but clicks are smeared; with a shorter one, the other way round. You
+# cannot have both; notebook 02 explains why.
 
 # %%
 display(widgets.clips(table))
@@ -854,18 +854,18 @@ display(widgets.clips(table))
 # %% [markdown]
 # ## Recap
 #
-# - One table, one pass, kept on disk: then every question costs a second.
-# - List what is broken, with reasons; decide; never delete silently.
-# - Count sources, not only clips: they are what there is to learn from, and what must not be split.
-# - A random split leaks, and you can say how much.
+# - Decode once and keep one table on disk: then every question takes a second.
+# - List what is broken, with reasons; decide; record what you delete.
+# - Count sources, not only clips: a model learns from sources, and a split must not divide them.
+# - A random split leaks, and you can measure how much.
 # - Ask what a model could know *without* listening.
-# - A t-test on slices of the same recordings is too sure of itself.
+# - A t-test on clips of the same recordings gives too many false alarms.
 # - Listen.
 #
 # **Try next:** `DATASET = "capuchin"`: what does the header give away there? · `DATASET = "esc50"`:
 # what is silent, and why? · sort `clips.csv` by `offset` and listen to the extremes · in section 5
-# replace the descriptors by the mean log-mel spectrum (`envelopes`): does the lazy classifier
-# remember better?
+# replace the descriptors by the mean log-mel spectrum (`envelopes`): does the nearest neighbour
+# remember more?
 
 # %%
 checks.progress()

@@ -3,29 +3,28 @@
 #
 # {{badges}}
 #
-# A microphone gives a list of numbers, tens of thousands each second. Hardly any model is fed with
-# those. Between the air and the model stand a few transformations, each with a knob or two, and
-# each throws something away. Here we build them one by one, look at what they do, and listen to
-# what is lost.
+# Recorded sound is a list of numbers, tens of thousands each second. Few models take these numbers
+# directly. Most take *features*: the results of a few transformations, each with one or two
+# parameters, and each loses something. We build them one by one, look at what they do, and listen
+# to what is lost.
 
 # %% [markdown]
 # **You will learn** what sampling and bit depth do to a sound, and how aliasing sounds · to read
 # the Fourier transform, and why it needs a window · the spectrogram and its trade-off · mel bands
-# and MFCC, and the way back · descriptors with names: brightness, noisiness, pitch classes · to
-# trim, denoise, pad and cut · augmentation, scalogram and PCEN · to make a feature table for a
-# whole data set without leaking, and to see which features separate the classes.
+# and MFCC, and the way back to sound · descriptors such as brightness, noisiness, pitch classes ·
+# to trim, denoise, pad and cut · augmentation, scalogram and PCEN · to make a feature table for a
+# whole data set without leaks, and to see which features separate the classes.
 #
-# **Exercises** are marked as such, with a check under each that says what is not right yet;
-# `checks.hint("2.1")` helps, and again helps more. Whatever you write or leave out, the lesson goes
-# on with the package's own version.
+# **Exercises** are marked. The check under each says what is not right yet. `checks.hint("2.1")`
+# gives a hint; call it again for the next one. The lesson itself uses the package's functions, so
+# it runs whatever you write.
 #
 # **You should know** a little Python and NumPy, and what a sine is.
 #
 # **Data contract**
 #
 # - *reads* the clips of `DATASET`: `"urbansound8k"`, `"esc50"`, `"esc10"`, `"capuchin"`, or
-#   `"folders"`, your own, by class; YAMNet's
-#   LiteRT file, if there
+#   `"folders"` (your own clips, a folder per class); YAMNet's LiteRT file, if it exists
 # - *writes* to `OUTPUT_DIR`: `features.parquet` (a row per clip), `mutual_information.csv`,
 #   `errors.csv`, `spectrograms.png`, `metrics.json`
 # - *without data* a synthetic data set of the same layout is made
@@ -64,12 +63,12 @@ from helpers.features import descriptors, survey
 # Everything that you may want to change is here; a batch job sets the same names from outside.
 
 # %% tags=["parameters"]
-DATASET = "urbansound8k"  # or "esc50", "esc10", "capuchin"; "folders": your own, by class
-DATA_DIR = ""  # folder of the data set; "": look for it
+DATASET = "urbansound8k"  # or "esc50", "esc10", "capuchin", "folders" (your own clips)
+DATA_DIR = ""  # folder of the data set; "": search for it
 OUTPUT_DIR = ""  # "": outputs/02_features
 SEED = 0
 MAX_CLIPS = 0  # of the feature table; 0: all
-YAMNET_PATH = ""  # YAMNet's LiteRT file; "": look for it, and go on without
+YAMNET_PATH = ""  # YAMNet's LiteRT file; "": search for it, and go on if there is none
 SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
 
 # %%
@@ -81,8 +80,9 @@ clips, errors = data.clip_table(dataset, max_clips=MAX_CLIPS, seed=SEED)
 checks.start("2", strict=True)
 
 # %% [markdown]
-# Most of what follows needs one sound to look at. All clips are surveyed once (as in 01, and kept);
-# of the whole ones we take the clip whose level changes most: it has something to say, and pauses.
+# Most sections need one example. We decode and measure all clips once (as in notebook 01; the
+# results are kept), and of the clips without faults we take the one whose level changes most: it
+# has loud parts and pauses.
 
 # %%
 found, undecodable = features.survey_clips(clips, root=dataset.root)
@@ -103,29 +103,27 @@ widgets.players([example], sr=SR, titles=[title])
 # %% [markdown]
 # ## 1 Sampling
 #
-# Sound is a change of air pressure. A converter looks at it so many times a second: the *sample
-# rate*. Between two looks it sees nothing. A tone that completes more than half a turn between them
-# cannot be told from a slower one: it is *aliased*.
+# Sound is a change of air pressure. A converter measures the pressure many times a second; how
+# often is the *sample rate*, and each value is a *sample*. A tone that completes more than half a
+# cycle between two samples gives the same values as a lower tone: this is *aliasing*.
 
 # %%
 figure, axis = plt.subplots(figsize=(12, 2.6), layout="constrained")
 fine, seen = np.linspace(0, 0.004, 2000), np.arange(0, 0.004, 1 / 8000)
 for hz, colour in ((7000, plots.CALL), (1000, plots.OTHER)):
     axis.plot(1000 * fine, np.cos(2 * np.pi * hz * fine), color=colour, lw=1, label=f"{hz} Hz")
-axis.plot(
-    1000 * seen, np.cos(2 * np.pi * 1000 * seen), "ko", ms=4, label="seen 8000 times a second"
-)
+axis.plot(1000 * seen, np.cos(2 * np.pi * 1000 * seen), "ko", ms=4, label="sampled at 8000 Hz")
 axis.set(xlabel="time (ms)", ylabel="pressure")
 axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=3, frameon=False, fontsize=9)
 plt.show()
 
 # %% [markdown]
-# The black dots lie on both curves: at 8 kHz, 7000 Hz and 1000 Hz are the same numbers. Only what
-# lies below half the sample rate, the *Nyquist frequency*, can be told; what lies above is folded
-# back.
+# The black dots lie on both curves: at a sample rate of 8 kHz, tones of 7000 Hz and 1000 Hz give
+# the same samples. Only frequencies below half the sample rate, the *Nyquist frequency*, are kept;
+# a higher tone is folded back: it sounds like a lower one.
 #
-# **Exercise 2.1: the frequency that is heard.** Given a tone of any frequency that is sampled
-# without a filter, return the frequency that comes out, 0 to sr / 2. For example:
+# **Exercise 2.1: the frequency that is heard.** A tone of any frequency is sampled without a
+# filter. Return the frequency that you hear, 0 to sr / 2. For example:
 
 # %%
 print("at 8000 Hz:", {5000: 3000, 7000: 1000, 8000: 0, 9000: 1000, 13000: 3000})
@@ -144,9 +142,9 @@ def heard_frequency(f, *, sr):
 checks.heard_frequency(heard_frequency)
 
 # %% [markdown]
-# Listen to it: a tone that rises from 200 Hz to 7800 Hz, at a sample rate of 8 kHz. First taken as
-# it is, then with a filter before it that lets nothing above 4 kHz through. That filter is what a
-# good *resampler* has (here soxr), and what `y[::4]` has not: the last two players are our clip.
+# Listen to a tone that rises from 200 Hz to 7800 Hz, at a sample rate of 8 kHz: first sampled
+# without a filter, then with a filter that removes everything above 4 kHz. A good *resampler*
+# (here soxr) has such a filter; `y[::4]` has none. The last two players are our clip.
 
 # %%
 seconds = np.arange(int(3 * 48000)) / 48000
@@ -166,13 +164,13 @@ display(widgets.players([example[::4], clip_clean], sr=low, titles=["clip, y[::4
 # %% [markdown]
 # ## 2 Bit depth
 #
-# Each look is written down as a whole number. With `bits` bits there are `2 ** bits` of them for
-# the range from -1 to 1, and what lies between two steps is rounded: a noise, the fainter the more
-# bits. (With very few bits it is no even noise but a distortion that follows the sound.)
+# Each sample is stored as a whole number. With `bits` bits there are `2 ** bits` levels for the
+# range from -1 to 1, and each sample is rounded to a level. The rounding error is a noise, which is
+# fainter with more bits. (With very few bits it is a distortion that follows the sound.)
 #
 # **Exercise 2.2: quantise.** Round each sample to the nearest multiple of `1 / 2 ** (bits - 1)`.
-# The smallest is -1, the largest one step below 1, as signed integers have it; what is beyond is
-# cut. For example:
+# The lowest level is -1, the highest one step below 1, as for signed integers; clip samples beyond
+# these. For example:
 
 # %%
 print("3 bits, steps of 0.25:", {-1.0: -1.0, 0.1: 0.0, 0.2: 0.25, 0.7: 0.75, 0.99: 0.75})
@@ -180,7 +178,7 @@ print("3 bits, steps of 0.25:", {-1.0: -1.0, 0.1: 0.0, 0.2: 0.25, 0.7: 0.75, 0.9
 
 # %%
 def quantise(y, *, bits):
-    """Round to so many bits. y: float (n_samples,), full scale ±1. Returns float, same shape."""
+    """Quantise. y: float (n_samples,), full scale ±1. Returns float, same shape."""
     ### BEGIN SOLUTION 2.2: scale to whole numbers, round, cut, scale back
     scale = 2 ** (bits - 1)
     return np.clip(np.round(y * scale), -scale, scale - 1) / scale
@@ -205,23 +203,23 @@ plt.show()
 slope = np.polyfit(depths[6:], ratios[6:], 1)[0]
 display(
     Markdown(
-        f"Each bit is worth **{slope:.2f} dB** (theory: 20 log10 2 = 6.02 dB, for a sound "
-        "that is never fainter than a step). At 16 bits the "
+        f"Each bit lowers the noise by **{slope:.2f} dB** (theory: 20 log10 2 = 6.02 dB, for a "
+        "sound that is never fainter than a step). At 16 bits the "
         f"noise lies {ratios[-1]:.0f} dB below this clip."
     ),
     widgets.players(
         [rounded[3], rounded[6], rounded[8], loud],
         sr=SR,
-        titles=["3 bits", "6 bits", "8 bits", "all"],
+        titles=["3 bits", "6 bits", "8 bits", "all bits"],
     ),
 )
 
 # %% [markdown]
 # ## 3 Loading
 #
-# Three libraries, three habits. `librosa` resamples to 22.05 kHz and mixes down to mono unless told
-# otherwise. `soundfile` gives what is in the file. `torchaudio`, where it is installed, gives a
-# tensor with the channels first.
+# Three libraries load a file in three ways. `librosa` by default resamples to 22.05 kHz and mixes
+# to mono. `soundfile` gives what is in the file. `torchaudio`, if it is installed, gives a tensor
+# with the channels first.
 
 # %%
 rows = {}
@@ -242,18 +240,18 @@ if torchaudio := env.optional("torchaudio"):
 pd.DataFrame(rows, index=["sample rate (Hz)", "shape", "type", "largest sample"]).T
 
 # %% [markdown]
-# Mind the shapes: channels first, channels last, or none. And mind the scale: -1 to 1 for floats,
-# whole numbers elsewhere. Files of one data set often differ in rate and level; *normalising* to a
-# common peak makes them alike, and throws the loudness away. Whether that is right depends on the
-# question: sometimes the level is what tells two sounds apart.
+# Check the shape: channels first, channels last, or no channel axis. Check the scale: -1 to 1 for
+# floats, larger numbers for integers. Files of one data set often differ in sample rate and level.
+# *Normalising* to a common peak removes differences in level. Whether that is right depends on the
+# task: sometimes two sounds differ only in level.
 
 # %% [markdown]
 # ## 4 Frequency
 #
-# Any stretch of sound is a sum of sines. The Fourier transform (FFT) tells how much of each. But it
-# takes the stretch for one turn of something that repeats for ever; where its end does not fit its
-# beginning, there is a jump, and a jump has all frequencies: *leakage*. A *window* fades both ends
-# out, and the jump with them.
+# Any piece of sound is a sum of sines. The Fourier transform (computed by the FFT) gives the
+# amplitude of each. But it treats the piece as one period of a sound that repeats forever. If the
+# end does not fit the beginning, there is a jump, and a jump contains all frequencies: *leakage*. A
+# *window* fades both ends to zero, and so removes the jump.
 
 # %%
 times = np.arange(2048) / SR
@@ -268,18 +266,18 @@ axis.legend()
 plt.show()
 
 # %% [markdown]
-# There are two tones in it, at 1005 Hz and, 50 dB fainter, at 1400 Hz. Without a window the second
-# drowns in the leakage of the first. (The price: with the window every peak is wider, and a tone
-# between two bins shows up to 1.4 dB too low.)
+# This sound has two tones, at 1005 Hz and, 50 dB fainter, at 1400 Hz. Without a window the leakage
+# of the first hides the second. (The price: with the window every peak is wider, and a tone
+# between two *bins*, the frequencies of the FFT, appears up to 1.4 dB too low.)
 #
 # **Exercise 2.3: an amplitude spectrum.** Return the frequencies of the FFT's bins (Hz) and the
 # amplitudes there, with a Hann window over the whole sound, scaled such that a sine of amplitude
-# 0.5 in the middle of a bin shows as 0.5. (How the bins at 0 Hz and sr / 2 are scaled does not
-# matter.) For example:
+# 0.5 in the middle of a bin gives 0.5. (The scale of the bins at 0 Hz and sr / 2 does not matter.)
+# For example:
 
 # %%
 print("800 samples at 8000 Hz: 401 frequencies, 0, 10, 20, … 4000 Hz; a tone of amplitude 0.5 at")
-print("1000 Hz shows as 0.5 there, 0.25 in both neighbours (the window's width), 0 elsewhere")
+print("1000 Hz gives 0.5 there, 0.25 in both neighbours (the window's width), 0 elsewhere")
 
 
 # %%
@@ -298,14 +296,14 @@ checks.amplitude_spectrum(amplitude_spectrum)
 # %% [markdown]
 # ## 5 Time and frequency
 #
-# The spectrum of a whole clip does not tell *when*. So we cut the sound into short overlapping
-# *frames* and take the spectrum of each: the short-time Fourier transform, and its picture, the
-# spectrogram. Two knobs: the length of a frame (`n_fft`), and the step from one to the next
-# (`hop_length`).
+# The spectrum of a whole clip does not show *when* something sounds. So we cut the sound into short
+# overlapping *frames* and take the spectrum of each: the short-time Fourier transform (STFT). Its
+# picture is the spectrogram. It has two parameters: the length of a frame (`n_fft`), and the step
+# between two frames (`hop_length`).
 #
 # **Exercise 2.4: a spectrogram by hand.** Return the power, |FFT|², of every frame. Frames are
-# centred: put `n_fft // 2` zeros before and after the sound, let a frame begin every `hop_length`
-# samples, take all that fit. The window is the periodic Hann window,
+# centred: put `n_fft // 2` zeros before and after the sound, begin a frame every `hop_length`
+# samples, and keep all that fit. The window is the periodic Hann window,
 # `scipy.signal.get_window("hann", n_fft)`. For example:
 
 # %%
@@ -329,9 +327,9 @@ def power_spectrogram(y, *, n_fft, hop_length):
 checks.power_spectrogram(power_spectrogram)
 
 # %% [markdown]
-# The trade-off: a long frame tells neighbouring frequencies apart, and smears what is quick. A
-# short one shows when, and blurs what. For one shape of window the product of the two widths is
-# fixed: you choose, you do not win.
+# The trade-off: a long frame separates neighbouring frequencies, but smears short sounds. A short
+# frame shows the time, but blurs the frequencies. For one shape of window the product of the
+# widths in time and in frequency is fixed: you cannot improve both.
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(13, 3.4), sharey=True, layout="constrained")
@@ -350,12 +348,12 @@ plt.show()
 # ## 6 Mel bands
 #
 # We hear 200 Hz and 300 Hz as far apart, 5000 Hz and 5100 Hz as nearly the same. The *mel scale*
-# follows the ear: in the version used here (Slaney's) it is linear below 1000 Hz, logarithmic
-# above. Triangles of equal width on that scale sum the bins of the spectrogram into bands.
+# follows our hearing: in the version used here (Slaney's) it is linear below 1000 Hz, logarithmic
+# above. Triangular weights of equal width on that scale sum the bins of the spectrogram into bands.
 #
-# Mind the order of the axes. librosa returns (n_bins, n_frames), frequency first; this package
-# returns (n_frames, n_bands), time first, because a recording grows along time. `.T` turns one into
-# the other.
+# Note the order of the axes. librosa returns (n_bins, n_frames), frequency first; this package
+# returns (n_frames, n_bands), time first, because a recording grows along time. `.T` swaps the
+# axes.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 3), layout="constrained")
@@ -387,17 +385,17 @@ files.write_figure(figure, OUTPUT / "spectrograms.png")
 plt.show()
 
 # %% [markdown]
-# Every band has the same height in both pictures, so the mel picture gives more room to what is
-# low. It has a sixteenth of the numbers. (Decibels, because loudness is heard in ratios, too: 10
-# log10 of a power.)
+# Every band has the same height, so the mel picture gives more room to low frequencies. It has
+# only a sixteenth of the numbers. (Powers are shown in decibels, 10 log10 of the power, because we
+# hear loudness in ratios, too.)
 
 # %% [markdown]
 # ## 7 MFCC, and the way back
 #
-# Neighbouring mel bands rise and fall together. The cosine transform (DCT) over the bands takes
-# that out: its first number is the level, the second the slope of the spectrum, the next ever
-# finer ripples. The first dozen or so, the *mel-frequency cepstral coefficients*, tell its coarse
-# shape, the resonances of a throat, say, and leave out the pitch.
+# Neighbouring mel bands rise and fall together. The cosine transform (DCT) over the bands describes
+# this with few numbers: the first is the level, the second the slope of the spectrum, the next are
+# finer and finer ripples. The first dozen or so, the *mel-frequency cepstral coefficients* (MFCC),
+# give its coarse shape, such as the resonances of a throat, and leave out the pitch.
 #
 # **Exercise 2.5: MFCC.** From a log-mel spectrogram (dB) return the first `n_mfcc` coefficients of
 # each frame: the orthonormal DCT (type II) over the bands. `scipy.fft` has it. For example:
@@ -418,9 +416,9 @@ def mfcc(log_mel, *, n_mfcc):
 checks.mfcc(mfcc)
 
 # %% [markdown]
-# The inverse transform leads back to a log-mel spectrogram. With all 64 coefficients it is the very
-# same; with few, a smooth version of it. What is lost in the rightmost picture, a model that is fed
-# with 13 MFCC never sees.
+# The inverse transform gives a log-mel spectrogram again: with all 64 coefficients the same one,
+# with fewer a smooth version. A model that gets 13 MFCC never sees what is lost in the rightmost
+# picture.
 
 # %%
 log_mel = mel.log_power(example)
@@ -440,14 +438,14 @@ figure.colorbar(image, ax=axes, label="power (dB re maximum)")
 plt.show()
 
 # %% [markdown]
-# ### Can it be heard again?
+# ### From a spectrogram back to sound
 #
-# A spectrogram has no phase, so there is no straight way back to sound. Griffin and Lim's method
-# guesses one: begin with any phase, go to sound and back, keep the magnitudes, take over the
-# phase, again and again. (From mel bands there is one step before it: the least squares answer to
-# which bins could have summed to them.) How well does it do? The mean squared error of the
-# *waveform* says little, because the ear cares little about phase; that of the log-mel spectrogram
-# says more. (What lies more than 60 dB below the maximum is left out of it.)
+# A spectrogram has no phase, so it cannot simply be inverted. Griffin and Lim's method estimates a
+# phase: begin with a random phase, transform to sound and back, keep the new phase with the given
+# magnitudes, and repeat. (For mel bands, first estimate the power of the bins by least squares.)
+# How good is the result? The mean squared error of the *waveform* says little, because we hardly
+# hear phase. That of the log-mel spectrogram says more. (In it, levels more than 60 dB below the
+# maximum are set to this limit.)
 
 # %%
 magnitude = np.sqrt(linear.spectrogram(example))
@@ -485,16 +483,16 @@ display(reconstructed.style.format(precision=2).hide(axis="index"))
 widgets.players(list(heard.values()), sr=SR, titles=list(heard))
 
 # %% [markdown]
-# Compare the two columns. A waveform error of 2 is that of an unrelated sound of the same level,
-# or of a copy with another phase (and a fainter one has less): the number cannot tell, your ear
-# can.
+# Compare the two columns. An unrelated sound of the same level has a waveform error of 2, and so
+# may a copy with another phase (a fainter sound has less). The number does not tell them apart,
+# but your ear does.
 
 # %% [markdown]
-# ## 8 Descriptors: numbers with a name
+# ## 8 Descriptors
 #
-# A spectrogram frame has hundreds of numbers; a *descriptor* boils it down to one that people have
-# a word for. The best known is brightness: the *spectral centroid*, the centre of gravity of the
-# magnitudes over frequency.
+# A spectrogram frame has hundreds of numbers; a *descriptor* is one number that describes a
+# property of the sound. The best known is the *spectral centroid*, the centre of gravity of the
+# magnitudes over frequency, which measures brightness.
 #
 # **Exercise 2.6: the spectral centroid.** Return it for each frame, in Hz. A silent frame has no
 # centre: return 0 there. For example:
@@ -518,10 +516,10 @@ def spectral_centroid(magnitude, f):
 checks.spectral_centroid(spectral_centroid)
 
 # %% [markdown]
-# The package's `descriptors.over_time` has them all, from one spectrogram: centroid, bandwidth
-# (how far the spectrum spreads around it), rolloff (85 % of the magnitude lie below), flatness (1
-# for noise, near 0 for a tone), zero-crossing rate, level, spectral contrast (peaks against
-# valleys, by octave), chroma (the twelve pitch classes) and MFCC.
+# The package's `descriptors.over_time` computes many: centroid, bandwidth (how far the spectrum
+# spreads around the centroid), rolloff (85 % of the magnitude lie below), flatness (high for noise,
+# near 0 for a tone), zero-crossing rate, level, spectral contrast (peaks against valleys, by
+# octave), chroma (the twelve pitch classes) and MFCC.
 
 # %%
 front = survey.FRONTEND
@@ -564,23 +562,23 @@ figure.colorbar(image, ax=axes[4], label="re strongest")
 plt.show()
 
 # %% [markdown]
-# The top contrast band reaches into what a resampler takes away: its valleys are empty, and it
-# tells where a file came from rather than what sounds. In the pauses the curves show what the
-# background does: a descriptor does not know which sound is meant. (Frames more than 40 dB below
-# the loudest are left out of the first picture and the last.)
+# The top contrast band contains frequencies that a resampler removes. Its valleys are then empty,
+# and it says more about the origin of the file than about the sound. In pauses the curves describe
+# the background: a descriptor does not know which sound you mean. (The first and the last picture
+# leave out frames more than 40 dB below the loudest.)
 
 # %% [markdown]
 # ## 9 Conditioning: make clips alike before you compare them
 #
-# Silence at the ends tells how somebody cut, not what sounds: *trim* it. Steady noise can be
-# *reduced* (here by noisereduce, which learns the spectrum of the noise from a quiet part and
-# closes a gate on whatever does not rise above it). Networks want one length: *pad or cut*. Long
-# sounds are *segmented*, with overlap, so that nothing is lost on an edge.
+# Silence at the ends depends on who cut the clip: *trim* it. Steady noise can be *reduced* (here by
+# noisereduce, which learns the spectrum of the noise from a quiet part and attenuates what does not
+# rise above it). Networks need clips of one length: *pad or cut*. Long sounds are *segmented* with
+# overlap, so that no sound is cut by every segment.
 #
-# **Exercise 2.7: segments with overlap.** Cut a sound into pieces of `length` samples that begin
-# every `hop` samples (`hop` is at most `length`). No sample is lost: the last piece is padded with
-# zeros at its end. And no piece is there for nothing: one begins only where some sound is not
-# covered yet. A sound that is shorter than one piece gives one. For example:
+# **Exercise 2.7: segments with overlap.** Cut a sound into segments of `length` samples that begin
+# every `hop` samples (`hop` is at most `length`). Keep every sample: pad the last segment with
+# zeros at its end. Use no more segments than needed: one begins only if some samples are not in an
+# earlier segment. A sound shorter than `length` gives one segment. For example:
 
 # %%
 print("1 2 3 4 5 6 7, length 4, hop 2: 1 2 3 4 | 3 4 5 6 | 5 6 7 0")
@@ -588,7 +586,7 @@ print("1 2 3 4 5 6 7, length 4, hop 2: 1 2 3 4 | 3 4 5 6 | 5 6 7 0")
 
 # %%
 def segments(y, *, length, hop):
-    """Overlapping pieces. y: (n_samples,). Returns (n_segments, length)."""
+    """Overlapping segments. y: (n_samples,). Returns (n_segments, length)."""
     ### BEGIN SOLUTION 2.7: how many does it take? pad to that, then cut
     n = 1 + int(np.ceil(max(0, len(y) - length) / hop))
     padded = np.zeros(length + (n - 1) * hop, dtype=y.dtype)
@@ -631,19 +629,18 @@ if "noise reduced" in stages:
     before, after = 10 * np.log10(wanted / np.array(left))
     display(
         Markdown(
-            f"Signal-to-noise ratio before: {before:.0f} dB; after: **{after:.0f} dB**. The gate "
-            "takes away the hiss between the sounds, and a part of the sounds as well. Noise "
-            "reduction can help people to listen; whether it helps a model is to be measured, not "
-            "assumed."
+            f"Signal-to-noise ratio before: {before:.0f} dB; after: **{after:.0f} dB**. The method "
+            "removes the hiss between the sounds, and a part of the sounds as well. Noise "
+            "reduction can help people to listen; measure whether it helps a model."
         )
     )
 
 # %% [markdown]
 # ## 10 Augmentation: other sounds of the same label
 #
-# A model that has seen a dog at one level, pitch and place in the clip believes that these matter.
-# So training changes, at random, whatever does *not* change the label. Here is a fixed example of
-# each. (Mind what they do: `np.roll` brings the end to the front, and for a bird another pitch may
+# A model that has heard a dog only at one level, pitch and place in the clip may rely on these.
+# So training changes, at random, what does *not* change the label. Here is one example of each
+# change. (Be careful: `np.roll` moves the end to the front, and a bird with another pitch may
 # be another species.)
 
 # %%
@@ -671,9 +668,8 @@ plt.show()
 widgets.players(list(versions.values()), sr=SR, titles=list(versions), columns=3)
 
 # %% [markdown]
-# SpecAugment works on the picture instead: whole bands and stretches of time are masked, with the
-# mean of the picture in decibels. It is cheap, and a network learns not to rely on any single
-# place.
+# SpecAugment changes the spectrogram instead: it masks bands and periods of time with the mean in
+# decibels. It is fast, and a network learns not to rely on a single place.
 
 # %%
 power = mel.power(example)
@@ -694,13 +690,13 @@ plt.show()
 # %% [markdown]
 # ## 11 Two other pictures
 #
-# The **scalogram** lets the frame follow the frequency: long for low tones, short for high ones
-# (wavelets instead of one window). Low tones are told apart as finely as high ones, relative to
-# their pitch, as on a piano. It costs more.
+# The **scalogram** adapts the frame to the frequency: long for low tones, short for high ones
+# (wavelets instead of one window). Relative to their frequency, it separates low tones as finely as
+# high ones. It takes longer to compute.
 #
-# **PCEN** divides each band by its own recent level, and then compresses. What is steady fades,
-# what begins stands out, and a change of gain hardly matters. (At the very beginning it has heard
-# nothing yet, and takes everything for new.) Below, the clip with steady noise.
+# **PCEN** (per-channel energy normalisation) divides each band by its own recent level, and then
+# compresses. Steady sounds fade, onsets stand out, and a change of gain hardly matters. (At the
+# very beginning there is no recent level, so every sound is an onset.) Below: the clip with noise.
 
 # %%
 if pywt := env.optional("pywt", package="pywavelets"):
@@ -759,7 +755,7 @@ change = {
 }
 display(
     Markdown(
-        "How much 20 dB less gain change the picture, in units of each picture's variance: log "
+        "Mean squared change of the picture with 20 dB less gain, divided by its variance: log "
         f"**{change['log']:.2f}**, PCEN **{change['PCEN']:.2f}**."
     )
 )
@@ -767,12 +763,11 @@ display(
 # %% [markdown]
 # ## 12 A feature table for the whole data set
 #
-# Classical models, and anybody with a spreadsheet, want one row per clip. The survey has made it:
-# mean and standard deviation over time of each descriptor. Before it can be used there are four
-# chores. *Missing values*: clips that could not be read have no values; they are listed in
-# `errors.csv`, and a row with a gap is dropped. *Duplicates*: copies of a content are dropped, or
-# they would sit on both sides of a split. *Labels* become numbers. And the table is kept, with its
-# types, as a Parquet file.
+# Classical models need one row per clip. Our pass over all clips has made these rows: mean and
+# standard deviation over time of each descriptor. Four steps remain. *Missing values*: clips that
+# could not be read are listed in `errors.csv`; rows with missing values are dropped. *Duplicates*
+# are dropped, because copies could be in both training and test. *Labels* become numbers. Then the
+# table is saved, with its types, as a Parquet file.
 
 # %%
 from sklearn.preprocessing import LabelEncoder
@@ -801,14 +796,14 @@ display(
 pd.read_parquet(OUTPUT / "features.parquet").iloc[:5, :8]
 
 # %% [markdown]
-# ### Scale, but do not peek
+# ### Scale with training data only
 #
-# A centroid in the thousands and a flatness below 1 do not mix: whoever measures distances hears
-# only the first. So each feature is brought to mean 0 and standard deviation 1. Over which clips?
-# Over the *training* clips alone: the test stands for recordings that do not exist yet.
+# A centroid is in the thousands, a flatness below 1: a distance between clips then depends almost
+# only on the centroid. So we scale each feature to mean 0 and standard deviation 1 over the
+# *training* clips alone: the test stands for recordings that do not exist yet.
 #
 # **Exercise 2.8: standardise.** Scale both parts with mean and standard deviation of the training
-# part, feature by feature. Where a feature is constant in training, subtract the mean only. For
+# part, feature by feature. If a feature is constant in training, only subtract the mean. For
 # example:
 
 # %%
@@ -830,9 +825,9 @@ checks.standardise(standardise)
 
 # %% [markdown]
 # `StandardScaler` does this; in a *pipeline* it is fitted anew on the training part of every fold,
-# and cannot peek. What is scaling worth, to a classifier that measures distances? And what does a
-# logistic regression make of the scaled features? Both are tested on sources that they have not
-# heard:
+# and never on the test. How much does scaling help a classifier that uses distances? And how good
+# is a logistic regression on the scaled features? We test both on *unheard* sources, which are not
+# in training:
 
 # %%
 from sklearn.linear_model import LogisticRegression
@@ -860,7 +855,7 @@ neighbours = {
 }
 display(
     Markdown(
-        f"Always the most frequent class: {y.value_counts(normalize=True).max():.1%}. "
+        f"Always the most frequent class: {y.value_counts(normalize=True).max():.1%} accuracy. "
         "The five nearest neighbours reach "
         f"**{neighbours['as they are']:.1%}** on the features as they are, and "
         f"**{neighbours['scaled']:.1%}** on scaled ones. Logistic regression on scaled ones: "
@@ -871,10 +866,10 @@ display(
 # %% [markdown]
 # ## 13 Which features separate the classes?
 #
-# *Mutual information* asks how much knowing one feature tells about the label, in bits, whatever
-# the shape of their relation. Clips of one source are alike for other reasons than their label, so
-# one clip of each *training* source takes part, drawn ten times. (It is a rough estimate, and
-# looks at one feature at a time: two that are weak alone may be strong together.)
+# *Mutual information* measures in bits how much a feature says about the label, whatever the shape
+# of their relation. Clips of one source are alike for other reasons than their label, so we draw
+# one clip of each *training* source, ten times, and average. (This is a rough estimate for single
+# features: two that are weak alone may be strong together.)
 
 # %%
 from sklearn.feature_selection import mutual_info_classif
@@ -906,9 +901,9 @@ plt.show()
 # %% [markdown]
 # ### A map of the clips
 #
-# Linear discriminant analysis looks for the directions along which classes lie furthest apart,
-# relative to their own spread. It is fitted on the training sources (dots) and shows the others as
-# crosses. Point at one to see what it is; click in the legend to hide a class.
+# Linear discriminant analysis finds the directions along which the classes are furthest apart,
+# relative to their own spread. It is fitted on the clips of training sources (dots); the crosses
+# are other clips. Point at a mark to see its file; click in the legend to hide a class.
 
 # %%
 from sklearn.decomposition import PCA
@@ -953,19 +948,19 @@ if express := env.optional("plotly.express", package="plotly"):
     display(widgets.interactive(map_))
 display(
     Markdown(
-        f"With all {n_directions} of its directions it names **{fitted['unheard']:.1%}** of the "
-        f"clips of unheard sources rightly (five folds), with those of the map "
-        f"**{fitted['in two directions']:.1%}**; of the clips that it was fitted on "
-        f"{fitted['training']:.1%}. Look at the crosses, not at the dots."
+        f"Accuracy on clips of unheard sources: **{fitted['unheard']:.1%}** with all directions "
+        f"({n_directions}), **{fitted['in two directions']:.1%}** with those of the map. On the "
+        f"clips that it was fitted on: {fitted['training']:.1%}. Judge the map by the crosses, "
+        "not by the dots."
     )
 )
 
 # %% [markdown]
 # ## 14 Deep features
 #
-# All of the above was designed by people. YAMNet, a network trained on two million clips from
-# YouTube, has learned 1,024 features of its own: the numbers before its last layer, the
-# *embedding*. If its file is there (`YAMNET_PATH`), here is what they are worth, by the same test.
+# People designed all features above. YAMNet, a network trained on two million clips from YouTube,
+# has learned 1,024 features: the values before its last layer, the *embedding*. If its file exists
+# (`YAMNET_PATH`), we test them in the same way.
 
 # %%
 deep = {}
@@ -982,24 +977,22 @@ if yamnet_file := features.find_yamnet(YAMNET_PATH):
     display(shown.to_frame().style.format("{:.1%}"))
     print(f"{len(ready)} clips in {seconds:.1f} s")
 else:
-    print(
-        "YAMNet's file is not there: see YAMNET_PATH in the parameters, and helpers/embeddings.py"
-    )
+    print("There is no file of YAMNet: see YAMNET_PATH in the parameters, and features.find_yamnet")
 
 # %% [markdown]
 # ## Recap
 #
-# - Sampling folds what is above half the rate: resample with a filter.
-# - A window against leakage; the length of a frame trades time for frequency.
-# - Mel and decibels follow the ear, MFCC keep the coarse shape; bands and cut-offs lose something.
-# - A descriptor is a number with a name; many of them make a table.
+# - Sampling folds frequencies above half the sample rate: resample with a filter.
+# - A window reduces leakage; the length of a frame trades time for frequency.
+# - Mel and decibels follow our hearing; MFCC keep the coarse shape; each step loses something.
+# - A descriptor measures one property of a sound; many of them make a table.
 # - Trim, denoise, cut: decide, and measure whether it helped.
-# - Fit whatever is fitted, even a scaler, on training sources alone.
+# - Fit everything, even a scaler, on training sources alone.
 #
 # **Try next:** `DATASET = "capuchin"`: which feature separates best, and is it the bird or the
 # microphone? · in section 7 keep 40 coefficients: what comes back? · in section 9 a stronger
-# noise: when does noise reduction begin to eat the sound? · in section 13 compare the ranking with
-# that of all clips: which features tell the source?
+# noise: when does noise reduction damage the sound? · in section 13 compare the ranking with
+# that of all clips: which features reveal the source?
 
 # %%
 checks.progress()

@@ -3,10 +3,9 @@
 #
 # {{badges}}
 #
-# The capuchinbird of the Amazon sounds like a distant cow with a chainsaw. Someone left
+# The call of the capuchinbird of the Amazon sounds like a cow and a chainsaw. Someone left
 # recorders in the forest and asks a simple question: *how many calls are in each recording?*
-# We train a small network on short clips and let it answer, and then find out how far the
-# answer can be trusted.
+# We train a small network on short clips, let it count, and find out how far we can trust it.
 
 # %% [markdown]
 # **You will learn** to look for shortcuts in a data set before a network finds them · to compare
@@ -14,17 +13,17 @@
 # source · to choose a threshold without looking at the recordings that are counted · to turn a
 # score over time into events, and events into a count with an error bar.
 #
-# **Exercises** are marked as such, with a check under each that says what is not right yet;
-# `checks.hint("5.1")` helps, and again helps more. Whatever you write or leave out, the lesson goes
-# on with the package's own version.
+# **Exercises** are marked. The check under each says what is not right yet. `checks.hint("5.1")`
+# gives a hint; call it again for the next one. The lesson itself uses the package's functions, so
+# it runs whatever you write.
 #
 # **You should know** what a spectrogram is, and have seen a convolutional network.
 #
 # **Data contract**
 #
 # - *reads* `Parsed_Capuchinbird_Clips/`, `Parsed_Not_Capuchinbird_Clips/` (to train),
-#   `Forest Recordings/` (to count), and `counts.csv`, `calls.csv`, a key to judge by, if there;
-#   with `MODEL_PATH` any folder of sound files, and nothing is trained
+#   `Forest Recordings/` (to count) and, if they exist, the true `counts.csv` and `calls.csv` (the
+#   *key*); with `MODEL_PATH` any folder of sound files, and nothing is trained
 # - *writes* to `OUTPUT_DIR`: `results.csv`, `events.csv`, `density.csv`, `errors.csv`, `labels/`,
 #   `timeline.png`, `metrics.json`; after training also `model.keras`, reports and figures
 # - *without data* a synthetic data set of the same layout is made, with an exact key
@@ -65,29 +64,29 @@ from helpers.display import detection_plots, plots, widgets
 # ## Parameters
 #
 # Everything that you may want to change is here; a batch job sets the same names from outside.
-# With a `MODEL_PATH` nothing is trained, and what is about training (sections 1 to 9, and the
-# stress test of section 13) shows no results.
+# With a `MODEL_PATH` nothing is trained: sections 1 to 9, the search for known calls (11), the
+# stress test (12) and section 13 then show no results.
 
 # %% tags=["parameters"]
-DATA_DIR = ""  # folder of the data set or of your own recordings; "": look for it
+DATA_DIR = ""  # folder of the data set or of your own recordings; "": search for it
 OUTPUT_DIR = ""  # "": outputs/05_capuchin_call_counter
 SEED = 0
-SPECTROGRAM = "mel"  # the input of the counter: "mel" or "linear"; a model brings its own
+SPECTROGRAM = "mel"  # input of the counter: "mel" or "linear"; MODEL_PATH has its own
 EPOCHS = 10
 STEPS_PER_EPOCH = 100  # batches of 8 scenes
 N_FOLDS = 5  # networks per input, each trained without one fold
 MAX_CLIPS = 0  # 0: all
 MAX_RECORDINGS = 0  # 0: all
 SCENES_PER_FOLD = 64  # held-out scenes of one minute, to choose the threshold on
-SCORE_STEP_S = 0.16  # from one score to the next, 0.1 to 0.25 s; a model brings its own
-THRESHOLD = 0.0  # 0: choose
-MODEL_PATH = ""  # "": train; else count with this model.keras
+SCORE_STEP_S = 0.16  # time between two scores, 0.1 to 0.25 s; MODEL_PATH has its own
+THRESHOLD = 0.0  # 0: choose it on held-out scenes, or take the one of MODEL_PATH
+MODEL_PATH = ""  # "": train; else a model.keras to count with
 SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
 
 # %%
 if SPECTROGRAM not in ("mel", "linear"):
     raise ValueError(f'SPECTROGRAM = "{SPECTROGRAM}", but it must be "mel" or "linear"')
-if not 0.1 <= SCORE_STEP_S <= 0.25:  # the network sees 24 steps: finer ones would not cover a call
+if not 0.1 <= SCORE_STEP_S <= 0.25:  # a score sees 24 steps: finer ones cover too little of a call
     raise ValueError(f"SCORE_STEP_S = {SCORE_STEP_S}, but it must lie between 0.1 and 0.25 seconds")
 if not 0 <= THRESHOLD < 1:
     raise ValueError(f"THRESHOLD = {THRESHOLD}, but it must lie between 0 (choose) and 1")
@@ -101,14 +100,14 @@ dataset = data.resolve(
     require=("clips", "recordings") if TRAIN else ("recordings",),
     sample_size=SAMPLE_SIZE,
 )
-errors = []  # tables `file, reason, fault`: whatever cannot be read is listed, and ends nothing
+errors = []  # tables `file, reason, fault` of files that cannot be read; the lesson goes on
 checks.start("5", strict=True)
 
 # %% [markdown]
 # ## 1 What does the bird sound like?
 #
-# First listen: a growl, then, quite suddenly, a chord of evenly spaced harmonics that sinks a
-# little at its end. The call lasts between three and four seconds.
+# First listen: a growl, then suddenly a chord of evenly spaced harmonics, whose pitch falls a
+# little at the end. The call lasts between three and four seconds.
 
 # %%
 if TRAIN:
@@ -143,14 +142,14 @@ if TRAIN:
     plt.show()
 
 # %% [markdown]
-# In the waveform a call is a swelling and little more: rain swells too. What makes it a call
-# lies in the frequencies, and we will have to look there.
+# In the waveform a call only gets louder and fainter, as rain does too. What makes it a call
+# is its frequencies, so we look at those.
 
 # %% [markdown]
 # ## 2 What is in the data, and what is wrong with it?
 #
-# A network takes the easiest way. Before it trains, ask what *else* than the bird tells the two
-# classes apart.
+# A network learns whatever tells the classes apart most easily. Before it trains, ask what
+# *other than* the bird tells them apart.
 
 # %%
 if TRAIN:
@@ -180,8 +179,9 @@ if TRAIN:
     )
 
 # %% [markdown]
-# How far does one get *without listening at all*? A decision tree sees the sample rate, the
-# channels and the length of the file, nothing else. It is tested on sources that it has not seen.
+# How well can one guess *without listening*? A decision tree sees only the sample rate, the
+# channels and the length of the file. It is tested on sources (original recordings) that are new
+# to it.
 
 # %%
 if TRAIN:
@@ -199,10 +199,10 @@ if TRAIN:
     always = max(is_call.mean(), 1 - is_call.mean())
     display(
         Markdown(
-            f"The header of the file alone gives **{deaf:.1%}** accuracy (always saying the more "
-            f"frequent class: {always:.1%}). A network that is fed the file as it is can be as "
-            "lazy. So every sound is first mixed down to mono, resampled to 8 kHz and cut to the "
-            "same band, and the network is never shown a clip from end to end."
+            f"The header of the file alone gives **{deaf:.1%}** accuracy (always answering the "
+            f"more frequent class: {always:.1%}). A network could learn the same from unchanged "
+            "files. So we mix every sound to mono, resample it to 8 kHz and keep the same band; "
+            "and the network trains on scenes mixed from clips, never on a clip as it is."
         )
     )
 
@@ -210,19 +210,18 @@ if TRAIN:
 # ## 3 Linear or mel?
 #
 # Both spectrograms show power over time and frequency. The linear one keeps every bin of the
-# Fourier transform; the mel one sums them into bands that grow wider towards the top, and can
-# afford a longer window (128 ms instead of 48 ms). Such a recipe from sound to spectrogram is
+# Fourier transform. The mel one sums the bins into bands that are wider at high frequencies; here
+# it has a longer window (128 ms instead of 48 ms). The computation of a spectrogram from sound is
 # called a *front end*; the time between two columns of the picture is its *hop* (the network will
-# give a score every few columns, `SCORE_STEP_S` apart). Both front ends are cut to 200–3600 Hz,
-# where the call lives, and share the hop. And there is **one** front end for training and for
-# scoring.
+# give a score every few columns, every `SCORE_STEP_S` seconds). Both front ends keep 200–3600 Hz,
+# the range of the call, and have the same hop. Training and scoring use **the same** front end.
 
 # %% [markdown]
-# **Exercise 5.1: a log-mel spectrogram.** Turn a sound into the mel picture: power of the
-# short-time Fourier transform (Hann window), summed into `n_mels` mel bands, in decibels: 10 log10
-# of the power, which is not let below 1e-10. Cut nothing else off, and divide by no maximum, or the
-# same faint sound will look different beside a loud one. librosa may help: frames (centred, with
-# zeros beyond the edges) and mel bands are to be as it has them. What is to come out:
+# **Exercise 5.1: a log-mel spectrogram.** Compute the power of the short-time Fourier transform
+# (Hann window), sum it into `n_mels` mel bands, and convert it to decibels: 10 log10 of the power,
+# where a power below 1e-10 counts as 1e-10. Use no other limit, and do not divide by the maximum:
+# the same faint sound would look different beside a loud one. You may use librosa; your frames
+# (centred, with zeros beyond the edges) and mel bands must equal librosa's. For example:
 
 # %%
 half_second = np.sin(2 * np.pi * 440 * np.arange(4000) / 8000).astype(np.float32)
@@ -247,8 +246,8 @@ def log_mel(y, *, sr, n_fft, hop_length, n_mels):
 checks.log_mel(log_mel)
 
 # %% [markdown]
-# The package's version, `features.Frontend`, does the same several times as fast, on whole batches
-# and block by block, and goes with the model wherever that goes.
+# The package's version, `features.Frontend`, does the same several times as fast, also on batches
+# and block by block, and is saved in the model's file.
 
 # %%
 SR = 8000
@@ -267,7 +266,7 @@ if TRAIN:
     for name, frontend in FRONTENDS.items():
         powers[name], unreadable = features.extract(table, frontend, root=dataset.root)
     errors.append(unreadable)
-    # A clip whose header is fine can still be damaged inside: it is listed and left out.
+    # A clip with a good header can still be damaged inside: it is listed and left out.
     whole = np.array([power is not None for power in powers["mel"]])
     powers = {k: [p for p in v if p is not None] for k, v in powers.items()}
     table, is_call = table[whole].reset_index(drop=True), is_call[whole]
@@ -287,20 +286,20 @@ if TRAIN:
     plt.show()
 
 # %% [markdown]
-# In both the harmonics are plain to see; the mel picture makes do with fewer numbers. Which of
-# them the network prefers is not for us to guess: we will train on both.
+# Both pictures show the harmonics clearly; the mel picture has fewer numbers. We do not guess
+# which one suits the network better: we train on both.
 
 # %% [markdown]
 # ## 4 Where in the clip is the call?
 #
-# The clips are cut roughly; their label says *that* there is a call, not *when*. A network that
-# is told the time exactly learns a sharp score, so we find it out. Average all clips, look where
-# each fits the average best, average again: after a few rounds the clips have aligned themselves.
-# The landmark is the **turn** from the growl to the harmonics. (All clips take part in this, those
-# too that are held out later: it says *when* a call is, never *whether*.)
+# The label of a clip says *that* there is a call, not *when*. With the exact time a network
+# learns a sharp score, so we find that time. Average all calls, move each to where it fits the
+# average best, and average again: after a few rounds they are aligned. The moment that we mark in
+# each is the **turn** from the growl to the harmonics. (All calls take part, also those that are
+# held out later: the alignment says *when* a call is, never *whether* there is one.)
 
 # %%
-BIRD = detection.CAPUCHINBIRD  # what is known of this call: see detection/capuchin.py
+BIRD = detection.CAPUCHINBIRD  # facts about this call: see helpers/detection/capuchin.py
 if TRAIN:
     turns = {}
     for name, frontend in FRONTENDS.items():
@@ -327,18 +326,18 @@ if TRAIN:
     plt.show()
 
 # %% [markdown]
-# Above four calls, each with its turn (dashed), and below four other sounds. Check the
-# dashed lines: they should stand where the harmonics begin.
+# The top pictures are calls, each with its turn (dashed); the others are other sounds. Check
+# that the dashed lines stand where the harmonics begin.
 
 # %% [markdown]
-# ## 5 A split that no source crosses
+# ## 5 Split by source
 #
-# Clips of one recording share the bird, the forest and the microphone. If some of them train and
-# others test, the test asks for memory. We deal out whole **sources** to the folds. What a random
-# split would have promised, and what is true, shows already with the simplest classifier.
+# Clips of one recording share the bird, the forest and the microphone. If some of them are in
+# training and others in the test, the test measures memory. So we put whole **sources** into
+# folds. Even the simplest classifier shows how much better a random split looks than it is.
 #
-# **Exercise 5.2: a split that no source crosses.** Given the source of every clip, say in which of
-# `n_folds` folds, counted from 0, each clip goes. All clips of one source go together, no fold is
+# **Exercise 5.2: split by source.** `groups` has the source of every clip. Return for each clip
+# the number of its fold, 0 to `n_folds - 1`. All clips of one source are in one fold, no fold is
 # empty, and the folds have about equally many clips. For example (one of several right answers):
 
 # %%
@@ -364,9 +363,9 @@ def folds_by_source(groups, *, n_folds):
 checks.folds_by_source(folds_by_source)
 
 # %% [markdown]
-# The package's version, `data.group_folds`, also gives every fold its share of both classes; its
-# folds are those from here on. What does it matter? The simplest classifier, tested once on a
-# random split and once on a split by source, both made by scikit-learn:
+# The package's version, `data.group_folds`, also gives every fold its share of both classes; from
+# here on we use its folds. How much does the split matter? We test a simple classifier on a
+# random split and on a split by source, both made by scikit-learn:
 
 # %%
 if TRAIN:
@@ -391,26 +390,26 @@ if TRAIN:
     )
 
 # %% [markdown]
-# ## 6 Scenes: training on what the forest will do
+# ## 6 Scenes: training on what a forest recording contains
 #
 # A clip is a few seconds long, and most of it is call. A recording lasts minutes or hours, with
-# calls anywhere, near and far, over rain, insects, other birds, or nothing at all. So we do not
-# train on clips but on **scenes** that we mix from them, a new one each time: backgrounds of one
-# source go on and on; calls lie over them at levels from 0 to 45 dB above, shifted, with another
-# microphone's colour, a little higher, lower, faster or slower (by a quarter in pitch and a tenth
-# in time, at most); some touch. Among them are *counterexamples*, nearly calls that must not
-# count: growls without harmonics, tails without a growl, calls that break off, are played
-# backwards, much too fast or nearly an octave too high or low, whistles, and calls of which
-# little more than one band is left.
+# calls anywhere, near and far, over rain, insects, other birds or silence. So we train not on
+# clips but on **scenes**, each mixed anew from clips. Clips of one source, joined, make the
+# background. Calls lie over it, 0 to 45 dB louder, equalised at random like another microphone,
+# and a little higher, lower, faster or slower (by about a quarter in pitch and a tenth in time at
+# most); some follow each other closely. Others are *counterexamples*: sounds like calls that must
+# not be counted. They are growls without harmonics, harmonics without a growl, calls that break
+# off, that are played backwards, much too fast or about an octave too high or low, whistles, and
+# calls reduced to one to three narrow bands.
 #
-# Powers of sounds add up (on average: two sounds have no fixed phase), so we mix spectrograms:
-# nothing is decoded or transformed again.
+# The powers of two sounds add up (on average, because their phases are independent). So we mix
+# spectrograms: nothing is decoded or transformed again.
 #
-# **Exercise 5.3: a call over a background.** Mix them at a given level: the call's loudness shall
-# lie `level_db` decibels above the mean power of the background. `loudness(call)` is the mean
+# **Exercise 5.3: a call over a background.** Mix them so that the loudness of the call is
+# `level_db` decibels above the mean power of the background. `loudness(call)` is the mean
 # power of the louder half of its frames, because a call does not fill its clip. The call begins
-# at frame `at`, which may be negative, and may go on beyond the end: whatever of it lies outside,
-# perhaps all of it, is cut off. The background that you are given stays as it is. What to expect:
+# at frame `at`, which may be negative, and may go on beyond the end: cut off what lies outside the
+# background, even if that is the whole call. Do not change the given background. For example:
 
 # %%
 
@@ -436,7 +435,7 @@ def mix(background, call, *, at, level_db):
 checks.mix(mix)
 
 # %% [markdown]
-# `augmentation.mix` is what the mixer of scenes uses. Four of its scenes:
+# The mixer of scenes uses `augmentation.mix`. Four of its scenes:
 
 # %%
 if TRAIN:
@@ -454,23 +453,23 @@ if TRAIN:
     plt.show()
 
 # %% [markdown]
-# Dashed: what the network is told is a call. Whatever looks like one and has no line is a
-# counterexample (or its turn lies before the scene begins). The network that we build next gives a
-# number every `SCORE_STEP_S` seconds, its *score*. Next to a line the score shall be 1, elsewhere
-# 0; in between, up to 0.4 s away, it may be what it likes: the exact moment is not worth learning.
+# A dashed line marks the turn of a call. What looks like a call without a line is a counterexample
+# (or its turn lies outside the scene). The network that we build next gives a number every
+# `SCORE_STEP_S` seconds, its *score*. Its target is 1 at a line and 0 elsewhere; other steps within
+# 0.4 s of a line have no weight in the loss, because the exact moment is not worth learning.
 
 # %% [markdown]
 # ## 7 The network
 #
-# Seven small convolutions, and no padding over time. Such a network gives the same answer for
-# a frame whether it sees a scene or an hour: the sliding over a recording *is* the convolution, and
-# overlapping windows are never computed twice. Its first layer takes the logarithm of the power
-# and subtracts the mean of each frame; so the gain of the recorder drops out, and training and
-# scoring cannot differ in how they normalise.
+# Seven small convolutions without padding over time. Such a network gives the same score at the
+# same place, whether its input is a scene or an hour: the convolution itself slides over the
+# recording, and overlapping windows are not computed twice. Its first layer takes the logarithm of
+# the power and subtracts the mean of each frame. So the gain of the recorder cancels out, and
+# training and scoring normalise alike.
 #
-# **Exercise 5.4: a convolution block.** The network's brick: a two-dimensional convolution without
-# padding and without bias, then batch normalisation, then ReLU. It takes a Keras tensor and returns
-# one. What comes out has this shape:
+# **Exercise 5.4: a convolution block.** The network is built of these blocks: a two-dimensional
+# convolution without padding and without bias, then batch normalisation, then ReLU. The function
+# takes a Keras tensor and returns one. The package's version returns this shape:
 
 # %%
 import keras
@@ -493,15 +492,15 @@ def convolution_block(x, channels, kernel, *, strides):
 checks.convolution_block(convolution_block)
 
 # %% [markdown]
-# **Exercise 5.5: what one score sees.** A long recording goes through layer by layer, yet every
-# score depends on a window of a certain length, and the windows of neighbouring scores overlap. For
-# a list of layers, say how many frames one score sees, and by how many frames two neighbouring
-# windows are shifted. With dilation d a kernel takes every d-th step of its input: 3 taps with
-# dilation 2 reach over 5 steps. For comparison:
+# **Exercise 5.5: the receptive field.** Every score depends on a window of frames, its *receptive
+# field*, and the windows of neighbouring scores overlap. Given a list of layers, return how many
+# frames one score sees, and by how many frames the windows of two neighbouring scores are shifted
+# (the stride). With dilation d a kernel takes every d-th step of its input: a kernel of size 3 with
+# dilation 2 reaches over 5 steps. For example:
 
 # %%
 print("(kernel 5, stride 2, dilation 1) alone: sees 5 frames, shifted by 2")
-print("and then (kernel 3, stride 1, dilation 2): sees 13 frames, shifted by 2")
+print("followed by (kernel 3, stride 1, dilation 2): sees 13 frames, shifted by 2")
 
 
 # %%
@@ -520,7 +519,7 @@ def receptive_field(stack):
 checks.receptive_field(receptive_field)
 
 # %% [markdown]
-# The whole network, for both inputs, and what it sees:
+# The whole network, for both inputs, and its receptive field:
 
 # %%
 if TRAIN:
@@ -540,10 +539,10 @@ if TRAIN:
     display(pd.DataFrame(summary).set_index("input"))
 
 # %% [markdown]
-# We train a network per fold and input, each on the other folds. Every clip is then judged by a
-# network that has not met its source. The loss is binary cross-entropy, in which a step at a call
-# weighs three times; Adam's learning rate falls along a cosine. While training, a scene also loses
-# a few bands or a few frames now and then (*SpecAugment*), so that the network leans on no detail.
+# For each fold and each input we train one network on the other folds. So every clip is scored by
+# a network that has not heard its source. The loss is binary cross-entropy with weight 3 for a step
+# at a call; Adam's learning rate falls along a cosine. *SpecAugment* masks a few bands or frames of
+# some training scenes, so that the network does not rely on a single detail.
 
 # %%
 fits = {}
@@ -566,16 +565,16 @@ if TRAIN:
         plt.show()
 
 # %% [markdown]
-# The dashed curves belong to sources that the network does not train on. They are for looking at:
-# no epoch is chosen by them. SpecAugment and dropout make only the solid curves' task harder, so do
-# not read the distance between them; look whether the dashed ones rise again. That would be
-# memory.
+# The dashed curves belong to sources that the network does not train on. They only inform us: no
+# epoch is chosen by them. SpecAugment and dropout make the task harder for the solid curves only,
+# so the distance between the curves says little. See whether a dashed curve rises again: that
+# would be overfitting.
 
 # %% [markdown]
 # ## 8 How good is it on clips?
 #
-# The score of a clip is the highest in it; from 0.5 on it counts as a call. The intervals come
-# from resampling whole *sources*: the clips of one recording are not independent witnesses.
+# The score of a clip is its highest score; 0.5 or more counts as a call. The intervals come
+# from resampling whole *sources*, because the clips of one recording are not independent.
 
 # %%
 clip_table = {}
@@ -599,29 +598,29 @@ if TRAIN:
     display(pd.Series(training_min, name="training (min)").round(1).to_frame())
 
 # %% [markdown]
-# Compare the intervals before you call a winner: where they overlap widely, the clips can hardly
-# tell which input is better, and cost decides. (`SPECTROGRAM` chooses the one that counts.) Mind
-# that an interval of no width only says that *these* sources hold no error to resample.
+# Compare the intervals before you name the better input: if they overlap widely, the clips can
+# hardly tell which it is; then choose the cheaper one. (`SPECTROGRAM` sets the input of the
+# counter.) An interval without width only says that there is no error in *these* sources.
 
 # %% [markdown]
 # ## 9 From clips to counts: the threshold
 #
-# A clip score near 1 is easy. The hard question is what *little* evidence makes a call, and the
-# recordings must not answer it: a threshold chosen on them would fit them alone. We mix long scenes
-# from held-out clips, score them with the network that knows none of their sources, and look how
-# many calls are missed or invented at every threshold. They are made like those of the training,
-# counterexamples included, but of whole calls that a listener would hear, at least 10 dB above the
-# background, with longer pauses between them.
+# A score near 1 is easy to judge. The hard question is which score is just enough for a call. The
+# recordings must not answer it: a threshold chosen on them would fit only them. We mix long scenes
+# from held-out clips, score them with the network that was not trained on these clips, and count
+# the missed calls and the false alarms at every threshold. The scenes are made like those for
+# training, with counterexamples, but from whole calls, at least 10 dB above the background, with
+# longer pauses.
 #
-# We choose the threshold that costs least, where a false alarm costs as much as **four** missed
+# We choose the threshold with the lowest cost, where a false alarm costs as much as **four** missed
 # calls. Why so strict? A new forest is full of sounds that no training set has, while the call
-# stays the same; so what goes wrong there is first of all false alarms. And because the least point
-# of a flat, noisy curve moves with every scene, the scenes are resampled many times, each resample
-# chooses, and the mean of their choices counts.
+# stays the same; so most errors there are false alarms. The minimum of a flat, noisy curve moves
+# with every scene. So we resample the scenes many times, choose a threshold on each resample, and
+# take the mean.
 #
-# What counts in the end is the **ensemble**: the mean of all networks' outputs, before it is
-# squeezed to a score between 0 and 1. It should err less than each of them, but no held-out clip
-# is left to prove it, because each clip has trained all networks but one.
+# The **ensemble** counts the calls: it averages the networks' outputs before the sigmoid turns
+# them into a score between 0 and 1. It should make fewer errors than each network, but we cannot
+# test this on our clips, because each clip has trained all networks but one.
 
 # %%
 if TRAIN:
@@ -655,28 +654,28 @@ if TRAIN:
     plt.show()
 
 # %% [markdown]
-# The black line is what was minimised. A wide, flat valley is what we want: it says that for such
-# scenes the exact threshold hardly matters. The grey band says how much the mean cost would vary
-# with other scenes; the green one holds 95 % of the resamples' choices.
+# The black line is the cost. We hope for a wide, flat valley: for such scenes the exact threshold
+# then hardly matters. The grey band shows how much the mean cost would vary with other scenes; the
+# green band holds 95 % of the thresholds chosen on the resamples.
 #
-# All networks together, with their front end and the threshold, are now **one** file,
-# `model.keras`. Whoever has it can count without training: set `MODEL_PATH`.
+# All networks, their front end and the threshold are now in **one** file, `model.keras`. With
+# this file anyone can count without training: set `MODEL_PATH`.
 
 # %% [markdown]
 # ## 10 Count
 #
-# Decode, resample, transform, score: block by block, so that a night of sound needs no more
-# memory than a minute. A call is a **peak** of the score above the threshold; two peaks are two
-# calls only if the score falls to half of the lower one in between, and if they are at least 1.5 s
-# apart: one bird's call takes twice as long. An event in `events.csv` is a window of 3 s round the
-# turn, not the measured beginning and end of the call.
+# We decode, resample, transform and score block by block, so that a night of sound needs no more
+# memory than a minute. A call is a **peak** of the score that reaches the threshold. Two peaks are
+# two calls only if the score between them falls below half of the lower peak, and if they are at
+# least 1.5 s apart: a call lasts twice as long. An event in `events.csv` is a window of 3 s around
+# the turn, not the measured beginning and end of the call.
 
 # %% [markdown]
-# **Exercise 5.6: from a score to calls.** Find the calls in a score, without the rule of the
-# half: peaks that reach the threshold. The highest one is a call, and none that is closer to it
-# than `min_distance_s`; then the highest of those that are left, and so on. A peak may have a
-# flat top of equal steps (then any of them will do), and may lie at the very beginning or end.
-# Return the times of the calls in seconds, in order. For example:
+# **Exercise 5.6: from a score to calls.** Find the peaks of a score that reach the threshold; leave
+# out the rule of half the peak. Keep the highest peak and remove all that are closer to it than
+# `min_distance_s`; then go on with the highest of the rest. A peak may have a flat top of equal
+# steps (then return any one of them), and may lie at the very beginning or end. Return the times
+# of the calls in seconds, sorted. For example:
 
 # %%
 print("score  0.1 0.7 0.2 0.1 0.1 0.9 0.6 0.1, a step every 0.5 s, threshold 0.5, distance 1 s")
@@ -699,7 +698,7 @@ def find_calls(score, *, step_s, threshold, min_distance_s):
 checks.find_calls(find_calls)
 
 # %% [markdown]
-# `detection.find_events` adds the rule of the half. Now the recordings:
+# `detection.find_events` adds the rule of half the peak. Now the recordings:
 
 # %%
 paths = data.recordings(dataset, max_recordings=MAX_RECORDINGS)
@@ -740,13 +739,13 @@ plt.show()
 # %% [markdown]
 # ## 11 Was it right?
 #
-# The total hides errors that cancel. We ask per recording: is the count exact, and how far off is
-# it? And per call: is there one within a second of the key's?
+# In the total, errors cancel. So we ask for each recording: is the count exact, and how far off is
+# it? And for each call of the key: is there a detection within a second of it?
 #
-# **Exercise 5.7: how far off the counts are.** Compare two tables with the columns `clip_name`
-# (the file of a recording) and `call_count`: the key, and results whose rows may be in another
-# order, may lack recordings, and have an empty count, `<NA>`, where a recording could not be read
-# (leave those out). Return how many counts are exact, and the mean absolute error. For example:
+# **Exercise 5.7: errors of counts.** Compare two tables with the columns `clip_name` (the file of a
+# recording) and `call_count`: the key and the results. In the results, rows may be in another order
+# or missing, and the count is `<NA>` where a recording could not be read: leave such recordings
+# out. Return the number of exact counts, and the mean absolute error. For example:
 
 # %%
 display(pd.DataFrame({"clip_name": ["a", "b", "c"], "call_count": [2, 0, 5]}))
@@ -768,11 +767,11 @@ def count_errors(key, results):
 checks.count_errors(count_errors)
 
 # %% [markdown]
-# `evaluation.count_scores` gives a few figures more. Here they are for our recordings:
+# `evaluation.count_scores` gives a few more numbers, here for our recordings:
 
 # %%
 scores = {}
-# A key may be of some of the recordings only; the others have nothing to be judged by.
+# A key may cover only some of the recordings; the others cannot be scored.
 keyed = counts.durations.keys() if true_counts is None else set(true_counts["clip_name"])
 keyed = [name for name in counts.durations if name in keyed]
 if true_counts is not None and keyed:
@@ -783,11 +782,11 @@ if true_calls is not None and keyed:
 if scores:
     display(pd.Series(scores, name="counter").round(3).to_frame())
 else:
-    display(Markdown("There is no key to these recordings: what can be said without one follows."))
+    display(Markdown("These recordings have no key: see below what we can say without one."))
 
 # %% [markdown]
-# And how much does counting *events* matter? Here are the very same scores, counted as most
-# tutorials do it: windows of 3 s, side by side, every run of positive windows is a call.
+# How much does it matter that we count *events*? Here are the same scores, counted as most
+# tutorials do: in windows of 3 s, side by side, every run of positive windows is a call.
 
 # %%
 if "exact" in scores:
@@ -799,17 +798,17 @@ if "exact" in scores:
     display(pd.DataFrame(compared).T[["exact", "recordings", "mae", "total_counted"]])
 
 # %% [markdown]
-# It is the same network; only the arithmetic after it differs. A run merges calls that follow each
-# other closely, and breaks in two where a score flickers; where calls lie far apart and the score
-# is clean, as a good one is, both agree.
+# The network is the same; only the counting differs. A run merges calls that follow each other
+# closely, and breaks in two where the score falls below the threshold for a moment. Both ways
+# agree where calls lie far apart and the score is clean.
 
 # %% [markdown]
-# ### Has it met these calls before?
+# ### Are these calls in the training data?
 #
-# A right count can be memory: perhaps the recordings hold the very calls that the clips were cut
-# from. So we ask, for every detection, which training clip it resembles most: the correlation of
-# the two spectrograms, level taken out, is 1 for a copy. And then we count again, with the *one*
-# network whose training lacked the source that turns up most.
+# A right count can be memory: perhaps the clips were cut from the same calls. So we ask, for every
+# detection, which training clip it resembles most: the correlation of the two spectrograms, without
+# their levels, is 1 for a copy. Then we find the source that is the nearest most often, and count
+# again with the *one* network that was not trained on it.
 
 # %%
 unheard = {}
@@ -862,15 +861,15 @@ if TRAIN and len(counts.events):
     display(compared)
 
 # %% [markdown]
-# Where the first correlation is close to 1 and the second is not, the recordings are made of calls
-# that are also among the clips, and counting them says little about other birds. The second row of
-# the table is then the honest one.
+# If the first correlation is close to 1 and the second is not, the recordings contain calls that
+# are also among the clips, and their count says little about other birds. Then trust the second
+# row.
 
 # %% [markdown]
 # ## 12 How close was it? Margins
 #
-# A right count may have been right by a hair. For every recording: how far could the threshold have
-# moved, up or down, before its count changed? (We look, and change nothing.)
+# A count may be right only by chance. For every recording: how far can the threshold move up or
+# down before the count changes? (We keep the threshold.)
 
 # %%
 margin = detection.margins(counts.scores, step_s=detector.step_s, settings=detector.settings)
@@ -887,13 +886,13 @@ if len(margin):
         Markdown(
             f"No count changes while the threshold, now {threshold:.2f}, stays between "
             f"**{low:.2f}** and **{high:.2f}**. "
-            f"First to change: {' and '.join(first) or 'none at all'}."
+            f"First to change: {' and '.join(first) or 'none'}."
         )
     )
 
 # %% [markdown]
-# Then make it harder on purpose: held-out scenes with the calls (and the counterexamples) 10 and
-# 20 dB fainter, and with white noise poured over everything.
+# A stress test: held-out scenes with the calls (and the counterexamples) 10 and 20 dB fainter, or
+# with white noise added.
 
 # %%
 if TRAIN:
@@ -923,17 +922,17 @@ if TRAIN:
     display(pd.DataFrame(rows).T.round(3))
 
 # %% [markdown]
-# Compare the second column with the third: what breaks first? A counter that loses faint calls and
-# invents few can be trusted with what it reports, but its counts are a lower bound where calls
-# are far away.
+# Compare the second column with the third: which gets worse first? If a counter misses faint calls
+# but has few false alarms, you can trust the calls that it reports; where birds are far away, its
+# counts are a lower bound.
 
 # %% [markdown]
 # ## 13 How sure are we of the total?
 #
-# The scenes say how many calls such a counter misses and invents. Carried over to the recordings,
-# that gives a range for the true number of calls: a right one *if* the forest is like our scenes,
-# half of whose sounds are made to deceive. (It needs the held-out clips, so it is there only after
-# training.)
+# On scenes we know how many calls the counter misses and how many false alarms it has. If it errs
+# as often on the recordings, we get a range for the true number of calls. The range holds only *if*
+# the forest is like our scenes, where about half of the sounds over the background are
+# counterexamples. (This needs the held-out clips of a training.)
 
 # %%
 interval = None
@@ -942,23 +941,23 @@ if TRAIN:
     minutes = sum(counts.durations.values()) / 60
     fresh = detection.held_out_scenes(
         fit, per_fold=SCENES_PER_FOLD, seed=SEED + 2, progress=False
-    )  # not those that chose the threshold
+    )  # other scenes than those for the threshold
     interval = detection.corrected_total(
         n_found, minutes, fresh, step_s=detector.step_s, settings=detector.settings, seed=SEED
     )
 if interval:
     display(
         Markdown(
-            f"Counted: **{n_found}** calls. Where the errors are those of held-out scenes, the "
-            f"true number lies in 95 of 100 cases between **{interval[0]} and {interval[1]}**."
+            f"Counted: **{n_found}** calls. If errors are as frequent as on held-out scenes, the "
+            f"true number is between **{interval[0]} and {interval[1]}** (95 % interval)."
         )
     )
 
 # %% [markdown]
 # ## 14 Look at every detection, and listen
 #
-# No figure replaces this. Every detection (of more than 200 the least certain 200), the least
-# certain first: are these all calls?
+# No number replaces this. Here are all detections (at most the 200 with the lowest scores), the
+# lowest score first: are they all calls?
 
 # %%
 doubtful = counts.events.sort_values("score", ignore_index=True).head(200)
@@ -986,8 +985,8 @@ for event in doubtful.head(3).itertuples():
     display(Audio(y, rate=16000))
 
 # %% [markdown]
-# The busiest recording (its first ten minutes), with its score below: each peak is a call. And a
-# panel to go through all of them (it needs a running kernel).
+# The recording with the most calls (its first ten minutes), with its score below: each marked peak
+# is a call. Then a panel to go through all detections (it needs a running kernel).
 
 # %%
 if counts.durations:
@@ -1020,18 +1019,18 @@ if len(counts.events):
 # %% [markdown]
 # ## Recap
 #
-# - The file's header alone gave the class away: unify the container before you train.
+# - The file's header alone can reveal the class: bring all files to one format before you train.
 # - Split by source, or the test measures memory.
-# - Give the network what the job will give it: scenes, not clips; counterexamples, not only calls.
-# - One front end, inside the model, for training and scoring.
-# - Choose on held-out scenes, and be strict; judge on recordings that chose nothing.
-# - Ask whether the test holds copies of the training data, and count without them.
+# - Train on what the recordings contain: scenes, not clips; counterexamples, not only calls.
+# - Keep one front end, inside the model, for training and scoring.
+# - Choose the threshold on held-out scenes, and be strict; test on recordings that chose nothing.
+# - Ask whether training and test share calls, and count with a network that did not hear them.
 # - Count events, report per recording, and say how far the threshold may move.
 #
 # **Try next:** `SPECTROGRAM = "linear"` · `SCORE_STEP_S = 0.25`: which calls does a coarser score
-# lose? · `settings=detection.SceneSettings(counterexamples=0)` in `detection.fit_folds`: what
-# does the network confuse then? · your own recordings:
-# `MODEL_PATH = "outputs/05_capuchin_call_counter/model.keras"`, and `DATA_DIR`.
+# miss? · `settings=detection.SceneSettings(counterexamples=0)` in `detection.fit_folds`: what
+# does the network confuse then? · count in your own recordings: set `DATA_DIR` and
+# `MODEL_PATH = "outputs/05_capuchin_call_counter/model.keras"`.
 
 # %%
 checks.progress()
