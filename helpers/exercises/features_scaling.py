@@ -9,7 +9,7 @@ from helpers.exercises.judges_data import judge_standardised
 @check(
     "2.8",
     "features on one scale",
-    "Use nothing from the test part to find the scale, not even its mean."
+    "Use nothing from the test part to find the scale, not even its mean.",
     "The mean and the standard deviation of each feature are over the training clips (axis 0). "
     "Scale both parts with these.",
     "A feature that is the same in all training clips has a standard deviation of 0: put 1 in its "
