@@ -24,6 +24,8 @@ run: $(STAMP)  ## make sample data and run every notebook in the smoke profile
 # loadfile, pytest-xdist would wait for ever for the rest of its file.
 test: export OMP_NUM_THREADS := 1
 test: export NPROC := 1
+# Compiling takes longer here than what is compiled.
+test: export JAX_DISABLE_MOST_OPTIMIZATIONS := 1
 test: $(STAMP)  ## check style, imports, notebooks and code
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .

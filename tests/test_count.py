@@ -185,7 +185,7 @@ def test_parts_of_what_a_recording_was_before_are_not_taken_for_those_of_now(tmp
     assert score.tolist() == [30, 30, 31, 31] and length == 1
 
 
-@pytest.mark.parametrize("n_tasks", [0, 33])
+@pytest.mark.parametrize("n_tasks", [1, 33])
 def test_a_killed_run_goes_on_and_does_nothing_twice(n_tasks, run, folder, model, tmp_path, capfd):
     run("whole")
     code = f"""
