@@ -3,16 +3,12 @@
 from pathlib import Path
 
 import papermill
-import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNTER = "05_capuchin_call_counter"
 SPEAKERS = "03_speaker_identification"
 URBAN = "04_urbansound8k_cnn"
 FIRST_TWO = ("01_eda", "02_features")
-NOT_OPTIMISED = (
-    "JAX_DISABLE_MOST_OPTIMIZATIONS"  # see the Makefile; training is longer than compiling
-)
 REAL = ROOT.parent / "shared" / "data"
 
 
@@ -21,11 +17,9 @@ def run_notebook(name, output, *, folder=".", **parameters):
 
     Returns the executed notebook. It is not written: papermill would write it twice a cell.
     """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(NOT_OPTIMISED, raising=False)
-        return papermill.execute_notebook(
-            ROOT / "notebooks" / folder / f"{name}.ipynb",
-            None,
-            parameters={**parameters, "OUTPUT_DIR": str(output)},
-            progress_bar=False,
-        )
+    return papermill.execute_notebook(
+        ROOT / "notebooks" / folder / f"{name}.ipynb",
+        None,
+        parameters={**parameters, "OUTPUT_DIR": str(output)},
+        progress_bar=False,
+    )

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 from nbclient import NotebookClient
-from notebook_runs import COUNTER, FIRST_TWO, NOT_OPTIMISED, ROOT, SPEAKERS, URBAN
+from notebook_runs import COUNTER, FIRST_TWO, ROOT, SPEAKERS, URBAN
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from requests.exceptions import ConnectionError as NoConnection
@@ -376,7 +376,6 @@ def rehearse(made, image, samples, tmp_path):
             "KAGGLE_KERNEL_RUN_TYPE": "Batch",
             "HOME": str(tmp_path),
             "PYTHONPATH": "",
-            NOT_OPTIMISED: "0",
         }
         options = {"on_start": lambda pid: None, "environment": environment}
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 from nbgrader.apps import NbGraderAPI
-from notebook_runs import COUNTER, NOT_OPTIMISED, ROOT, SPEAKERS, URBAN, run_notebook
+from notebook_runs import COUNTER, ROOT, SPEAKERS, URBAN, run_notebook
 from traitlets.config import Config
 
 from helpers import audio, models
@@ -30,7 +30,6 @@ def series_run(tmp_path_factory, sample, sample_dir):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUDIO_DATA", str(sample.parent))  # what is not there is made
         patch.setenv("AUDIO_SAMPLE_DIR", str(sample_dir))
-        patch.delenv(NOT_OPTIMISED, raising=False)
         main(["--profile", "test", "--output", str(output)])
     return output
 
