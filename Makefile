@@ -58,4 +58,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@rm -f $@
 	@echo "Installing into $(VENV): a few minutes, once"
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[series,cluster,site,dev]'
+	$(RUN) -c "from helpers import env; env.compile_librosa()"
 	@touch $@

@@ -151,6 +151,18 @@ def _keep_compiled():
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 
+def compile_librosa():
+    """Let librosa's compiled functions be on disk, before several processes need them.
+
+    Two processes that compile them at the same time may leave files with which every later one
+    crashes (numba issue 10128). It takes 20 seconds, once for each installation.
+    """
+    librosa = importlib.util.find_spec("librosa")
+    last = "core/__pycache__/guf-pitch*.nbi"  # of these functions, in the order of the imports
+    if not any(Path(librosa.origin).parent.glob(last)):
+        subprocess.run([sys.executable, "-c", "import librosa.core.pitch"], check=True)
+
+
 def optional(name, *, package=""):
     """Import an optional module, or print how to install it and return None.
 

@@ -108,6 +108,21 @@ assert not {"keras", "tensorflow", "jax", "torch", "librosa"} & set(sys.modules)
     assert max(map(len, out.splitlines())) <= 100
 
 
+def test_librosa_is_compiled_once(tmp_path):
+    import librosa.core.pitch
+
+    assert [*Path(librosa.__file__).parent.glob("core/__pycache__/guf-pitch*.nbi")]
+    core = tmp_path / "librosa" / "core"
+    (core / "__pycache__").mkdir(parents=True)
+    (tmp_path / "librosa" / "__init__.py").touch()
+    (core / "__init__.py").touch()
+    compiled = core / "__pycache__" / "guf-pitch._pi_wrapper-430.py311.nbi"
+    compiles = f"print('compiled'); open({str(compiled)!r}, 'w').close()"
+    (core / "pitch.py").write_text(compiles)
+    code = "from helpers import env; env.compile_librosa(); env.compile_librosa()"
+    assert python(code, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}") == "compiled\n"
+
+
 def test_an_optional_module_is_there_or_the_reader_learns_how_to_get_it(capsys):
     assert env.optional("wave") is importlib.import_module("wave")
     assert env.optional("xml.dom") is importlib.import_module("xml.dom")

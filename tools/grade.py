@@ -161,6 +161,7 @@ def grade_all(submissions, gradebook, *, workers):
     """Grade submissions in parallel: {student: Grade}, of all unless Ctrl-C stops it."""
     grades = {}
     bar = {"desc": "Grading", "unit": "notebook", "disable": not sys.stderr.isatty()}
+    env.compile_librosa()
     with ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(gradebook.grade, *item): item[0] for item in submissions.items()}
         try:

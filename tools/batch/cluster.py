@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 
 from tqdm import tqdm
 
-from helpers.env import cpu_count
+from helpers.env import compile_librosa, cpu_count
 from tools.command_line import ROOT, CommandError, UsageError
 from tools.running.kernels import kernel_environment
 
@@ -134,6 +134,7 @@ def open_pool(scheduler, *, places=(), n_workers=None):
     Raises UsageError without Dask, a scheduler or workers, or if a worker does not see a place.
     """
     n_workers = n_workers or cpu_count()
+    compile_librosa()
     if not scheduler:
         with ThreadPoolExecutor(n_workers) as executor:
             try:
