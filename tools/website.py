@@ -210,27 +210,6 @@ def _without_panel(output, widgets):
     return [new_output("display_data", data) for data in shown]
 
 
-def build_site(run, *, output, root):
-    """Build the site of a complete run in the folder `output`. Raises CommandError."""
-    notebooks = complete_run(run, find_notebooks(root))
-    if not notebooks:
-        raise CommandError("there are no notebooks yet: run `make build` first")
-    is_empty = output.is_dir() and not any(output.iterdir())
-    if output.exists() and not is_empty and not (output / MARKER).is_file():
-        raise CommandError(f"{output} is not an earlier site: choose another --output")
-    try:
-        with replaced_folder(output) as site, tempfile.TemporaryDirectory() as work:
-            source, pages = Path(work) / "source", Path(work) / "html"
-            write_sources(source, notebooks, site=site, root=root)
-            _run_sphinx(source, pages)
-            shutil.copytree(pages, site, dirs_exist_ok=True)
-    except OSError as error:
-        raise CommandError(f"the site cannot be written to {output}: {error}") from None
-    for name, (result, _) in notebooks.items():
-        if result.metrics["source"] != "synthetic":
-            print(f"note: {name} shows real data: read its licence before you publish")
-
-
 def _run_sphinx(source, pages):
     """Make the pages. Raises CommandError if Sphinx warns, or a page needs the network."""
     options = ["-q", "-n", "-W", "--no-color", "-c", str(DOCS), "-d", f"{pages}.doctrees"]
@@ -247,7 +226,23 @@ def _run_sphinx(source, pages):
 def run(arguments, *, root):
     """Run the command; returns the exit status. Raises CommandError."""
     output = Path(os.path.abspath(arguments.output or root / "dist" / "site"))
-    build_site(arguments.run or root / "runs" / "site", output=output, root=root)
+    notebooks = complete_run(arguments.run or root / "runs" / "site", find_notebooks(root))
+    if not notebooks:
+        raise CommandError("there are no notebooks yet: run `make build` first")
+    is_empty = output.is_dir() and not any(output.iterdir())
+    if output.exists() and not is_empty and not (output / MARKER).is_file():
+        raise CommandError(f"{output} is not an earlier site: choose another --output")
+    try:
+        with replaced_folder(output) as site, tempfile.TemporaryDirectory() as work:
+            source, pages = Path(work) / "source", Path(work) / "html"
+            write_sources(source, notebooks, site=site, root=root)
+            _run_sphinx(source, pages)
+            shutil.copytree(pages, site, dirs_exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"the site cannot be written to {output}: {error}") from None
+    for name, (result, _) in notebooks.items():
+        if result.metrics["source"] != "synthetic":
+            print(f"note: {name} shows real data: read its licence before you publish")
     print(os.path.relpath(output / "index.html"))
     return 0
 
