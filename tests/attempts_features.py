@@ -253,7 +253,7 @@ for said, function in (
     (["decibels"], lambda y, **g: librosa.power_to_db(stft(y, **g), ref=np.max)),
     (["no window"], lambda y, **g: stft(y, window="boxcar", **g)),
     (["symmetric", 'get_window("hann", n)'], hanning),
-    (["mirrors", "zeros are asked"], lambda y, **g: stft(y, pad_mode="reflect", **g)),
+    (["mirrors", "use zeros"], lambda y, **g: stft(y, pad_mode="reflect", **g)),
     (["repeats the first"], lambda y, **g: stft(y, pad_mode="edge", **g)),
     (["256 bins", "rfft"], all_bins),
     (

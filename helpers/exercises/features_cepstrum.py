@@ -75,7 +75,7 @@ def _mistakes(log_mel, every, n_mfcc):
         for kind in (1, 3, 4):
             yield (
                 dct(log_mel, kind, axis=0, norm=norm)[:n_mfcc],
-                f"this is the DCT of type {kind}; type 2 is asked",
+                f"this is the DCT of type {kind}; type 2 is asked for",
             )
         for name, given in (("the power", power), ("the amplitude", power**0.5)):
             yield (

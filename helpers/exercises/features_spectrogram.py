@@ -45,7 +45,7 @@ def power_spectrogram(attempt):
             if is_like(found, right):
                 continue
             if np.ptp(found - librosa.power_to_db(right, top_db=None)) < 0.1:
-                raise Wrong("these are decibels: the power itself is asked")
+                raise Wrong("these are decibels: the power itself is asked for")
             late = power(np.append(y, np.zeros(2 * n_fft)), center=False)[:, :n_frames]
             say_if_like(found, [
                 (right**0.5, "this is the amplitude, |STFT|: power is its square"),
@@ -56,7 +56,7 @@ def power_spectrogram(attempt):
             factor = multiple_of(found, right)
             if factor and abs(factor - 1) > 0.01:
                 raise Wrong(
-                    f"it is {factor:.4g} times the power: |STFT| squared is asked, without a scale"
+                    f"it is {factor:.4g} times the power: use |STFT| squared, without a scale"
                 )
             off = np.abs(found - right).max(axis=0) > 1e-4 * right.max()
             raise Wrong(

@@ -95,7 +95,7 @@ def _explain_amplitudes(found, right, none, n):
     told = f"the loudest bin is {peak:.4g}, where {loudest:.4g} is right"
     if found.min() < 0:
         if multiple_of(10 ** (found / 20), right) or multiple_of(10 ** (found / 20), none):
-            raise Wrong(f"{told}: these are decibels, and the amplitude itself is asked")
+            raise Wrong(f"{told}: these are decibels, and the amplitude itself is asked for")
         raise Wrong("some amplitudes are negative: the absolute value of the FFT is needed")
     if multiple_of(found, none):
         raise Wrong(
@@ -162,7 +162,7 @@ def spectral_centroid(attempt):
             if np.allclose(found, right, rtol=1e-3, atol=1e-6):
                 continue
             if np.allclose(found[heard], right[heard], rtol=1e-3):
-                raise Wrong(f"a silent frame gives {found[silent[0]]:g}, where 0 is asked")
+                raise Wrong(f"a silent frame gives {found[silent[0]]:g}, where 0 is asked for")
             _explain_centroid(found, right, magnitude, f, heard)
 
 
@@ -184,7 +184,7 @@ def _explain_centroid(found, right, magnitude, f, heard):
          "sum of the magnitudes"),
         (right[heard] * weight / len(f), "it is divided by the number of bins: divide by the sum "
          "of the magnitudes"),
-        (f[half], "this is the median, with half of the magnitudes below it; the mean is asked"),
+        (f[half], "this is the median, with half of the magnitudes below it; take the mean"),
         ([np.average(number, weights=c) for c in columns], "these are bin indices, not Hz"),
         ([f.mean()] * len(columns), "this is the mean of f alone: the magnitudes are its weights"),
     ], rtol=1e-3, told=f"{told}: ")  # fmt: skip

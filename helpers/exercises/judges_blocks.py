@@ -51,7 +51,7 @@ def judge_picture(network, parts, n_frames, n_values):
     picture = seen[0][1]
     told = (
         f"the input of its first convolution is {picture.shape[1:]}, where "
-        f"{(n_frames, n_values, 1)} is asked"
+        f"{(n_frames, n_values, 1)} is asked for"
     )
     if picture.shape[-1] in (n_frames, n_values):
         which = "frames" if picture.shape[-1] == n_frames else "values"
@@ -94,7 +94,7 @@ def block_of(attempt, shape, channels, strides):
         raise Wrong("it returns x unchanged")
     wanted = (*(-(-n // strides) for n in shape[:2]), channels)
     if tuple(x.shape[1:]) != wanted:
-        told = f"from {shape} it makes {tuple(x.shape[1:])}, where {wanted} is asked"
+        told = f"from {shape} it makes {tuple(x.shape[1:])}, where {wanted} is asked for"
         if tuple(x.shape[1:]) == (*wanted[:2], 2 * channels):
             told += ". Are the two paths concatenated? Add them"
         raise Wrong(told)

@@ -43,7 +43,7 @@ def judge_class_weights(found, counts, names):
             f"{told}weight times clips is {total[many]:.4g} for class {names[many]} and "
             f"{total[few]:.4g} for class {names[few]}; it must be the same for all"
         )
-    raise Wrong(f"{told}the mean over all clips is {total.sum() / n:.4g}, and 1 is asked")
+    raise Wrong(f"{told}the mean over all clips is {total.sum() / n:.4g}, and 1 is asked for")
 
 
 def judge_standardised(answer, training, other, *, names, constant, value, within):
@@ -112,7 +112,7 @@ def _other_scales(training, other, scaled, mean, deviation, value):
     both = np.concatenate([training, other])
     low, high = training.min(axis=axes), training.max(axis=axes)
     brackets = mean / np.where(deviation > 0, deviation, 1)
-    by_range = "between the lowest and the highest: mean and standard deviation are asked"
+    by_range = "between the lowest and the highest: mean and standard deviation are asked for"
 
     def by_itself(axis):
         means = (part.mean(axis=axis, keepdims=True) for part in (training, other))

@@ -55,7 +55,7 @@ def quick_weights():
 
 
 def fits_shape(found, shape):
-    """Whether a shape is the one that is asked; None stands for any length."""
+    """Whether a shape is the one that is asked for; None stands for any length."""
     return isinstance(found, tuple) and len(found) == len(shape) and all(
         a is None or a == b for a, b in zip(found, shape, strict=True)
     )  # fmt: skip
@@ -85,17 +85,17 @@ def need_model(value):
 
 
 def judge_shapes(network, shape, n_classes):
-    """The parts of a network with the shapes that are asked, or Wrong. shape: of one input."""
+    """The parts of a network with the shapes that are asked for, or Wrong. shape: of one input."""
     found, given = need_model(network)
     if not fits_shape(found, (None, *shape)):
-        told = f"its input has the shape {found}, where {(None, *shape)} is asked"
+        told = f"its input has the shape {found}, where {(None, *shape)} is asked for"
         if len(shape) > 1 and fits_shape(found, (None, *shape, 1)):
             told += ": the network must add the axis of channels itself"
         elif fits_shape(found, (None, *shape[::-1])):
             told += ": time comes first"
         raise Wrong(told)
     if not fits_shape(given, (None, n_classes)):
-        told = f"its output has the shape {given}, where {(None, n_classes)} is asked"
+        told = f"its output has the shape {given}, where {(None, n_classes)} is asked for"
         if isinstance(given, tuple) and len(given) > 2 and len(shape) > 1:
             told += ": it still has the axis of time; pool over it"
         raise Wrong(told)
@@ -159,7 +159,7 @@ def judge_outputs(network, shape, parts):
         raise Wrong("its output is NaN or infinite")
     if not network.trainable_weights:
         raise Wrong("all its weights are frozen: they must be trainable")
-    logits = "logits are asked, which the loss takes with from_logits=True"
+    logits = "logits are asked for, which the loss takes with from_logits=True"
     if (found >= 0).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3):
         raise Wrong(f"the values of an output add up to 1: that is a softmax, and {logits}")
     last = activation_of(parts[-1])
@@ -268,8 +268,7 @@ def judge_other_sizes(attempt, *sizes):
         ):
             if not fits_shape(has, wanted):
                 raise Wrong(
-                    f"its {name} has the shape {has}, where {wanted} is asked: use the sizes that "
-                    "are given"
+                    f"its {name} has the shape {has}, not {wanted}: use the sizes that are given"
                 )
 
 

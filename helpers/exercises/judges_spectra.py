@@ -61,12 +61,12 @@ def other_frames(power, n_fft):
     for options, what in (
         ({"window": "boxcar"}, "there is no window: multiply each frame with a Hann window, or a "
          "tone spreads over all frequencies"),
-        ({"window": "hamming"}, "this is a Hamming window; Hann is asked"),
+        ({"window": "hamming"}, "this is a Hamming window; Hann is asked for"),
         ({"window": symmetric}, "its Hann window is symmetric, as that of `np.hanning`, with a 0 "
          'at both ends. `scipy.signal.get_window("hann", n)` is the periodic one'),
-        ({"pad_mode": "reflect"}, f"{edges} mirrors the sound at its ends; zeros are asked"),
-        ({"pad_mode": "symmetric"}, f"{edges} mirrors the sound at its ends; zeros are asked"),
-        ({"pad_mode": "edge"}, f"{edges} repeats the first and the last sample; zeros are asked"),
+        ({"pad_mode": "reflect"}, f"{edges} mirrors the sound at its ends; use zeros"),
+        ({"pad_mode": "symmetric"}, f"{edges} mirrors the sound at its ends; use zeros"),
+        ({"pad_mode": "edge"}, f"{edges} repeats the first and the last sample; use zeros"),
     ):  # fmt: skip
         yield power(**options), what
 
@@ -105,11 +105,11 @@ def judge_decibels(found, power, *, n_fft, axes, value, ask=""):
     )
     say_if(found[heard], [
         (linear[heard], "this is the power itself: the step to decibels is missing"),
-        (linear[heard] ** 0.5, "this is the amplitude: decibels of its square are asked"),
+        (linear[heard] ** 0.5, "this is the amplitude: decibels of its square are asked for"),
         (right[heard] / 2, "these are 10 log10 of the amplitude: square it first"),
         (2 * right[heard], "these are 20 log10 of the power: 20 log10 is for amplitudes"),
         (right[heard] / 10, "these are log10 without the 10 of decibels"),
-        (right[heard] / 20, "these are log10 of the amplitude: 10 log10 of its square is asked"),
+        (right[heard] / 20, "these are log10 of the amplitude: take 10 log10 of its square"),
         (right[heard] * np.log(10) / 10, "these are natural logarithms: decibels are 10 log10"),
         (right[heard] - right.max(), relative),
     ], within=0.05)  # fmt: skip

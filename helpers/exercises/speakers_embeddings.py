@@ -33,7 +33,7 @@ def embedding_model(attempt):
                 raise Wrong("it returns the network itself, which ends with the logits")
             shape, given = need_model(found)
             if isinstance(given, list | dict) and len(given) > 1:
-                raise Wrong(f"it has {len(given)} outputs: only that of layer 'embedding' is asked")
+                raise Wrong(f"it has {len(given)} outputs: return only that of layer 'embedding'")
             if not fits_shape(shape, network.input_shape):
                 raise Wrong(
                     f"its input has the shape {shape}, but that of the network is "
@@ -97,7 +97,7 @@ def _explain_embedding(found, network, x, name):
         return
     if same:
         what = "the logits" if same[0] == layers[-1].name else f"the output of layer {same[0]!r}"
-        raise Wrong(f"it returns {what}, but that of layer {name!r} is asked")
+        raise Wrong(f"it returns {what}, but that of layer {name!r} is asked for")
     raise Wrong(f"its output, of shape {found.shape}, is not that of layer {name!r}")
 
 

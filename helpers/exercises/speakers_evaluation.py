@@ -72,8 +72,8 @@ def _explain_prediction(name, probability, right, logits, shares, names):
         (over_crops, "its softmax is over the crops (axis 0): the probabilities of one crop must "
          "add up to 1 (axis 1)"),
         (everything, "its softmax is over all logits at once: use those of a crop (axis 1)"),
-        (shares.max(axis=0), "this is the maximum over the crops; the mean is asked"),
-        (1 / (1 + np.exp(-np.clip(logit, -50, 50))), "this is a sigmoid; softmax is asked"),
+        (shares.max(axis=0), "this is the maximum over the crops; the mean is asked for"),
+        (1 / (1 + np.exp(-np.clip(logit, -50, 50))), "this is a sigmoid; softmax is asked for"),
         (shares[0], "this is the first crop alone"),
         (shares[-1], "this is the last crop alone"),
     ):  # fmt: skip
@@ -91,7 +91,7 @@ def _explain_prediction(name, probability, right, logits, shares, names):
     "scikit-learn has all three in one function (`precision_recall_fscore_support`). Which "
     "`average` gives every class the same weight?",
     "A class that is never guessed has a precision of 0 / 0, which counts as 0 here "
-    "(`zero_division`). The fourth value of the function is not asked.",
+    "(`zero_division`). The fourth value of the function is not needed.",
 )
 def macro_scores(attempt):
     """macro_scores(truth, guess) → (precision, recall, f1), means over the classes."""

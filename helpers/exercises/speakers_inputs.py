@@ -104,7 +104,7 @@ def _judge_mfcc(found, y, sr, n_frames):
     if found.ndim == 2 and found.shape[1] == n_frames and found.shape[0] != 256:
         n = found.shape[0]
         default = {20: ", librosa's default (n_mfcc)", 128: ", from librosa's 128 bands (n_mels)"}
-        raise Wrong(f"it has {n} coefficients{default.get(n, '')}, where 256 are asked")
+        raise Wrong(f"it has {n} coefficients{default.get(n, '')}, where 256 are asked for")
     if found.shape == (256, 1 + len(y) // 512):
         raise Wrong(f"it has {found.shape[1]} frames, those of the default hop_length, not of 200")
     if found.shape == (256,):
@@ -160,18 +160,18 @@ def _judge_pooled(found, whole):
             f"each of the {n_values} rows"
         )
     if found.shape == (n_values, 1):
-        raise Wrong(f"its shape is {found.shape}: ({n_values},), without a time axis, is asked")
+        raise Wrong(f"its shape is {found.shape}: ({n_values},), without a time axis, is asked for")
     found = need_array(found, shape=(n_values,), axes=("values",))
     right = np.average(whole, axis=1)
     if np.abs(found - right).max() < 0.05:
         return
     power = 10 ** (np.clip(whole, None, 200) / 10)
     say_if(found, [
-        (np.median(whole, axis=1), "this is the median over time; the mean is asked"),
-        (whole.max(axis=1), "this is the maximum over time; the mean is asked"),
-        (whole.sum(axis=1), "this is the sum over time; the mean is asked"),
-        (whole.std(axis=1), "this is the standard deviation over time; the mean is asked"),
+        (np.median(whole, axis=1), "this is the median over time; the mean is asked for"),
+        (whole.max(axis=1), "this is the maximum over time; the mean is asked for"),
+        (whole.sum(axis=1), "this is the sum over time; the mean is asked for"),
+        (whole.std(axis=1), "this is the standard deviation over time; the mean is asked for"),
         (decibels(np.average(power, axis=1)), "this is the mean power in decibels: average "
          "decibels"),
     ], within=0.05)  # fmt: skip
-    raise Wrong(f"{worst_of(found, right, 'value')}: the mean over time is asked")
+    raise Wrong(f"{worst_of(found, right, 'value')}: the mean over time is asked for")

@@ -97,7 +97,7 @@ def _explain_rate(found, right, at, scores, is_target):
     for value, width, name in (
         (1 - middle, within, "this is 1 - EER"),
         (area, 1e-4, "this is the area under the ROC curve"),
-        (1 - area, 1e-4, "this is the area above the ROC curve; one point of the curve is asked"),
+        (1 - area, 1e-4, "this is the area above the ROC curve; find one point of the curve"),
         (sum(at_half) / 2, 1e-4, "this is the mean of both rates at a threshold of 0.5: find the "
          "threshold where they are equal"),
         (at_half[0], 1e-4, "this is the miss rate at a threshold of 0.5"),

@@ -33,7 +33,7 @@ def activation_map(attempt):
             found = need_numbers(found, axes=("n_steps", "n_bands"))
             if found.shape == (*shape[:2], n_classes):
                 raise Wrong(f"it returns shape {found.shape}, the votes for all {n_classes} "
-                            f"classes: those for class {k} are asked")  # fmt: skip
+                            f"classes: those for class {k} are asked for")  # fmt: skip
             if found.shape == ():
                 raise Wrong(f"it returns one number, {found:.4g}: return a vote for each place")
             if found.shape == shape:
@@ -76,10 +76,10 @@ def _explain_votes(found, features, weights, bias, k):
         (features.sum(axis=2), "this is the sum of the features: weight them with the weights of "
          "the class"),
         (plain / features.shape[2] + bias[k], "this is the mean over the features: their weighted "
-         "sum is asked"),
+         "sum is asked for"),
         (shares, "this is a softmax at each place: return the votes themselves"),
         (right - right.mean(), "its mean is 0: the mean of the votes must be the logit"),
-        *((votes[..., other], f"these are the votes for class {other}: class {k} is asked")
+        *((votes[..., other], f"these are the votes for class {other}: class {k} is asked for")
           for other in range(votes.shape[2]) if other != k),
         *((plain + b, f"it adds the bias of class {other}: add that of class {k}")
           for other, b in enumerate(bias) if other != k),

@@ -98,11 +98,11 @@ def _explain_average(found, each):
         f"the versions are right, but of their probabilities it makes {found.round(3).tolist()}: "
     )
     say_if(found, [
-        (each.sum(axis=0), "this is their sum; the mean is asked"),
-        (each.max(axis=0), "this is their maximum; the mean is asked"),
-        (np.median(each, axis=0), "this is their median; the mean is asked"),
-        (geometric, "this is their geometric mean; the arithmetic mean is asked"),
-        (geometric / geometric.sum(), "this is their geometric mean; the arithmetic mean is asked"),
+        (each.sum(axis=0), "this is their sum; the mean is asked for"),
+        (each.max(axis=0), "this is their maximum; the mean is asked for"),
+        (np.median(each, axis=0), "this is their median; the mean is asked for"),
+        (geometric, "this is their geometric mean; take the arithmetic mean"),
+        (geometric / geometric.sum(), "this is their geometric mean; take the arithmetic mean"),
         (each[0], "this is the first version alone"),
         (each[-1], "this is the last version alone"),
         (_softmax(each.mean(axis=0)), "softmax is applied again: they are already probabilities"),
@@ -182,7 +182,7 @@ def _explain_fused(found, p, q, share):
         raise Wrong(f"{told}these are logarithms: convert them back to probabilities")
     for least in (1e-15, 1e-12, 1e-10, 1e-9, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3):
         if like(np.exp(_fused(p, q, share, least=least)[0])):
-            raise Wrong(f"{told}a probability of 0 counts as {least:g}, where 1e-7 is asked")
+            raise Wrong(f"{told}a probability of 0 counts as {least:g}, where 1e-7 is asked for")
     total = found.sum(axis=1)
     if np.abs(total - 1).max() > 1e-3:
         raise Wrong(f"{told}its rows add up to {row_of(total)}")

@@ -165,8 +165,8 @@ def _explain_error(found, confidence, right):
         (np.abs(gaps[sizes > 0]).mean(), "every bin has the same weight: weight it by its clips"),
         (np.abs(gaps).mean(), "every bin has the same weight, even without clips: weight it by its "
          "clips"),
-        (np.abs(gaps).max(), "this is the largest distance: their mean is asked"),
-        (np.abs(gaps).sum(), "this is the sum over the bins: the weighted mean is asked"),
+        (np.abs(gaps).max(), "this is the largest distance: their mean is asked for"),
+        (np.abs(gaps).sum(), "this is the sum over the bins: the weighted mean is asked for"),
         ((np.abs(gaps) * sizes).sum(), "it is not divided by the number of clips"),
         ((np.abs(gaps) * sizes).sum() / 10, "it is divided by the number of bins: divide by that "
          "of clips"),
@@ -178,11 +178,11 @@ def _explain_error(found, confidence, right):
         (error(equal), "its bins have equal numbers of clips: they must have equal widths"),
         (error(np.linspace(confidence.min(), confidence.max(), 11)), "its bins lie between the "
          "lowest and the highest confidence: they must cover 0 to 1"),
-        (error(np.linspace(0, 1, 10)), "it has 9 bins, where 10 are asked: they have 11 edges"),
-        (error(np.arange(6) / 5), "it has 5 bins, where 10 are asked"),
-        (error(np.arange(16) / 15), "it has 15 bins, where 10 are asked"),
-        (error(np.arange(21) / 20), "it has 20 bins, where 10 are asked"),
-        (error(np.arange(12) / 11), "it has 11 bins, where 10 are asked"),
+        (error(np.linspace(0, 1, 10)), "it has 9 bins, where 10 are asked for: they have 11 edges"),
+        (error(np.arange(6) / 5), "it has 5 bins, where 10 are asked for"),
+        (error(np.arange(16) / 15), "it has 15 bins, where 10 are asked for"),
+        (error(np.arange(21) / 20), "it has 20 bins, where 10 are asked for"),
+        (error(np.arange(12) / 11), "it has 11 bins, where 10 are asked for"),
         (error(tenths, closed="right"), "its bins include their upper edges, so that a confidence "
          "of 0 is in none: include the lower edges"),
         (error(np.append(-1, tenths[1:]), closed="right"), "its bins include their upper edges, so "

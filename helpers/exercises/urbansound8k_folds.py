@@ -56,7 +56,7 @@ def _judge_round(found, fold, test_fold, sizes):
     if not np.array_equal(test, tested):
         found = np.unique(fold[test]).tolist()
         raise Wrong(f"the {test.sum()} test clips are of folds {found}: all clips of fold "
-                    f"{test_fold} and no others are asked")  # fmt: skip
+                    f"{test_fold} and no others are asked for")  # fmt: skip
     for a, b, which in (
         (training, test, "training and test"),
         (training, validation, "training and validation"),

@@ -89,14 +89,14 @@ def _separable_parts(parts, strides, fits):
     first = depthwise[0]
     if tuple(first.kernel_size) != (3, 3):
         raise Wrong(f"the depthwise kernel is {'x'.join(map(str, first.kernel_size))}: 3x3 is "
-                    "asked")  # fmt: skip
+                    "asked for")  # fmt: skip
     n_out, n_in = math.prod(first.kernel.shape[2:]), getattr(first, "groups", 0)
     if n_out != (n_in or first.kernel.shape[2]):
         raise Wrong(f"the depthwise convolution returns {n_out} channels: it must return as many "
                     "as it gets")  # fmt: skip
     if tuple(first.strides) != (strides, strides):
         raise Wrong(f"the depthwise convolution has the strides {tuple(first.strides)}, where "
-                    f"{strides} are asked, to save computing")  # fmt: skip
+                    f"{strides} are asked for, to save computing")  # fmt: skip
     if not ones:
         raise Wrong(f"there is no 1x1 convolution that mixes the channels ({kinds})")
     if fits and len(ones) > 1:
@@ -268,5 +268,5 @@ def _judge_mean(arrays):
         return
     what = "the mean of each channel over all places"
     if occurs(last.max(axis=(1, 2))):
-        raise Wrong(f"it takes the maximum over all places: {what} is asked")
+        raise Wrong(f"it takes the maximum over all places: {what} is asked for")
     raise Wrong(f"{what} is missing: it comes after the convolutions, before dropout and logits")

@@ -130,7 +130,7 @@ def _explain_p(found, differences, n):
     mistakes = [
         (_tails(np.concatenate(differences))[0], "each clip has its own sign: all clips of a "
          "source need the same sign"),
-        (_tails(sums)[1], "draws exactly as far from 0 do not count: at least as far is asked"),
+        (_tails(sums)[1], "draws exactly as far from 0 do not count: at least as far is asked for"),
         (_tails(sums)[2], one_side),
         (_tails(sums)[3], one_side),
         (1 - share, "this is the share of the draws that are not as far from 0"),

@@ -89,7 +89,7 @@ def smooth_labels(attempt):
             total = found.sum(axis=1)
             if np.abs(total - 1).max() > 1e-3:
                 k = np.abs(total - 1).argmax()
-                raise Wrong(f"{told}row {k} adds up to {total[k]:.4g}, where 1 is asked")
+                raise Wrong(f"{told}row {k} adds up to {total[k]:.4g}, where 1 is asked for")
             raise Wrong(f"{told}{(kept + share / n_classes)[0].round(3).tolist()} is right")
 
 
@@ -127,11 +127,11 @@ def learning_rate_at(attempt):
             (highest * np.cos(angle), "this is the cosine itself, which falls below 0: scale it"),
             (highest * (1 + np.cos(angle)), "twice as high: 1 plus a cosine goes up to 2"),
             (right / highest, "it goes from 1 to 0: `highest` is missing"),
-            (highest * (1 + full) / 2, "this is a whole period: half a period is asked"),
+            (highest * (1 + full) / 2, "this is a whole period: half a period is asked for"),
             (highest * np.cos(angle / 2), "this is a quarter of a period: use half a period, which "
              "falls slowly at the end too"),
             (highest * (1 - np.cos(angle)) / 2, "it rises: begin with the highest"),
-            (highest * (1 - done), "this is a straight line: a cosine is asked"),
+            (highest * (1 - done), "this is a straight line: a cosine is asked for"),
             (highest * (1 + np.cos(done)) / 2, "the angle goes to 1: it must go to pi"),
             (highest * (1 + np.cos(180 * done)) / 2, "the angle is in degrees: `cos` takes "
              "radians, and half a period is pi"),

@@ -24,13 +24,22 @@ from helpers import files
 from helpers.exercises.engine import COLOURS, CORRECT, NOT_YET
 from tools.grading import submissions
 from tools.pages import render
-from tools.running.kernels import Kernels, PeakMemory, kernel_environment, kernel_manager, kill
+from tools.running.kernels import (
+    THREADS,
+    Kernels,
+    PeakMemory,
+    kernel_environment,
+    kernel_manager,
+    kill,
+)
 from tools.running.notebook_errors import first_error
 
 MAX_OUTPUT = 30 * 2**20  # characters of a notebook's outputs; the solved one has 5 million
 MAX_TEXT = 8000  # characters of one text on a page: rendering time grows with their square
 # Of the teacher's environment, which may hold secrets, a kernel gets only what programs need.
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "KERAS_BACKEND")
+KEPT_VARIABLES += (*THREADS, "JAX_DISABLE_MOST_OPTIMIZATIONS")
+CACHES = ("NUMBA_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")  # of compiled code
 REFEREE = '__import__("grading_referee")'  # see guarded_kernel.py
 KERNEL = Path(__file__).with_name("guarded_kernel.py")
 
@@ -239,7 +248,8 @@ def _prepare_place(place, assignment, secret, writable):
     return {
         **{name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
         **kernel_environment(root=work, threads=assignment.threads),
-        **dict.fromkeys(("HOME", "IPYTHONDIR", "NUMBA_CACHE_DIR", "TMPDIR"), str(work / "home")),
+        **dict.fromkeys(("HOME", "IPYTHONDIR", *CACHES, "TMPDIR"), str(work / "home")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "AUDIO_SAMPLE_DIR": os.environ.get("AUDIO_SAMPLE_DIR", str(assignment.root)),
         "GUARD": str(place / "settings.json"),
         "PYTHONDONTWRITEBYTECODE": "1",
