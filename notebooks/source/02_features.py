@@ -572,8 +572,8 @@ plt.show()
 #
 # Silence at the ends depends on who cut the clip: *trim* it. Steady noise can be *reduced* (here by
 # noisereduce, which learns the spectrum of the noise from a quiet part and attenuates what does not
-# rise above it). Networks need clips of one length: *pad or cut*. Long sounds are cut into *segments*
-# that overlap: a short sound that the end of one segment cuts lies whole in the next.
+# rise above it). Networks need clips of one length: *pad or cut*. Long sounds are cut into
+# *segments* that overlap: a short sound that the end of one segment cuts lies whole in the next.
 #
 # **Exercise 2.7: segments with overlap.** Cut a sound into segments of `length` samples that begin
 # every `hop` samples (`hop` is at most `length`). Keep every sample: pad the last segment with
