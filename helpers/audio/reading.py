@@ -12,7 +12,8 @@ import numpy as np
 import soxr
 
 from helpers.audio import formats
-from helpers.audio.formats import AudioError, call_quietly, seconds, words
+from helpers.audio.advice import AGAIN, seconds
+from helpers.audio.formats import AudioError, call_quietly, words
 
 BLOCK = 1 << 18  # samples decoded at a time, over all channels: fits the processor's cache
 MARGIN = 256  # samples at the lower rate: more than the reach of soxr's HQ filter
@@ -146,7 +147,7 @@ def _frames(file, found, first, last, slack):
     """
 
     def damaged(where, trouble):
-        return AudioError(found.path, f"damaged {where}: {formats.AGAIN} ({trouble})")
+        return AudioError(found.path, f"damaged {where}: {AGAIN} ({trouble})")
 
     size, rate = max(1, BLOCK // found.channels), found.sample_rate
     buffer = np.empty((size, found.channels), np.float32)
@@ -166,7 +167,7 @@ def _frames(file, found, first, last, slack):
         if len(got) < n:
             if last - at > slack:
                 decoded = f"only {seconds(at / rate)} of {seconds(found.duration_s)}"
-                raise AudioError(found.path, f"damaged: {decoded} can be decoded; {formats.AGAIN}")
+                raise AudioError(found.path, f"damaged: {decoded} can be decoded; {AGAIN}")
             return
 
 
