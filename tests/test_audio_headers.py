@@ -173,7 +173,7 @@ def test_flac_of_any_length(tmp_path, promised, before):
 def test_flac_that_is_cut_off(tmp_path, promised):
     whole = len(flac(tmp_path / "x.flac", N).read_bytes())
     path = flac(tmp_path / "x.flac", promised, keep=whole // 2)
-    with pytest.raises(audio.AudioError, match="cut off|does not say"):
+    with pytest.raises(audio.AudioError, match="cut off"):
         audio.info(path)
     if promised > 2 * N or promised == N + 1000:
         with pytest.raises(audio.AudioError, match="cut off"):

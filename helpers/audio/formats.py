@@ -80,40 +80,58 @@ def _open(path, handle, stack):
         is_known = head.startswith(KNOWN) or bool(mp3.frame_header(head, 0))
         raise AudioError(path, why_unreadable(handle, head, trouble, is_known=is_known))
     header = file.format, file.subtype, file.samplerate, file.channels
-    n_frames, slack, reason, remark = file.frames, 0, None, ""
-    duration_s = n_frames / file.samplerate
-    if samples and samples.are_cut_off:
-        held = samples.held / samples.promised
-        reason = cut_off(duration_s / held if held else math.nan, duration_s)
-    elif samples and (samples.are_more or samples.is_made_up):
-        if file.subtype in headers.PLAIN:
-            plain = {"format": "RAW", "subtype": file.subtype, "endian": samples.endian}
-            window = headers.Part(path, samples.start, samples.held)
-            file, _ = _sound_file(
-                stack, window, samplerate=file.samplerate, channels=file.channels, **plain
-            )
-            n_frames = file.frames
-            if samples.are_more:
-                remark = _longer(duration_s, n_frames / file.samplerate)
-            elif samples.promised not in headers.STREAMED:
-                promised_s = samples.promised / max(1, samples.held) * n_frames / file.samplerate
-                remark = f"its header promises {seconds(promised_s)}, as of an unfinished stream"
-        elif samples.are_more:
-            reason = f"there is more sound than its header promises: {CONVERT}"
-    elif file.format == "OGG":
-        reason = _ogg_trouble(handle, head, size, duration_s)
-    elif file.format == "MP3":
-        reason, n_frames, slack = mp3.trouble(handle, size, file)
+    slack, remark = 0, ""
+    if samples:
+        file, remark = _all_samples(path, samples, file, stack)
     elif file.format == "FLAC":
         start = head.find(b"fLaC") if head[:3] != b"ID3" else mp3.after_tags(handle)
-        reason, n_frames, remark = _flac_frames(path, start, file)
-        if remark or start:
-            file, _ = _sound_file(stack, flac.with_frames(path, start, n_frames))
+        file, remark = _all_flac_frames(path, start, file, stack)
+    n_frames = file.frames
+    if file.format == "MP3":
+        reason, n_frames, slack = mp3.trouble(handle, size, file)
+    elif file.format == "OGG":
+        reason = _ogg_trouble(handle, head, size, n_frames / file.samplerate)
+    else:
+        reason = None
     if reason is None and n_frames == 0:
         reason = "no samples: it is a header without sound"
     if reason:
         raise AudioError(path, reason)
     return file, AudioInfo(path, *header, n_frames, remark), slack
+
+
+def _all_samples(path, samples, file, stack):
+    """(SoundFile with all samples that are there, remark on their number); AudioError if cut off.
+
+    file: as libsndfile opened it, which believes the header.
+    """
+    promised_s = file.frames / file.samplerate
+    if samples.are_cut_off:
+        held = samples.held / samples.promised
+        raise AudioError(path, cut_off(promised_s / held if held else math.nan, promised_s))
+    if not (samples.are_more or samples.is_made_up):
+        return file, ""
+    if file.subtype not in headers.PLAIN:
+        if samples.are_more:
+            reason = f"there is more sound than its header promises: {CONVERT}"
+            raise AudioError(path, reason)
+        return file, ""
+    whole, _ = _sound_file(
+        stack,
+        headers.Part(path, samples.start, samples.held),
+        samplerate=file.samplerate,
+        channels=file.channels,
+        format="RAW",
+        subtype=file.subtype,
+        endian=samples.endian,
+    )
+    held_s = whole.frames / file.samplerate
+    if samples.are_more:
+        return whole, _longer(promised_s, held_s)
+    if samples.promised in headers.STREAMED:
+        return whole, ""
+    promised_s = held_s * samples.promised / max(1, samples.held)
+    return whole, f"its header promises {seconds(promised_s)}, as of an unfinished stream"
 
 
 def _sound_file(stack, source, **options):
@@ -146,25 +164,24 @@ def _ordinary_file(path):
         raise AudioError(path, reasons.get(type(error)) or words(error)) from None
 
 
-def _flac_frames(path, start, file):
-    """(reason or None, number of frames, remark) of an open FLAC file that begins at a byte."""
-    promised = file.frames if file.frames < 1 << 60 else 0
+def _all_flac_frames(path, start, file, stack):
+    """What `_all_samples` returns, of a FLAC file whose stream begins at byte `start`."""
+    promised = file.frames if file.frames < 1 << 60 else 0  # 0: not known
     n_frames = flac.count_frames(path, start, promised)
+    if n_frames == promised and not start:
+        return file, ""
+    promised_s, held_s = promised / file.samplerate, n_frames / file.samplerate
+    frame_bytes = file.channels * int(file.subtype.removeprefix("PCM_").lstrip("SU")) // 8
+    is_whole = n_frames >= promised or 2 * n_frames == promised
+    if not is_whole or flac.holds_more(path, start, n_frames, frame_bytes):
+        promise = f"the header promises {seconds(promised_s)}, but" if promised else ""
+        raise AudioError(path, f"cut off or damaged: {promise} the end cannot be read; {AGAIN}")
+    whole, _ = _sound_file(stack, flac.with_frames(path, start, n_frames))
     if n_frames == promised:
-        return None, promised, ""
-    duration_s, rate = promised / file.samplerate, file.samplerate
-    n_bytes = file.channels * int(file.subtype[-2:].strip("_S")) // 8
-    if (promised and n_frames not in (promised, promised // 2) and n_frames < promised) or (
-        flac.holds_more(path, start, n_frames, n_bytes)
-    ):
-        if promised:
-            promise = f"the header promises {seconds(duration_s)}"
-            return f"cut off or damaged: {promise}, but the end cannot be read; {AGAIN}", 0, ""
-        return f"its header does not say how long it is: {CONVERT}", 0, ""
+        return whole, ""
     if n_frames < promised:
-        remark = f"its header promises {seconds(duration_s)}, twice the {seconds(n_frames / rate)}"
-        return None, n_frames, remark + " that there are"
-    return None, n_frames, _longer(duration_s, n_frames / rate)
+        return whole, f"its header promises {seconds(promised_s)}, there are {seconds(held_s)}"
+    return whole, _longer(promised_s, held_s)
 
 
 def call_quietly(function, *args, **kwargs):
