@@ -37,8 +37,8 @@ from tools.running.notebook_errors import first_error
 MAX_OUTPUT = 30 * 2**20  # characters of a notebook's outputs; the solved one has 5 million
 MAX_TEXT = 8000  # characters of one text on a page: rendering time grows with their square
 # Of the teacher's environment, which may hold secrets, a kernel gets only what programs need.
-KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "KERAS_BACKEND")
-KEPT_VARIABLES += (*THREADS, "JAX_DISABLE_MOST_OPTIMIZATIONS")
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "KERAS_BACKEND",
+                  "JAX_DISABLE_MOST_OPTIMIZATIONS", *THREADS)  # fmt: skip
 CACHES = ("NUMBA_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")  # of compiled code
 REFEREE = '__import__("grading_referee")'  # see guarded_kernel.py
 KERNEL = Path(__file__).with_name("guarded_kernel.py")
