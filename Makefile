@@ -26,6 +26,9 @@ test: export OMP_NUM_THREADS := 1
 test: export NPROC := 1
 # Compiling takes longer here than what is compiled.
 test: export JAX_DISABLE_MOST_OPTIMIZATIONS := 1
+test: export XLA_FLAGS := --xla_cpu_use_fusion_emitters=false \
+	--xla_cpu_parallel_codegen_split_count=1
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)  ## check style, imports, notebooks and code
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .

@@ -9,6 +9,7 @@ import os
 import platform
 import random
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -161,6 +162,20 @@ def compile_librosa():
     last = "core/__pycache__/guf-pitch*.nbi"  # of these functions, in the order of the imports
     if not any(Path(librosa.origin).parent.glob(last)):
         subprocess.run([sys.executable, "-c", "import librosa.core.pitch"], check=True)
+
+
+def copy_compiled_librosa(folder):
+    """Copy what `compile_librosa` made to a folder, which is to be named by NUMBA_CACHE_DIR.
+
+    For processes that may not write beside librosa: they would compile it again.
+    """
+    from numba.core.caching import InTreeCacheLocator
+
+    for path in Path(importlib.util.find_spec("librosa").origin).parent.rglob("*.nb[ci]"):
+        source = path.parent.parent / "__init__.py"
+        target = Path(folder, InTreeCacheLocator.get_suitable_cache_subpath(str(source)))
+        target.mkdir(exist_ok=True)
+        shutil.copy(path, target)
 
 
 def optional(name, *, package=""):

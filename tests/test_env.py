@@ -123,6 +123,14 @@ def test_librosa_is_compiled_once(tmp_path):
     assert python(code, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}") == "compiled\n"
 
 
+def test_a_copy_of_what_librosa_compiled_is_used(tmp_path):
+    env.copy_compiled_librosa(tmp_path)
+    copied = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb[ci]")}
+    assert copied
+    python("import librosa.core.pitch", NUMBA_CACHE_DIR=str(tmp_path))
+    assert copied == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb[ci]")}
+
+
 def test_an_optional_module_is_there_or_the_reader_learns_how_to_get_it(capsys):
     assert env.optional("wave") is importlib.import_module("wave")
     assert env.optional("xml.dom") is importlib.import_module("xml.dom")

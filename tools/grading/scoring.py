@@ -20,7 +20,7 @@ from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbconvert import HTMLExporter
 from papermill.translators import PythonTranslator
 
-from helpers import files
+from helpers import env, files
 from helpers.exercises.engine import COLOURS, CORRECT, NOT_YET
 from tools.grading import submissions
 from tools.pages import render
@@ -38,7 +38,7 @@ MAX_OUTPUT = 30 * 2**20  # characters of a notebook's outputs; the solved one ha
 MAX_TEXT = 8000  # characters of one text on a page: rendering time grows with their square
 # Of the teacher's environment, which may hold secrets, a kernel gets only what programs need.
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "KERAS_BACKEND",
-                  "JAX_DISABLE_MOST_OPTIMIZATIONS", *THREADS)  # fmt: skip
+                  "JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS", *THREADS)  # fmt: skip
 CACHES = ("NUMBA_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")  # of compiled code
 REFEREE = '__import__("grading_referee")'  # see guarded_kernel.py
 KERNEL = Path(__file__).with_name("guarded_kernel.py")
@@ -235,6 +235,7 @@ def _prepare_place(place, assignment, secret, writable):
         shutil.copytree(assignment.home, work / "home", symlinks=True)
     else:
         (work / "home").mkdir()
+        env.copy_compiled_librosa(work / "home")
     shutil.copy(KERNEL, place)  # a copy, because libraries read the file of the running program
     settings = {
         "writable": [str(work), *map(str, writable)],
