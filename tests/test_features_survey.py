@@ -160,11 +160,13 @@ def test_what_is_wrong_with_the_real_urbansound8k(tmp_path):
     dataset = data.Dataset("urbansound8k", root, "local")
     table, errors = data.clip_table(dataset)
     quick = Frontend(sr=22050, n_fft=1024, hop_length=2048, n_mels=13)
-    found, undecodable = take(table, tmp_path, frontend=quick)
-    assert len(found.table) == 2148 and undecodable.empty
+    assert len(table) == 2148
+    some = table.iloc[::3].reset_index(drop=True)
+    found, undecodable = take(some, tmp_path, frontend=quick)
+    assert len(found.table) == 716 and undecodable.empty
     assert np.isfinite(found.features.to_numpy()).all()
     listed = data.listed(dataset, found.table)
     faults = quality.faults(found.table, errors=errors, listed=listed, root=root)
     per_fault = faults["fault"].value_counts()
-    assert per_fault["missing"] == 538 and per_fault["clipped"] >= 30
+    assert per_fault["missing"] == 538 and per_fault["clipped"] >= 10
     assert set(per_fault.index) <= {"missing", "clipped", "faint", "silent", "offset"}

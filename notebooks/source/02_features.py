@@ -868,7 +868,7 @@ display(
 #
 # *Mutual information* measures in bits how much a feature says about the label, whatever the shape
 # of their relation. Clips of one source are alike for other reasons than their label, so we draw
-# one clip of each *training* source, ten times, and average. (This is a rough estimate for single
+# one clip of each *training* source, five times, and average. (This is a rough estimate for single
 # features: two that are weak alone may be strong together.)
 
 # %%
@@ -878,7 +878,7 @@ from threadpoolctl import threadpool_limits
 train, test = sides[0]
 draws = []
 with threadpool_limits(1):  # few clips: several threads would only wait for each other
-    for draw in range(10):
+    for draw in range(5):
         rows = ready.iloc[train].groupby("group").sample(1, random_state=SEED + draw).index
         draws.append(mutual_info_classif(X[rows], y[rows], random_state=SEED) / np.log(2))
 bits = np.mean(draws, axis=0)
