@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import audio, files
-from helpers.audio import formats, reading
+from helpers.audio import mp3, reading
 
 RATE = 44100
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "capuchin"
@@ -347,7 +347,7 @@ def test_tags_around_the_sound_do_no_harm(folder, tmp_path):
 
 def test_mp3_without_a_length_header(folder, tmp_path):
     def first_frame(data):
-        return formats._mp3_frame(data, 0)[2]
+        return mp3.frame_header(data, 0)[2]
 
     constant = (folder / "cbr.mp3").read_bytes()
     constant = constant[first_frame(constant) :]
@@ -380,7 +380,9 @@ def test_flac_of_unknown_length(folder, tmp_path):
     content[21] &= 0xF0
     content[22:26] = bytes(4)
     (tmp_path / "x.flac").write_bytes(content)
-    fails(tmp_path / "x.flac", "does not say how long")
+    np.testing.assert_array_equal(
+        audio.load(tmp_path / "x.flac", sr=8000), audio.load(folder / "x.flac", sr=8000)
+    )
 
 
 @pytest.mark.parametrize(

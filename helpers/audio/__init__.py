@@ -7,7 +7,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["quality"],
     submod_attrs={
-        "formats": ["AudioError", "info", "seconds"],
+        "advice": ["seconds"],
+        "formats": ["AudioError", "info"],
+        "monitor": ["Monitor"],
         "reading": ["fix_length", "load", "load_frames", "mono", "reblock", "stream"],
         "conditioning": ["same_loudness", "segments"],
     },

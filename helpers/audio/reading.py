@@ -12,7 +12,8 @@ import numpy as np
 import soxr
 
 from helpers.audio import formats
-from helpers.audio.formats import AudioError, call_quietly, seconds, words
+from helpers.audio.advice import AGAIN, seconds
+from helpers.audio.formats import AudioError, call_quietly, words
 
 BLOCK = 1 << 18  # samples decoded at a time, over all channels: fits the processor's cache
 MARGIN = 256  # samples at the lower rate: more than the reach of soxr's HQ filter
@@ -20,14 +21,16 @@ QUALITY = "HQ"
 LOUDEST = np.float32(1e10)  # beyond any integer scale, but its square is still a finite float32
 
 
-def load(path, *, sr, start_s=0.0, duration_s=None):
+def load(path, *, sr, start_s=0.0, duration_s=None, channel="mean"):
     """Mono sound at rate sr, whole or a part: float32 (n_samples,), full scale ±1.
 
     start_s, duration_s: seconds; None: to the end of the file, which also ends a part that is too
     long. Sample i is at start_s + i / sr, with start_s rounded to a sample; a part equals that part
-    of the whole to 1e-4 of full scale. Channels are averaged. Raises AudioError.
+    of the whole to 1e-4 of full scale. channel: "mean" of all channels, or the number of one; the
+    first (left) is 1, as in Raven and Audacity. Raises AudioError, also without such a channel.
     """
-    pieces = list(_resampled(path, sr, start_s, duration_s)) or [np.empty(0, np.float32)]
+    pieces = list(_resampled(path, sr, start_s, duration_s, channel))
+    pieces = pieces or [np.empty(0, np.float32)]
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
@@ -40,20 +43,22 @@ def load_frames(path):
 
 def mono(frames, info, *, sr):
     """The result of `load` at rate sr, from the (frames, info) of `load_frames`."""
-    y = _downmix(frames, info, 0)
+    y = _downmix(frames, info, 0, "mean")
     if sr != info.sample_rate:
         y = np.concatenate(list(_soxr([y], info.path, info.sample_rate, int(sr))))
     return y if len(y) else np.zeros(1, np.float32)
 
 
-def stream(path, *, sr, block_s=60.0, start_s=0.0, duration_s=None):
+def stream(path, *, sr, block_s=60.0, start_s=0.0, duration_s=None, channel="mean", monitor=None):
     """Generate the sound that `load` returns in blocks: any length needs little memory.
 
-    block_s: seconds per block; the last one is shorter. Yields float32 (n_samples,). Raises
-    AudioError when it comes to a damaged place, after all blocks before it.
+    block_s: seconds per block; the last one is shorter. monitor: an `audio.Monitor`, which sees all
+    frames; None: none does. Yields float32 (n_samples,). Raises AudioError when it comes to a
+    damaged place, after all blocks before it.
     """
     size = max(1, round(block_s * sr))
-    yield from reblock(_resampled(path, sr, start_s, duration_s), size=size)
+    pieces = _resampled(path, sr, start_s, duration_s, channel, monitor)
+    yield from reblock(pieces, size=size)
 
 
 def fix_length(y, *, n_samples):
@@ -87,14 +92,19 @@ def reblock(pieces, *, size, step=None):
         yield np.concatenate(held)
 
 
-def _resampled(path, sr, start_s, duration_s):
+def _resampled(path, sr, start_s, duration_s, channel, monitor=None):
     """Generate mono sound at rate sr in the pieces that the resampler returns."""
+    if channel != "mean" and (not isinstance(channel, int) or channel < 1):
+        raise ValueError(f'{channel=}: it must be "mean", or a number; the first channel is 1')
     if sr <= 0 or start_s < 0 or (duration_s is not None and duration_s < 0):
         problem = "sr must be positive, times must not be negative"
         raise ValueError(f"{sr=}, {start_s=}, {duration_s=}: {problem}")
     sr = int(sr)
     with formats.open_sound(path) as (file, found, slack):
         native = found.sample_rate
+        if channel != "mean" and channel > found.channels:
+            there = f"{found.channels} channel{'s' * (found.channels > 1)}"
+            raise AudioError(path, f"it has {there}, so there is no channel {channel}")
         skip = round(start_s * sr)
         want = math.inf if duration_s is None else round(duration_s * sr)
         if start_s and start_s >= found.duration_s:
@@ -110,7 +120,8 @@ def _resampled(path, sr, start_s, duration_s):
         last = found.n_frames
         if want < math.inf:
             last = min(last, first + math.ceil((skip + want) * native / sr) + reach)
-        pieces = (_downmix(f, found, at) for f, at in _frames(file, found, first, last, slack))
+        pieces = _frames(file, found, first, last, slack)
+        pieces = (_downmix(frames, found, at, channel, monitor) for frames, at in pieces)
         if sr != native:
             pieces = _soxr(pieces, path, native, sr)
         is_empty = True
@@ -146,7 +157,7 @@ def _frames(file, found, first, last, slack):
     """
 
     def damaged(where, trouble):
-        return AudioError(found.path, f"damaged {where}: {formats.AGAIN} ({trouble})")
+        return AudioError(found.path, f"damaged {where}: {AGAIN} ({trouble})")
 
     size, rate = max(1, BLOCK // found.channels), found.sample_rate
     buffer = np.empty((size, found.channels), np.float32)
@@ -166,12 +177,16 @@ def _frames(file, found, first, last, slack):
         if len(got) < n:
             if last - at > slack:
                 decoded = f"only {seconds(at / rate)} of {seconds(found.duration_s)}"
-                raise AudioError(found.path, f"damaged: {decoded} can be decoded; {formats.AGAIN}")
+                raise AudioError(found.path, f"damaged: {decoded} can be decoded; {AGAIN}")
             return
 
 
-def _downmix(frames, found, at):
-    """Mean of the channels, (n, channels) → (n,), of frames that begin at position `at`."""
+def _downmix(frames, found, at, channel, monitor=None):
+    """One channel, or the mean of all: (n, channels) → (n,). at: position of the frames."""
+    if monitor:
+        monitor.add(frames, at, found)
+    if channel != "mean":
+        frames = frames[:, channel - 1 : channel]
     with np.errstate(over="ignore", invalid="ignore"):
         y = frames[:, 0].copy()  # channel by channel: ten times as fast as .mean(axis=1)
         for channel in range(1, frames.shape[1]):

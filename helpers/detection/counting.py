@@ -9,7 +9,6 @@ import math
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from helpers import audio, files, parallel
 from helpers.audio import seconds
 from helpers.detection.events import COLUMNS, find_events
 
+RECORDINGS = ["clip_name", "duration_s", "listened_s", "call_count", "remarks"]
 PART_BLOCKS = 32  # blocks of the network in a part of a long recording: about nine minutes
 
 
@@ -27,12 +27,14 @@ class Counts:
     """Result of `count_calls`.
 
     results: DataFrame `clip_name, call_count` (Int64, empty where unreadable). events: DataFrame
-    `clip_name, start_s, end_s, score`. paths, durations, scores: dicts from clip_name to Path, to
-    s, and to float32 (n_steps,). errors: DataFrame `files.ERRORS`. seconds: run time.
+    `clip_name, start_s, end_s, score`. recordings: DataFrame RECORDINGS, one row for each counted
+    recording. paths, durations, scores: dicts from clip_name to Path, to s, and to float32
+    (n_steps,). errors: DataFrame `files.ERRORS`. seconds: run time.
     """
 
     results: pd.DataFrame
     events: pd.DataFrame
+    recordings: pd.DataFrame
     paths: dict
     durations: dict
     scores: dict
@@ -45,36 +47,56 @@ class Counts:
         return sum(self.durations.values()) / self.seconds
 
 
-def count_calls(paths, detector, *, settings=None, progress=True):
+def count_calls(paths, detector, *, channel="mean", settings=None, progress=True):
     """Count the calls in every recording.
 
-    paths: sound files of any length. detector: `models.CallDetector`. settings: `EventSettings`;
-    None: the detector's own. Returns `Counts`, sorted by name (see `files.printable`).
+    paths: sound files of any length. detector: `models.CallDetector`. channel: "mean", the number
+    of one (see `audio.load`), or "each": then each channel of a file is a recording of its own,
+    `<file name>, channel 2`. settings: `EventSettings`; None: the detector's own. Returns `Counts`,
+    sorted by name (see `files.printable`).
     """
     settings = settings or detector.settings
     paths = sorted(map(Path, paths), key=lambda path: path.name)
     lock = threading.Lock()  # threads share one network, which uses all cores by itself
-    score = partial(_score, detector=detector, lock=lock)
     start = time.perf_counter()
+
+    def score(path):
+        """(channel, score, length, `Monitor`) or (channel, AudioError) of each recording."""
+        found = []
+        for number in channels_of(path, channel):
+            monitor = audio.Monitor(number)
+            try:
+                one = _score(path, detector, lock=lock, monitor=monitor)
+                found.append((number, *one, monitor))
+            except audio.AudioError as error:
+                found.append((number, error))
+        return found
+
     found = parallel.map_files(score, paths, desc="Counting", unit="recording", progress=progress)
-    results, tables, errors, durations, scores = [], [], [], {}, {}
-    by_name = {files.printable(path.name): path for path in paths}
-    for name, outcome in zip(by_name, found, strict=True):
-        if isinstance(outcome, audio.AudioError):
-            errors.append(files.Fault("damaged", name, outcome.reason))
-            results.append((name, pd.NA))
-            continue
-        scores[name], length = outcome
-        durations[name] = length / detector.frontend.sr
-        table = find_events(
-            scores[name], step_s=detector.step_s, settings=settings, length_s=durations[name]
-        )
-        results.append((name, len(table)))
-        tables.append(table.assign(clip_name=name))
+    results, tables, rows, errors, by_name, durations, scores = [], [], [], [], {}, {}, {}
+    for path, outcomes in zip(paths, found, strict=True):
+        for number, outcome, *details in outcomes:
+            name = files.printable(path.name)
+            name += f", channel {number}" * (channel == "each" and len(outcomes) > 1)
+            by_name[name] = path
+            if isinstance(outcome, audio.AudioError):
+                errors.append(files.Fault("damaged", name, outcome.reason))
+                results.append((name, pd.NA))
+                continue
+            length, monitor = details
+            scores[name], durations[name] = outcome, length / detector.frontend.sr
+            table = find_events(
+                outcome, step_s=detector.step_s, settings=settings, length_s=durations[name]
+            )
+            results.append((name, len(table)))
+            tables.append(table.assign(clip_name=name))
+            listened_s = durations[name] - monitor.dropped_s
+            rows.append((name, durations[name], listened_s, len(table), monitor.remarks))
     events = pd.concat(tables) if tables else pd.DataFrame(columns=["clip_name", *COLUMNS])
     return Counts(
         results=_count_table(results),
         events=events[["clip_name", *COLUMNS]].reset_index(drop=True),
+        recordings=pd.DataFrame(rows, columns=RECORDINGS),
         paths=by_name,
         durations=durations,
         scores=scores,
@@ -86,6 +108,16 @@ def count_calls(paths, detector, *, settings=None, progress=True):
 def _count_table(rows):
     """Pairs of a recording's name and its count as a DataFrame `clip_name, call_count`."""
     return pd.DataFrame(rows, columns=["clip_name", "call_count"]).astype({"call_count": "Int64"})
+
+
+def channels_of(path, channel):
+    """The channels of a file to count in: [channel], or for "each" the numbers of all of them."""
+    if channel != "each":
+        return [channel]
+    try:
+        return [*range(1, audio.info(path).channels + 1)]
+    except audio.AudioError:  # counting will say why
+        return [1]
 
 
 def part_count(path, detector):
@@ -101,17 +133,18 @@ def part_count(path, detector):
     return max(1, math.floor(info.duration_s / part_s))
 
 
-def score_part(path, detector, *, part, n_parts, lock=None):
+def score_part(path, detector, *, part, n_parts, lock=None, monitor=None):
     """Score of a part of a recording: all parts together are the score of the whole recording.
 
-    part: 0 to n_parts - 1, see `part_count`. lock: held while the network runs. A part begins with
+    part: 0 to n_parts - 1, see `part_count`. lock: held while the network runs. monitor: an
+    `audio.Monitor`, which chooses the channel; None: the mean of all channels. A part begins with
     one of the network's blocks and is read with a margin as wide as a step's view. So the scores
     are identical for wav and flac at the model's rate, else equal except for rounding in decoder
     and resampler. Returns (score, length): float32 (n_steps,), and the number of samples, at the
     model's rate, from the recording's beginning to the part's end. Raises AudioError.
     """
     if n_parts == 1:
-        return _score(path, detector, lock=lock)
+        return _score(path, detector, lock=lock, monitor=monitor)
     frontend, step = detector.frontend, detector.stride * detector.frontend.hop_length
     n_steps = PART_BLOCKS * detector.block_steps
     # A step sees its receptive field, and half an FFT window on each side of it.
@@ -120,7 +153,8 @@ def score_part(path, detector, *, part, n_parts, lock=None):
     before = margin if part else 0
     start = (part * n_steps - before) * step
     n_samples = None if part == n_parts - 1 else (before + n_steps + margin) * step
-    score, length = _score(path, detector, lock=lock, start=start, n_samples=n_samples)
+    options = {"lock": lock, "monitor": monitor, "start": start, "n_samples": n_samples}
+    score, length = _score(path, detector, **options)
     score = score[before:]
     if n_samples is None:
         return score, start + length
@@ -130,15 +164,16 @@ def score_part(path, detector, *, part, n_parts, lock=None):
     return score[:n_steps], (part + 1) * n_steps * step
 
 
-def _score(path, detector, *, lock, start=0, n_samples=None):
+def _score(path, detector, *, lock, monitor=None, start=0, n_samples=None):
     """(score, length) of n_samples (None: all) from sample `start` on, at the model's rate."""
     sr = detector.frontend.sr
     length = 0
+    what = {"channel": monitor.channel if monitor else "mean", "monitor": monitor}
 
     def blocks():
         nonlocal length
         duration_s = None if n_samples is None else n_samples / sr
-        for block in audio.stream(path, sr=sr, start_s=start / sr, duration_s=duration_s):
+        for block in audio.stream(path, sr=sr, start_s=start / sr, duration_s=duration_s, **what):
             length += len(block)
             yield block
 
