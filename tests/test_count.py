@@ -123,11 +123,74 @@ def test_csv_says_the_same(run, tmp_path):
     run("parquet")
     run("csv", "--format", "csv")
     for table in ("recordings", "events"):
+        as_csv = pd.read_csv(tmp_path / "csv" / "results" / table / "part-00000.csv")
+        if "remarks" in as_csv:
+            as_csv["remarks"] = as_csv["remarks"].fillna("")
         pd.testing.assert_frame_equal(
-            pd.read_csv(tmp_path / "csv" / "results" / table / "part-00000.csv"),
+            as_csv,
             pd.read_parquet(tmp_path / "parquet" / "results" / table / "part-00000.parquet"),
             check_dtype=False,
         )
+
+
+@pytest.fixture
+def stereo(folder):
+    """A folder of a recording in two parts: channel 2 is inverted, and fails for 100 s."""
+    y = tones([100.0, 524.3, 900.0], LONG_S)
+    right = -y
+    right[500 * RATE : 600 * RATE] = 0
+    (folder / "stereo").mkdir()
+    sf.write(folder / "stereo" / "night.flac", np.stack([y, right], axis=1), RATE)
+    sf.write(folder / "stereo" / "day.wav", tones([2.0], 10.0), RATE)
+    return folder / "stereo"
+
+
+@pytest.mark.parametrize("channel", ["mean", "2", "each"])
+def test_channels_and_remarks_of_recordings_in_parts(channel, stereo, model, tmp_path, capsys):
+    def run(output):
+        options = ["--channel", channel, "--output", str(tmp_path / output)]
+        status = count.main([str(stereo), "--model", str(model), *options])
+        return status, pd.read_parquet(tmp_path / output / "results" / "recordings")
+
+    status, table = run("out")
+    assert list(table.columns[:5]) == [
+        "clip_name",
+        "duration_s",
+        "listened_s",
+        "call_count",
+        "remarks",
+    ]
+    assert status == (1 if channel == "2" else 0)  # day.wav has no channel 2
+    night = table[table["clip_name"] == "night.flac"].set_index(
+        "channel" if channel == "each" else "clip_name"
+    )
+    if channel == "each":
+        assert night["call_count"].to_dict() == {1: 3, 2: 2}
+        assert night["listened_s"].to_dict() == {1: LONG_S, 2: LONG_S - 100}
+        assert night["remarks"][1] == "" and "zeros for 100 s (at 500 s)" in night["remarks"][2]
+        assert table["clip_name"].tolist() == ["day.wav", "night.flac", "night.flac"]
+    elif channel == "2":
+        assert night["call_count"].item() == 2 and "zeros" in night["remarks"].item()
+    else:
+        assert "cancel each other" in night["remarks"].item()
+        assert "with a remark" in capsys.readouterr().out
+    before = contents(tmp_path / "out")
+    run("out")  # counts nothing again
+    assert contents(tmp_path / "out") == before
+
+
+def test_counts_of_another_channel_are_not_mixed_with_these(stereo, model, tmp_path, capsys):
+    arguments = [str(stereo), "--model", str(model), "--output", str(tmp_path / "out")]
+    assert count.main(arguments) == 0
+    assert count.main([*arguments, "--channel", "each"]) != 0
+    assert "another model or other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("channel", ["0", "left", "-1", "1.5"])
+def test_what_is_no_channel(channel, run, capsys):
+    with pytest.raises(SystemExit):
+        run("out", "--channel", channel)
+    assert "--channel" in capsys.readouterr().err
 
 
 def test_tables_come_in_parts(run, tmp_path, monkeypatch):
@@ -179,9 +242,10 @@ def test_parts_of_what_a_recording_was_before_are_not_taken_for_those_of_now(tmp
             for part in range(n_parts):
                 task = Task("a.wav", "/a.wav", identity, part=part)
                 score = np.full(2, len(identity) * 10 + part, np.float32)
-                kept.add_part(task, n_parts=n_parts, score=score, length=part)
+                kept.add_part(task, n_parts=n_parts, score=score, length=part, found={"n": part})
         assert kept.parts("a.wav", "now") == (2, {0, 1})
-        score, length = kept.joined("a.wav", "now")
+        score, length, found = kept.joined("a.wav", "now")
+    assert found == [{"n": 0}, {"n": 1}]
     assert score.tolist() == [30, 30, 31, 31] and length == 1
 
 

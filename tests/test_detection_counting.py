@@ -177,6 +177,96 @@ def test_blocks_do_not_change_anything(folder, tone_detector, counted, monkeypat
     np.testing.assert_array_equal(again.scores["long.wav"], counted.scores["long.wav"])
 
 
+# --- channels and remarks -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """Recordings whose channels, or some of whose seconds, are not what they should be."""
+    folder = tmp_path_factory.mktemp("odd")
+    y = tones(2.0, 4.0, 6.0, 8.0, length_s=10)[:, 0]
+    hiss = np.random.default_rng(1).normal(0, 0.3, len(y)).astype(np.float32)
+    for name, channels in {
+        "inverted.wav": [y, -y],
+        "mono.wav": [y],
+        "noisy right.wav": [y, hiss],
+        "one call right.wav": [y, tones(5.0, length_s=10)[:, 0]],
+    }.items():
+        sf.write(folder / name, np.stack(channels, axis=1), RATE)
+    y[3 * RATE : 7 * RATE] = 0
+    sf.write(folder / "drop-out.flac", y, RATE)
+    sf.write(folder / "silent.wav", 0 * y, RATE)
+    (folder / "bad.wav").write_bytes(b"RIFF")
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "channel, wanted",
+    [
+        (
+            "mean",
+            {
+                "bad.wav": None,
+                "drop-out.flac": 2,
+                "inverted.wav": 0,
+                "mono.wav": 4,
+                "noisy right.wav": 0,
+                "one call right.wav": 5,
+                "silent.wav": 0,
+            },
+        ),
+        (
+            2,
+            {
+                "bad.wav": None,
+                "drop-out.flac": None,
+                "inverted.wav": 4,
+                "mono.wav": None,
+                "noisy right.wav": 0,
+                "one call right.wav": 1,
+                "silent.wav": None,
+            },
+        ),
+        (
+            "each",
+            {
+                "bad.wav": None,
+                "drop-out.flac": 2,
+                "inverted.wav, channel 1": 4,
+                "inverted.wav, channel 2": 4,
+                "mono.wav": 4,
+                "noisy right.wav, channel 1": 4,
+                "noisy right.wav, channel 2": 0,
+                "one call right.wav, channel 1": 4,
+                "one call right.wav, channel 2": 1,
+                "silent.wav": 0,
+            },
+        ),
+    ],
+    ids=str,
+)
+def test_calls_in_the_mean_in_one_channel_or_in_each(channel, wanted, odd, tone_detector):
+    counts = count_calls(odd, tone_detector, channel=channel, progress=False)
+    found = counts.results.set_index("clip_name")["call_count"]
+    assert {name: None if n is pd.NA else n for name, n in found.items()} == wanted
+    for row in counts.errors.itertuples():
+        assert row.file == "bad.wav" or row.reason == "it has 1 channel, so there is no channel 2"
+    y = counts.load("inverted.wav" + ", channel 1" * (channel == "each"), sr=RATE)
+    assert (np.abs(y).max() > 0.1) == (channel != "mean")
+
+
+def test_what_is_odd_is_said_beside_the_count(odd, tone_detector):
+    table = count_calls(odd, tone_detector, progress=False).recordings.set_index("clip_name")
+    said = {name: text for name, text in table["remarks"].items() if text}
+    assert list(said) == ["drop-out.flac", "inverted.wav", "noisy right.wav", "silent.wav"]
+    assert said["drop-out.flac"] == "drop-outs: zeros for 4.00 s (at 3.00 s)"
+    assert "cancel each other" in said["inverted.wav"]
+    assert "differ by more than 6 dB" in said["noisy right.wav"]
+    assert "no sound" in said["silent.wav"]
+    listened = (table["duration_s"] - table["listened_s"]).round(3)
+    assert listened[listened > 0].to_dict() == {"drop-out.flac": 4, "silent.wav": 10}
+
+
 def in_parts(path, detector):
     n_parts = detection.part_count(path, detector)
     parts = [detection.score_part(path, detector, part=k, n_parts=n_parts) for k in range(n_parts)]

@@ -174,7 +174,11 @@ def test_every_detection_can_be_seen_and_heard(table):
         columns=["clip_name", "start_s", "end_s", "score"],
     )
     frontend = Frontend(sr=SR, n_fft=256, hop_length=128, n_mels=16)
-    panel = widgets.detections(paths, events, frontend, before_s=0.2, after_s=0.3, sr=SR)
+
+    def load(name, **part):
+        return audio.load(paths[name], **part)
+
+    panel = widgets.detections(load, events, frontend, before_s=0.2, after_s=0.3, sr=SR)
     (recording, number), picture, player = panel.children[0].children, *panel.children[1:]
     assert recording.options == ("hiss_0.wav", "hum_0.wav") and number.max == 1
     recording.value = "hum_0.wav"

@@ -2,8 +2,8 @@
 
     python tools/count.py recordings --model model.keras --output runs/counted
 
-results/recordings has the count of each recording, results/events the time of each call, and
-results/errors.csv the files that could not be read.
+results/recordings has the count of each recording, with remarks on what is odd about it,
+results/events the time of each call, and results/errors.csv the files that could not be read.
 """
 
 import argparse
@@ -32,6 +32,7 @@ def count(arguments):
     settings = {} if arguments.threshold is None else {"threshold": arguments.threshold}
     output = open_output(arguments.output, marker="ledger.sqlite")
     options = {"settings": settings, "output": output, "kind": arguments.format}
+    options["channel"] = arguments.channel
     places = [folder, model.path]
     with open_pool(arguments.scheduler, places=places, n_workers=arguments.jobs) as pool:
         tally = call_counts.count_folder(folder, paths, model=model, pool=pool, **options)
@@ -43,6 +44,8 @@ def count(arguments):
         print(f"{human_seconds(tally.sound_s)} of sound in {human_seconds(tally.seconds)}, {speed}")
     results = files.short_path(output / "results")
     print(f"tables: {results}")
+    if tally.n_remarks:
+        print(f"{tally.n_remarks} with a remark: see the column `remarks` of {results}/recordings")
     if tally.n_failed:
         print(f"{tally.n_failed} could not be read: {results}/errors.csv", file=sys.stderr)
     return 1 if tally.n_failed else 0
@@ -56,6 +59,15 @@ def fraction(text):
     return value
 
 
+def channel(text):
+    """A type for argparse: "mean", "each" or the number of a channel."""
+    if text in ("mean", "each"):
+        return text
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def main(argv=None):
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -66,6 +78,12 @@ def main(argv=None):
     parser.add_argument("--model", type=Path, required=True, help="a model.keras of notebook 05")
     parser.add_argument(
         "--threshold", type=fraction, help="lowest score of a call (default: the model's own)"
+    )
+    parser.add_argument(
+        "--channel",
+        type=channel,
+        default="mean",
+        help="mean of all channels (default), the number of one (the first is 1), or each",
     )
     add_batch_options(parser)
     arguments = parser.parse_args(argv)

@@ -12,7 +12,7 @@ from helpers.audio.advice import seconds
 
 DROPOUT_S = 1.0  # zeros that last at least this long are a drop-out
 GRAIN_S = 0.1  # and are searched for in blocks of this length
-WINDOW_S, LOOK_S = 10.0, 1.0  # channels are compared in the first second of every ten
+WINDOW_S, LOOK_S = 10.0, 1.0  # channels are compared for one second of every ten
 QUIET = 1e-4  # channels that are all below this level (-80 dB) are not compared
 CANCELS = 0.8  # power of the mean, relative to the mean of channels that are independent
 UNEQUAL = 4.0  # power of the loudest channel relative to the softest: 6 dB
@@ -64,19 +64,20 @@ class Monitor:
 
     def _compare_channels(self, frames, at):
         size, look = round(WINDOW_S * self.rate), round(LOOK_S * self.rate)
-        for number in range(-(-at // size), (at + len(frames) - 1) // size + 1):
-            start = number * size - at
-            part = frames[start : start + look].astype(np.float64)
-            if len(part) < look / 4:
+        for number in range(at // size, (at + len(frames) - 1) // size + 1):
+            start, end = max(0, number * size - at), (number + 1) * size - at
+            is_known = self.windows and self.windows[-1][0] == number
+            if is_known or min(len(frames), end) - start < look / 4:
                 continue
-            power = part.var(axis=0)
+            part = np.array(frames[start : min(start + look, end)].T, np.float64, order="C")
+            power = part.var(axis=1)
             if power.max() < QUIET**2:
                 continue
             # Differences: otherwise wind, which is low, would hide what cancels.
-            change = np.diff(part, axis=0)
+            change = np.diff(part)
             alone = np.mean(np.square(change))
-            mixed = np.mean(np.square(change.mean(axis=1)))
-            is_cancelled = mixed < CANCELS * alone / part.shape[1]
+            mixed = np.mean(np.square(change.mean(axis=0)))
+            is_cancelled = mixed < CANCELS * alone / len(part)
             is_unequal = power.max() > UNEQUAL * power.min()
             self.windows.append([number, bool(is_cancelled), bool(is_unequal)])
 

@@ -28,14 +28,14 @@ class Counts:
 
     results: DataFrame `clip_name, call_count` (Int64, empty where unreadable). events: DataFrame
     `clip_name, start_s, end_s, score`. recordings: DataFrame RECORDINGS, one row for each counted
-    recording. paths, durations, scores: dicts from clip_name to Path, to s, and to float32
-    (n_steps,). errors: DataFrame `files.ERRORS`. seconds: run time.
+    recording. sources: dict from clip_name to (Path, channel). durations, scores: dicts from
+    clip_name to s, and to float32 (n_steps,). errors: DataFrame `files.ERRORS`. seconds: run time.
     """
 
     results: pd.DataFrame
     events: pd.DataFrame
     recordings: pd.DataFrame
-    paths: dict
+    sources: dict
     durations: dict
     scores: dict
     errors: pd.DataFrame
@@ -45,6 +45,11 @@ class Counts:
     def realtime_factor(self):
         """Seconds of sound per second of run time."""
         return sum(self.durations.values()) / self.seconds
+
+    def load(self, clip_name, **options):
+        """The sound of a recording as it was counted. options: see `audio.load`."""
+        path, channel = self.sources[clip_name]
+        return audio.load(path, channel=channel, **options)
 
 
 def count_calls(paths, detector, *, channel="mean", settings=None, progress=True):
@@ -73,12 +78,12 @@ def count_calls(paths, detector, *, channel="mean", settings=None, progress=True
         return found
 
     found = parallel.map_files(score, paths, desc="Counting", unit="recording", progress=progress)
-    results, tables, rows, errors, by_name, durations, scores = [], [], [], [], {}, {}, {}
+    results, tables, rows, errors, sources, durations, scores = [], [], [], [], {}, {}, {}
     for path, outcomes in zip(paths, found, strict=True):
         for number, outcome, *details in outcomes:
             name = files.printable(path.name)
             name += f", channel {number}" * (channel == "each" and len(outcomes) > 1)
-            by_name[name] = path
+            sources[name] = path, number
             if isinstance(outcome, audio.AudioError):
                 errors.append(files.Fault("damaged", name, outcome.reason))
                 results.append((name, pd.NA))
@@ -97,7 +102,7 @@ def count_calls(paths, detector, *, channel="mean", settings=None, progress=True
         results=_count_table(results),
         events=events[["clip_name", *COLUMNS]].reset_index(drop=True),
         recordings=pd.DataFrame(rows, columns=RECORDINGS),
-        paths=by_name,
+        sources=sources,
         durations=durations,
         scores=scores,
         errors=files.error_table(errors),

@@ -44,10 +44,10 @@ def players(sounds, *, sr, titles, columns=4):
     return HTML(f'<div style="{grid}">{"".join(cells)}</div>')
 
 
-def detections(paths, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
+def detections(load, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
     """A panel that shows and plays each detection with the sound around it.
 
-    paths, events: as in `detection.Counts`, events not empty. frontend: `Frontend` of the picture.
+    load, events: as in `detection.Counts`, events not empty. frontend: `Frontend` of the picture.
     before_s, after_s: seconds shown around the middle of a call. sr: rate of the sound, Hz. Returns
     a widget; a sound is decoded when it is chosen.
     """
@@ -62,15 +62,15 @@ def detections(paths, events, frontend, *, before_s=3.0, after_s=4.0, sr=16000):
         event = mine.iloc[number.value - 1]
         start = max(0.0, (event["start_s"] + event["end_s"]) / 2 - before_s)
         part = {"start_s": start, "duration_s": before_s + after_s}
-        path = paths[recording.value]
+        name = recording.value
         figure, axis = plt.subplots(figsize=(9, 3), layout="constrained")
-        power = frontend.power(audio.load(path, sr=frontend.sr, **part))
+        power = frontend.power(load(name, sr=frontend.sr, **part))
         plots.spectrogram(axis, power, frontend, start_s=start)
         axis.axvspan(event["start_s"], event["end_s"], fill=False, ec="white", ls="--")
-        title = f"{recording.value}, call {number.value} of {len(mine)}: {event['score']:.2f}"
+        title = f"{name}, call {number.value} of {len(mine)}: {event['score']:.2f}"
         axis.set_title(title)
         picture.value = _png(figure)
-        player.value = _wav(audio.load(path, sr=sr, **part), sr)
+        player.value = _wav(load(name, sr=sr, **part), sr)
 
     recording.observe(show, "value")
     number.observe(show, "value")

@@ -24,8 +24,9 @@
 # - *reads* `Parsed_Capuchinbird_Clips/`, `Parsed_Not_Capuchinbird_Clips/` (to train),
 #   `Forest Recordings/` (to count) and, if they exist, the true `counts.csv` and `calls.csv` (the
 #   *key*); with `MODEL_PATH` any folder of sound files, and nothing is trained
-# - *writes* to `OUTPUT_DIR`: `results.csv`, `events.csv`, `density.csv`, `errors.csv`, `labels/`,
-#   `timeline.png`, `metrics.json`; after training also `model.keras`, reports and figures
+# - *writes* to `OUTPUT_DIR`: `results.csv`, `recordings.csv`, `events.csv`, `density.csv`,
+#   `errors.csv`, `labels/`, `timeline.png`, `metrics.json`; after training also `model.keras`,
+#   reports and figures
 # - *without data* a synthetic data set of the same layout is made, with an exact key
 
 # %%
@@ -79,6 +80,7 @@ MAX_CLIPS = 0  # 0: all
 MAX_RECORDINGS = 0  # 0: all
 SCENES_PER_FOLD = 64  # held-out scenes of one minute, to choose the threshold on
 SCORE_STEP_S = 0.16  # time between two scores, 0.1 to 0.25 s; MODEL_PATH has its own
+CHANNEL = "mean"  # counted: the mean of all channels, the number of one (1, 2, …), or "each"
 THRESHOLD = 0.0  # 0: choose it on held-out scenes, or take the one of MODEL_PATH
 MODEL_PATH = ""  # "": train; else a model.keras to count with
 SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
@@ -90,6 +92,8 @@ if not 0.1 <= SCORE_STEP_S <= 0.25:  # a score sees 24 steps: finer ones cover t
     raise ValueError(f"SCORE_STEP_S = {SCORE_STEP_S}, but it must lie between 0.1 and 0.25 seconds")
 if not 0 <= THRESHOLD < 1:
     raise ValueError(f"THRESHOLD = {THRESHOLD}, but it must lie between 0 (choose) and 1")
+if CHANNEL not in ("mean", "each") and not (isinstance(CHANNEL, int) and CHANNEL >= 1):
+    raise ValueError(f'CHANNEL = {CHANNEL!r}, but it must be "mean", "each" or a number from 1 on')
 TRAIN = not MODEL_PATH
 OUTPUT = Path(OUTPUT_DIR or "outputs/05_capuchin_call_counter")
 env.seed_everything(SEED)
@@ -703,8 +707,9 @@ checks.find_calls(find_calls)
 # %%
 paths = data.recordings(dataset, max_recordings=MAX_RECORDINGS)
 detection.warm_up(detector)  # compile the network, so that the speed is that of counting
-counts = detection.count_calls(paths, detector)
+counts = detection.count_calls(paths, detector, channel=CHANNEL)
 files.write_table(counts.results, OUTPUT / "results.csv")
+files.write_table(counts.recordings.round(3), OUTPUT / "recordings.csv")
 files.write_table(counts.events.round(3), OUTPUT / "events.csv")
 files.write_table(
     detection.density(counts.events, counts.durations).round(3), OUTPUT / "density.csv"
@@ -729,6 +734,9 @@ display(
 )
 if len(not_read):
     display(not_read)
+odd = counts.recordings[counts.recordings["remarks"] != ""]
+if len(odd):
+    display(Markdown("Counted, with a remark:"), odd.style.hide().format(precision=1))
 
 # %%
 true_counts, true_calls = data.answer_key(dataset)
@@ -821,8 +829,7 @@ if TRAIN and len(counts.events):
     ):
         turn_s = (event.start_s + event.end_s) / 2
         start_s = max(0.0, turn_s - 3)
-        path = counts.paths[event.clip_name]
-        y = audio.load(path, sr=frontend.sr, start_s=start_s, duration_s=6.5)
+        y = counts.load(event.clip_name, sr=frontend.sr, start_s=start_s, duration_s=6.5)
         alike = pd.Series(
             detection.resemblance(
                 frontend.power(y),
@@ -849,7 +856,7 @@ if TRAIN and len(counts.events):
     )
     alone = fits[SPECTROGRAM].detectors[k]
     alone.settings = detector.settings
-    recount = detection.count_calls(paths, alone)
+    recount = detection.count_calls(paths, alone, channel=CHANNEL)
     compared = {"all networks": counts, f"the network that never heard {source}": recount}
     if "exact" in scores:
         compared = {n: evaluation.count_scores(true_counts, c.results) for n, c in compared.items()}
@@ -966,8 +973,7 @@ for first in range(0, len(doubtful), 40):
     pictures = []
     for event in page.itertuples():
         start = max(0.0, event.start_s - 0.5)
-        path = counts.paths[event.clip_name]
-        y = audio.load(path, sr=frontend.sr, start_s=start, duration_s=4.5)
+        y = counts.load(event.clip_name, sr=frontend.sr, start_s=start, duration_s=4.5)
         pictures.append(frontend.power(y))
     plots.spectrograms(
         pictures,
@@ -980,7 +986,7 @@ for first in range(0, len(doubtful), 40):
 # %%
 for event in doubtful.head(3).itertuples():
     start = max(0.0, event.start_s - 0.5)
-    y = audio.load(counts.paths[event.clip_name], sr=16000, start_s=start, duration_s=4.5)
+    y = counts.load(event.clip_name, sr=16000, start_s=start, duration_s=4.5)
     display(Markdown(f"{event.clip_name}, {event.start_s:.1f} s, score {event.score:.2f}"))
     display(Audio(y, rate=16000))
 
@@ -992,7 +998,7 @@ for event in doubtful.head(3).itertuples():
 if counts.durations:
     busiest = counts.events["clip_name"].value_counts().index
     busiest = busiest[0] if len(busiest) else next(iter(counts.durations))
-    y = audio.load(counts.paths[busiest], sr=frontend.sr, duration_s=600)
+    y = counts.load(busiest, sr=frontend.sr, duration_s=600)
     mine = counts.events[counts.events["clip_name"] == busiest]
     key = None
     if true_calls is not None:
@@ -1014,7 +1020,7 @@ if counts.durations:
 
 # %%
 if len(counts.events):
-    display(widgets.detections(counts.paths, counts.events, frontend))
+    display(widgets.detections(counts.load, counts.events, frontend))
 
 # %% [markdown]
 # ## Recap

@@ -19,7 +19,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from helpers import env, files
-from helpers.audio import AudioError
+from helpers.audio import AudioError, Monitor
 from helpers.detection import find_events
 from helpers.files import replaced_folder
 from tools.batch.cluster import error_text
@@ -27,7 +27,8 @@ from tools.batch.ledger import Ledger
 from tools.batch.tables import ROWS_PER_FILE, batched, write_part
 from tools.command_line import UsageError
 
-FORMAT = 1  # increase it with each change of the code that changes the counts of a model
+FORMAT = 2  # increase it with each change of the code that changes the counts of a model
+CHANNEL = "\t"  # in the ledger, between the name of a file and the number of a channel
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,15 @@ class Model:
 
 @dataclass(frozen=True)
 class Task:
-    """One part of a recording to score. n_parts: None until the first part has been scored."""
+    """One part of a recording to score. n_parts: None until the first part has been scored.
+
+    name: key of the recording in the ledger. channel: "mean" or a number, see `audio.load`.
+    """
 
     name: str
     path: str
     identity: str
+    channel: str | int = "mean"
     part: int = 0
     n_parts: int | None = None
 
@@ -59,25 +64,30 @@ class Tally:
     seconds: float
     n_failed: int = 0
     n_calls: int = 0
+    n_remarks: int = 0
 
 
 _loading, _scoring = threading.Lock(), threading.Lock()
 
 
 def score_task(task, model):
-    """Score a part: (score, length, n_parts), see `detection.score_part`; or the reason why not."""
+    """Score a part: (score, length, n_parts, `Monitor`), or the reason why not.
+
+    See `detection.score_part`.
+    """
     from helpers import detection
 
     try:
         with _loading:
             detector = _detector(model)
         n_parts = task.n_parts or detection.part_count(task.path, detector)
+        monitor = Monitor(task.channel)
         score, length = detection.score_part(
-            task.path, detector, part=task.part, n_parts=n_parts, lock=_scoring
+            task.path, detector, part=task.part, n_parts=n_parts, lock=_scoring, monitor=monitor
         )
     except AudioError as error:
         return error.reason
-    return score, length, n_parts
+    return score, length, n_parts, monitor
 
 
 @lru_cache(maxsize=1)
@@ -102,11 +112,12 @@ def read_model(path):
     return Model(os.path.abspath(path), digest)
 
 
-def count_folder(folder, paths, *, model, settings, pool, output, kind):
+def count_folder(folder, paths, *, model, channel, settings, pool, output, kind):
     """Count the calls in recordings that no earlier run has counted, and write the tables of all.
 
-    folder: Path; names are relative to it. paths: list of Path. model: `Model`. settings: dict of
-    the `EventSettings` that differ from the model's. pool: from `cluster.open_pool`. output: Path
+    folder: Path; names are relative to it. paths: list of Path. model: `Model`. channel: "mean", a
+    number, or "each", see `detection.count_calls`. settings: dict of the `EventSettings` that
+    differ from the model's. pool: from `cluster.open_pool`. output: Path
     of the folder for the ledger and the folder `results`. kind: one of `tables.FORMATS`.
     Returns a `Tally`. Raises ModelError, UsageError, ClusterError; the counts so far are kept.
     """
@@ -116,17 +127,19 @@ def count_folder(folder, paths, *, model, settings, pool, output, kind):
 
     settings = replace(detector.settings, **settings)
     parts = {"format": FORMAT, "part_blocks": counting.PART_BLOCKS}
-    about = {**parts, "model": model.digest, **asdict(settings)}
+    about = {**parts, "model": model.digest, "channel": channel, **asdict(settings)}
     named = {files.printable(path.relative_to(folder).as_posix()): path for path in paths}
     named = dict(sorted(named.items()))
     start = time.perf_counter()
     with Ledger(output / "ledger.sqlite", about) as ledger:
         with tqdm(total=len(named), desc="Counting", unit="recording", mininterval=0.5) as bar:
-            batch = _Batch(named, ledger, bar, detector=detector, settings=settings)
+            options = {"detector": detector, "settings": settings, "channel": channel}
+            batch = _Batch(named, ledger, bar, **options)
             for task, future in pool.work(partial(score_task, model=model), batch.next_task):
                 batch.take(task, _outcome(future))
-        tally = Tally(len(named), batch.n_earlier, batch.sound_s, time.perf_counter() - start)
-        _write(list(named), ledger, tally, output=output, kind=kind)
+        names = sorted(batch.names)
+        tally = Tally(len(names), batch.n_earlier, batch.sound_s, time.perf_counter() - start)
+        _write(names, ledger, tally, output=output, kind=kind)
     return tally
 
 
@@ -143,8 +156,10 @@ def _outcome(future):
 class _Batch:
     """Gives out the tasks of a batch, and collects their outcomes in the ledger."""
 
-    def __init__(self, named, ledger, bar, *, detector, settings):
+    def __init__(self, named, ledger, bar, *, detector, settings, channel):
+        self.names = []  # of all recordings: with channel "each", one for each channel of a file
         self.n_earlier, self.sound_s = 0, 0.0
+        self._channel = channel
         self._ledger, self._bar = ledger, bar
         self._detector, self._settings = detector, settings
         self._fresh = iter(named.items())
@@ -158,11 +173,18 @@ class _Batch:
             name, path = next(self._fresh, ("", None))
             if not path:
                 return None
-            self._start(name, path)
+            from helpers.detection.counting import channels_of
+
+            channels = channels_of(path, self._channel)
+            self._bar.total += len(channels) - 1
+            for channel in channels:
+                key = f"{name}{CHANNEL}{channel}" if self._channel == "each" else name
+                self.names.append(key)
+                self._start(Task(key, str(path), files.identity(path), channel))
         return self._waiting.popleft()
 
-    def _start(self, name, path):
-        task = Task(name, str(path), files.identity(path))
+    def _start(self, task):
+        name = task.name
         if self._ledger.is_counted(name, task.identity):
             self.n_earlier += 1
             self._bar.update()
@@ -173,7 +195,7 @@ class _Batch:
         elif missing := set(range(n_parts)) - kept:
             self._add(replace(task, part=part, n_parts=n_parts) for part in sorted(missing))
         else:
-            self._finish(task, *self._ledger.joined(name, task.identity))
+            self._finish(task, *self._joined(task))
 
     def _add(self, tasks):
         for task in tasks:
@@ -181,18 +203,20 @@ class _Batch:
             self._left[task.name] += 1
 
     def take(self, task, outcome):
-        """Keep the outcome of a task: (score, length, n_parts), or the reason of its failure."""
+        """Keep the outcome of a task: what `score_task` returned."""
         self._left[task.name] -= 1
         if isinstance(outcome, str):
             self._reasons[task.name][task.part] = outcome
         else:
-            score, length, n_parts = outcome
+            score, length, n_parts, monitor = outcome
             self.sound_s += len(score) * self._detector.step_s
             self._bar.set_postfix_str(f"{self.sound_s / 3600:.1f} h of sound", refresh=False)
             if n_parts == 1:
-                self._finish(task, score, length)
+                self._finish(task, score, length, monitor)
                 return
-            self._ledger.add_part(task, n_parts=n_parts, score=score, length=length)
+            self._ledger.add_part(
+                task, n_parts=n_parts, score=score, length=length, found=asdict(monitor)
+            )
             if task.n_parts is None:
                 self._add(replace(task, part=p, n_parts=n_parts) for p in range(1, n_parts))
         if self._left[task.name] == 0:
@@ -201,9 +225,17 @@ class _Batch:
                 self._ledger.fail(task.name, task.identity, reasons[min(reasons)])
                 self._close(task)
             else:
-                self._finish(task, *self._ledger.joined(task.name, task.identity))
+                self._finish(task, *self._joined(task))
 
-    def _finish(self, task, score, length):
+    def _joined(self, task):
+        """(score, length, `Monitor`) of a recording of which all parts are kept."""
+        score, length, found = self._ledger.joined(task.name, task.identity)
+        monitor = Monitor(task.channel)
+        for part in found:
+            monitor.join(Monitor(**part))
+        return score, length, monitor
+
+    def _finish(self, task, score, length, monitor):
         duration_s = length / self._detector.frontend.sr
         try:
             events = find_events(
@@ -212,7 +244,12 @@ class _Batch:
         except ValueError as error:  # a score with NaN
             self._ledger.fail(task.name, task.identity, str(error))
         else:
-            self._ledger.finish(task.name, task.identity, duration_s=duration_s, events=events)
+            row = {
+                "duration_s": duration_s,
+                "listened_s": duration_s - monitor.dropped_s,
+                "remarks": monitor.remarks,
+            }
+            self._ledger.finish(task.name, task.identity, events=events, **row)
         self._close(task)
 
     def _close(self, task):
@@ -226,11 +263,21 @@ def _write(names, ledger, tally, *, output, kind):
         failed = []
         for number, part in enumerate(batched(names, ROWS_PER_FILE)):
             rows = ledger.recordings(part)
-            recordings = rows.drop(columns="reason")
+            recordings = _with_channels(rows.drop(columns="reason"))
             write_part(recordings, folder / "recordings", number=number, kind=kind)
-            write_part(ledger.events(part), folder / "events", number=number, kind=kind)
+            events = _with_channels(ledger.events(part))
+            write_part(events, folder / "events", number=number, kind=kind)
             failed.append(rows.loc[rows["reason"] != "", ["clip_name", "reason"]])
             tally.n_calls += int(rows["call_count"].sum())
-        errors = pd.concat(failed).rename(columns={"clip_name": "file"})
+            tally.n_remarks += int((rows["remarks"] != "").sum())
+        errors = _with_channels(pd.concat(failed)).rename(columns={"clip_name": "file"})
         errors.to_csv(folder / "errors.csv", index=False)
         tally.n_failed = len(errors)
+
+
+def _with_channels(table):
+    """A table whose clip_name is a key of the ledger; a channel in it becomes a column."""
+    names = table["clip_name"].str.split(CHANNEL, n=1, expand=True)
+    if names.shape[1] < 2:
+        return table
+    return table.assign(clip_name=names[0]).assign(channel=names[1].astype(int))

@@ -13,11 +13,12 @@ TIMES = ("start_s", "end_s", "score")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (value TEXT);
 CREATE TABLE IF NOT EXISTS recordings (
-    name TEXT PRIMARY KEY, identity TEXT, duration_s REAL, call_count INTEGER, reason TEXT);
+    name TEXT PRIMARY KEY, identity TEXT, duration_s REAL, listened_s REAL, call_count INTEGER,
+    remarks TEXT, reason TEXT);
 CREATE TABLE IF NOT EXISTS events (
     name TEXT, number INTEGER, start_s REAL, end_s REAL, score REAL, PRIMARY KEY (name, number));
 CREATE TABLE IF NOT EXISTS parts (
-    name TEXT, identity TEXT, part INTEGER, n_parts INTEGER, score BLOB, length INTEGER,
+    name TEXT, identity TEXT, part INTEGER, n_parts INTEGER, score BLOB, length INTEGER, found TEXT,
     PRIMARY KEY (name, part));
 """
 
@@ -66,15 +67,17 @@ class Ledger(AbstractContextManager):
         query = "SELECT 1 FROM recordings WHERE name = ? AND identity = ? AND reason = ''"
         return self._file.execute(query, (name, identity)).fetchone() is not None
 
-    def add_part(self, task, *, n_parts, score, length):
+    def add_part(self, task, *, n_parts, score, length, found):
         """Keep the score of one part until all parts are there.
 
         task: has `name`, `identity` and `part`. score: float32 (n_steps,). length: number of
-        samples from the start of the recording to the end of the part.
+        samples from the start of the recording to the end of the part. found: what else was found
+        in it, a dict that can be written as JSON.
         """
         row = (task.name, task.identity, task.part, n_parts, score.tobytes(), length)
+        row = (*row, json.dumps(found))
         with self._file:
-            self._file.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?)", row)
+            self._file.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def parts(self, name, identity):
         """(n_parts, set of the parts that are kept) of a recording; (None, set()) without any."""
@@ -83,34 +86,39 @@ class Ledger(AbstractContextManager):
         return (rows[0][0] if rows else None), {part for _, part in rows}
 
     def joined(self, name, identity):
-        """(score float32 (n_steps,), length) of a recording of which all parts are kept."""
-        query = "SELECT score, length FROM parts WHERE name = ? AND identity = ? ORDER BY part"
-        rows = self._file.execute(query, (name, identity)).fetchall()
-        scores = [np.frombuffer(score, np.float32) for score, _ in rows]
-        return np.concatenate(scores), rows[-1][1]
+        """(score float32 (n_steps,), length, list of found) of a recording whose parts are kept."""
+        query = "SELECT score, length, found FROM parts WHERE name = ? AND identity = ?"
+        rows = self._file.execute(f"{query} ORDER BY part", (name, identity)).fetchall()
+        scores = [np.frombuffer(score, np.float32) for score, _, _ in rows]
+        return np.concatenate(scores), rows[-1][1], [json.loads(found) for _, _, found in rows]
 
-    def finish(self, name, identity, *, duration_s, events):
+    def finish(self, name, identity, *, duration_s, listened_s, remarks, events):
         """Keep the calls of a recording. events: DataFrame `start_s, end_s, score`."""
-        self._replace(name, identity, duration_s, len(events), "", events.to_numpy(float).tolist())
+        row = (name, identity, duration_s, listened_s, len(events), remarks, "")
+        self._replace(row, events.to_numpy(float).tolist())
 
     def fail(self, name, identity, reason):
         """Keep the reason why a recording was not counted; the next run tries it again."""
-        self._replace(name, identity, None, None, reason, [])
+        self._replace((name, identity, None, None, None, "", reason), [])
 
-    def _replace(self, name, identity, duration_s, call_count, reason, events):
-        row = (name, identity, duration_s, call_count, reason)
+    def _replace(self, row, events):
+        name, reason = row[0], row[-1]
         calls = [(name, number, *event) for number, event in enumerate(events)]
         with self._file:
             self._file.execute("DELETE FROM events WHERE name = ?", (name,))
             if not reason:
                 self._file.execute("DELETE FROM parts WHERE name = ?", (name,))
-            self._file.execute("INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?)", row)
+            marks = ", ".join("?" * len(row))
+            self._file.execute(f"INSERT OR REPLACE INTO recordings VALUES ({marks})", row)
             self._file.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", calls)
 
     def recordings(self, names):
-        """DataFrame clip_name, duration_s, call_count, reason of the sorted list `names`."""
-        columns = "name AS clip_name, duration_s, call_count, reason"
-        dtypes = {"duration_s": float, "call_count": "Int64"}
+        """A DataFrame of the sorted list `names`.
+
+        Columns: clip_name, duration_s, listened_s, call_count, remarks, reason.
+        """
+        columns = "name AS clip_name, duration_s, listened_s, call_count, remarks, reason"
+        dtypes = {"duration_s": float, "listened_s": float, "call_count": "Int64"}
         return self._table(f"SELECT {columns} FROM recordings", names, "name").astype(dtypes)
 
     def events(self, names):
