@@ -193,6 +193,22 @@ def test_what_is_no_channel(channel, run, capsys):
     assert "--channel" in capsys.readouterr().err
 
 
+def test_what_is_not_read_is_named_and_does_not_fail_the_run(model, tmp_path, capsys):
+    sf.write(tmp_path / "a.aiff", tones([2.0], 5.0), RATE)
+    for name in ("b.m4a", "c.m4a", "$RECYCLE.BIN/d.wav", "night/e.WAC"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"sound")
+    output = ["--output", str(tmp_path / "out")]
+    assert count.main([str(tmp_path), "--model", str(model), *output]) == 0
+    printed = capsys.readouterr()
+    assert "1 calls in 1 of 1 recordings" in printed.out
+    errors = pd.read_csv(tmp_path / "out" / "results" / "errors.csv").set_index("file")["reason"]
+    assert list(errors.index) == ["*.m4a", "night/*.WAC"]
+    assert errors["*.m4a"].startswith("2 files") and "ffmpeg" in errors["*.m4a"]
+    assert "Kaleidoscope" in errors["night/*.WAC"]
+    assert all(f"{file}: {reason}" in printed.err for file, reason in errors.items())
+
+
 def test_tables_come_in_parts(run, tmp_path, monkeypatch):
     run("one")
     monkeypatch.setattr("tools.batch.call_counts.ROWS_PER_FILE", 7)

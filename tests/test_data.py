@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import audio, data, env, files
-from helpers.data import layouts, locate
+from helpers.data import locate
 from helpers.files import ERRORS
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "capuchin"
@@ -231,7 +231,7 @@ def test_a_folder_without_permission(dataset, monkeypatch):
 
     monkeypatch.setattr(Path, "iterdir", refuse)
     for use in (data.clip_table, data.recordings):
-        with pytest.raises(layouts.DataError, match="cannot be read: permission denied"):
+        with pytest.raises(data.DataError, match="cannot be read: permission denied"):
             use(dataset)
     with pytest.raises(data.DataNotFoundError, match="which cannot be read .permission denied"):
         data.resolve("capuchin", dataset.root.parent)
@@ -243,7 +243,7 @@ def test_a_folder_without_permission_for_real(dataset):
     with pytest.raises(data.DataNotFoundError):
         data.resolve("capuchin", dataset.root)
     for use in (data.clip_table, data.recordings):
-        with pytest.raises(layouts.DataError):
+        with pytest.raises(data.DataError):
             use(dataset)
     dataset.root.chmod(0o700)
 
@@ -291,19 +291,19 @@ def test_unreadable_clips_are_listed_and_the_rest_stays(dataset):
 def test_empty_and_half_empty_data_sets(dataset, tmp_path):
     for path in (dataset.root / CAPUCHIN).iterdir():
         path.write_bytes(b"")
-    with pytest.raises(layouts.DataError, match="class 'capuchin' is missing.*empty file"):
+    with pytest.raises(data.DataError, match="class 'capuchin' is missing.*empty file"):
         data.clip_table(dataset)
     for path in (dataset.root / CAPUCHIN).iterdir():
         path.unlink()
     with pytest.raises(
-        layouts.DataError, match=f"class 'capuchin' is missing.*{CAPUCHIN} has no sound"
+        data.DataError, match=f"class 'capuchin' is missing.*{CAPUCHIN} has no sound"
     ):
         data.clip_table(dataset)
     (tmp_path / "empty").mkdir()
     empty = data.Dataset("capuchin", tmp_path / "empty", "local")
-    with pytest.raises(layouts.DataError, match="no clips in empty.*Put sound files"):
+    with pytest.raises(data.DataError, match="no clips in empty.*Put sound files"):
         data.clip_table(empty)
-    with pytest.raises(layouts.DataError, match="no recordings in empty/Forest Recordings"):
+    with pytest.raises(data.DataError, match="no recordings in empty/Forest Recordings"):
         data.recordings(empty)
 
 
@@ -426,7 +426,7 @@ def test_answer_key(dataset):
     ],
 )
 def test_a_wrong_key(dataset, counts, calls, match):
-    with pytest.raises(layouts.DataError, match=match):
+    with pytest.raises(data.DataError, match=match):
         key(dataset, counts, calls)
 
 
@@ -475,7 +475,7 @@ def test_no_source_is_in_two_folds_and_every_fold_has_both_labels(a, b, n_folds,
     table = table_of({"capuchin": a, "other": b})
     try:
         folds = data.group_folds(table, n_folds=n_folds, seed=seed)
-    except layouts.DataError as error:
+    except data.DataError as error:
         assert "n_folds of" in str(error) or "add sources" in str(error)
         return
     assert (table["fold"] == -1).all()
@@ -487,11 +487,9 @@ def test_no_source_is_in_two_folds_and_every_fold_has_both_labels(a, b, n_folds,
 
 def test_folds_that_cannot_be():
     table = table_of({"capuchin": [3, 3, 3], "other": [5] * 9})
-    with pytest.raises(
-        layouts.DataError, match="3 sources of 'capuchin', 9 .*: use n_folds of 2, 3"
-    ):
+    with pytest.raises(data.DataError, match="3 sources of 'capuchin', 9 .*: use n_folds of 2, 3"):
         data.group_folds(table, n_folds=5, seed=0)
-    with pytest.raises(layouts.DataError, match="add sources"):
+    with pytest.raises(data.DataError, match="add sources"):
         data.group_folds(table_of({"capuchin": [9], "other": [5] * 9}), n_folds=2, seed=0)
     with pytest.raises(ValueError, match="at least 2"):
         data.group_folds(table, n_folds=1, seed=0)
@@ -577,7 +575,7 @@ def test_a_single_source_can_be_on_neither_side():
     assert errors["file"].tolist() == ["ben", "dan"]
     assert errors["reason"].str.contains("add another").all()
     assert set(errors["fault"]) == {"single source"}
-    with pytest.raises(layouts.DataError, match="nothing can be held out: each of 1 labels"):
+    with pytest.raises(data.DataError, match="nothing can be held out: each of 1 labels"):
         data.hold_out(table_of({"ben": [5]}))
     with pytest.raises(ValueError, match="between 0 and 1"):
         data.hold_out(table, share=1)

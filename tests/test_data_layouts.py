@@ -104,10 +104,10 @@ def test_a_wrong_table_says_what_is_wrong(tmp_path):
     root = urbansound8k(tmp_path / "set")
     table = root / "metadata" / "UrbanSound8K.csv"
     table.write_text("a,b\n1,2\n")
-    with pytest.raises(layouts.DataError, match="no column 'slice_file_name'"):
+    with pytest.raises(data.DataError, match="no column 'slice_file_name'"):
         clips("urbansound8k", root)
     table.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(layouts.DataError, match="UrbanSound8K.csv"):
+    with pytest.raises(data.DataError, match="UrbanSound8K.csv"):
         clips("urbansound8k", root)
     with pytest.raises(data.DataNotFoundError, match="metadata/UrbanSound8K.csv or Urban"):
         data.resolve("urbansound8k", root / "audio")
@@ -313,7 +313,7 @@ def test_own_clips_need_a_folder(monkeypatch, tmp_path):
     with pytest.raises(data.DataNotFoundError, match="DATA_DIR"):
         data.resolve("folders")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(layouts.DataError, match="no clips.* into a folder each"):
+    with pytest.raises(data.DataError, match="no clips.* into a folder each"):
         data.clip_table(data.resolve("folders", tmp_path / "empty"))
 
 
@@ -340,7 +340,7 @@ def inside(root, table):
     return {Path(path).relative_to(root).as_posix(): tuple(told) for path, *told in rows}
 
 
-@pytest.mark.parametrize("suffix", layouts.SUFFIXES)
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".aiff", ".caf"])
 @pytest.mark.parametrize("folder", ["", "cats_dogs", "archive/cats_dogs"])
 def test_cats_and_dogs_lie_flat_in_one_folder(tmp_path, folder, suffix):
     catsdogs(tmp_path / folder, suffix=suffix)
@@ -387,14 +387,12 @@ def test_what_is_named_neither_cat_nor_dog_is_told(tmp_path):
 @pytest.mark.parametrize(("names", "missing"), [(CATS, "'dog'"), (DOGS, "'cat'")])
 def test_both_cats_and_dogs_are_needed(tmp_path, names, missing):
     catsdogs(tmp_path / "cats_dogs", names)
-    with pytest.raises(layouts.DataError, match=f"class {missing} is missing.*_<n> has no sound"):
+    with pytest.raises(data.DataError, match=f"class {missing} is missing.*_<n> has no sound"):
         clips("catsdogs", tmp_path)
 
 
 def test_a_folder_without_cats_and_dogs_says_what_is_needed(tmp_path):
-    with pytest.raises(
-        layouts.DataError, match="into it, named cat_<n> and dog_barking_<n>, or see"
-    ):
+    with pytest.raises(data.DataError, match="into it, named cat_<n> and dog_barking_<n>, or see"):
         clips("catsdogs", tmp_path)
     with pytest.raises(data.DataNotFoundError, match="looked for clips in .*does not exist"):
         clips("catsdogs", tmp_path / "nowhere")
@@ -468,7 +466,7 @@ def test_speakers_are_found_or_made(monkeypatch, tmp_path):
         data.resolve("speakers", tmp_path / "nowhere")
     (tmp_path / "mine").mkdir()
     sound(tmp_path / "mine" / "a.wav")  # a file without a folder is nobody's
-    with pytest.raises(layouts.DataError, match="no clips in mine.* into a folder each.*speakers"):
+    with pytest.raises(data.DataError, match="no clips in mine.* into a folder each.*speakers"):
         data.clip_table(data.resolve("speakers", tmp_path / "mine"))
     sound(tmp_path / "mine" / "anna" / "a.wav")
     assert data.resolve("speakers", tmp_path / "mine").source == "local"

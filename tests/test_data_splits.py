@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import data
-from helpers.data.layouts import DataError
+from helpers.data.folders import DataError
 
 
 def clips(fold, *, n_labels=2):

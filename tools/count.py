@@ -15,8 +15,8 @@ if __name__ == "__main__":  # without tools/, where a file could hide a package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from helpers import env, files
-from helpers.data import sounds_below
-from helpers.data.layouts import DataError
+from helpers.data import search_sounds
+from helpers.data.folders import DataError
 from tools.batch.cluster import open_pool
 from tools.command_line import add_batch_options, exit_status, open_output
 from tools.pages import human_seconds
@@ -27,12 +27,12 @@ def count(arguments):
     from tools.batch import call_counts  # its imports take seconds
 
     folder = Path(os.path.abspath(arguments.folder))
-    paths = sounds_below(folder)
+    paths, faults = search_sounds(folder)
     model = call_counts.read_model(arguments.model)
     settings = {} if arguments.threshold is None else {"threshold": arguments.threshold}
     output = open_output(arguments.output, marker="ledger.sqlite")
     options = {"settings": settings, "output": output, "kind": arguments.format}
-    options["channel"] = arguments.channel
+    options |= {"channel": arguments.channel, "faults": faults}
     places = [folder, model.path]
     with open_pool(arguments.scheduler, places=places, n_workers=arguments.jobs) as pool:
         tally = call_counts.count_folder(folder, paths, model=model, pool=pool, **options)
@@ -46,9 +46,11 @@ def count(arguments):
     print(f"tables: {results}")
     if tally.n_remarks:
         print(f"{tally.n_remarks} with a remark: see the column `remarks` of {results}/recordings")
+    for fault in faults:
+        print(f"{fault.file}: {fault.reason}", file=sys.stderr)
     if tally.n_failed:
         print(f"{tally.n_failed} could not be read: {results}/errors.csv", file=sys.stderr)
-    return 1 if tally.n_failed else 0
+    return 1 if tally.n_failed or any(fault.kind == "damaged" for fault in faults) else 0
 
 
 def fraction(text):

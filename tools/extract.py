@@ -15,7 +15,7 @@ if __name__ == "__main__":  # without tools/, where a file could hide a package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from helpers import data, files
-from helpers.data.layouts import DataError
+from helpers.data.folders import DataError
 from helpers.features import cache
 from helpers.files import write_text
 from tools.batch.cluster import open_pool

@@ -36,6 +36,15 @@ CONTAINERS = (
 COMPRESSED_WAC = "Wildlife Acoustics' WAC: convert it with their program Kaleidoscope"
 
 
+def convert_all(suffix, n):
+    """What to do about n files of a type that cannot be read, in one folder."""
+    what = f"{n} file{'s' * (n > 1)} of this type cannot be read: "
+    if suffix.lower() == ".wac":
+        return what + "convert them with Wildlife Acoustics' program Kaleidoscope"
+    command = f'for f in *{suffix}; do ffmpeg -i "$f" "${{f%.*}}.wav"; done'
+    return what + f"convert them, in their folder, with `{command}`"
+
+
 def seconds(s):
     """A time in seconds as text for messages."""
     return f"{s:.2f} s" if s < 100 else f"{s:.0f} s"

@@ -15,10 +15,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "listed",
             "need_all_labels",
             "recordings",
+            "search_sounds",
             "sounds_below",
         ],
         "registry": ["DATASETS", "DatasetInfo"],
         "splits": ["group_folds", "hold_out", "leaked_share", "random_round", "rounds"],
-        "layouts": ["DataError"],
+        "folders": ["DataError"],
     },
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers import files
 from helpers.data import download, locate, validate
-from helpers.data.layouts import DataError
+from helpers.data.folders import DataError
 from helpers.data.registry import DATASETS
 
 

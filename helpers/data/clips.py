@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from helpers import audio, env, files, parallel
-from helpers.data.layouts import LISTED, SUFFIXES, DataError, folders_below, sound_files
+from helpers.data.folders import SUFFIXES, DataError, find_sounds, left_out, sound_files
+from helpers.data.layouts import LISTED
 from helpers.data.locate import DataNotFoundError, is_plain
 from helpers.data.metadata import read_table
 from helpers.data.registry import DATASETS
@@ -41,6 +42,7 @@ def clip_table(dataset, *, max_clips=0, seed=0):
     if len(errors):
         first = errors["reason"].iloc[0]
         need_all_labels(table, dataset, f"has no sound file that can be read (first: {first})")
+    faults = [*faults, *left_out(dataset.root)]
     return table, pd.concat([files.error_table(faults), errors], ignore_index=True)
 
 
@@ -152,15 +154,22 @@ def sounds_below(folder):
 
     Raises DataNotFoundError if there is no such folder, or no sound file in it.
     """
+    return search_sounds(folder)[0]
+
+
+def search_sounds(folder):
+    """The result of `folders.find_sounds`. Raises DataNotFoundError as `sounds_below` does."""
     folder = Path(folder).expanduser()
     short = files.short_path(folder)
     if not folder.is_dir():
         raise DataNotFoundError(f"{short} is not a folder: give one with recordings")
-    paths = sorted(path for place in folders_below(folder) for path in sound_files(place))
+    paths, faults = find_sounds(folder)
     if not paths:
         where = f"in {short} or below it"
-        raise DataNotFoundError(f"no sound files ({TYPES}) {where}: give another folder")
-    return paths
+        others = "".join(f"; {fault.file}: {fault.reason}" for fault in faults[:3])
+        advice = others or ": give another folder"
+        raise DataNotFoundError(f"no sound files ({TYPES}) {where}{advice}")
+    return paths, faults
 
 
 def answer_key(dataset):

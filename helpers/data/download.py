@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from helpers import files, parallel
-from helpers.data.layouts import DataError, find_roots, is_hidden
+from helpers.data.folders import DataError, is_hidden
+from helpers.data.layouts import find_roots
 
 try:
     import fcntl

@@ -5,19 +5,14 @@ Only folders are read here, no sound. `metadata` reads the sets that list their 
 """
 
 import re
-from pathlib import Path
 
 import pandas as pd
 
 from helpers import files
+from helpers.data.folders import folders_below, is_hidden, sound_files
 from helpers.files import Fault
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 LISTED = ("path", "label", "group", "fold")  # columns that are known before a clip is opened
-
-
-class DataError(Exception):
-    """A data set that cannot be used as it is. The message says why and what to do."""
 
 
 def find_roots(folder, entry, require):
@@ -39,35 +34,6 @@ def find_roots(folder, entry, require):
         return [p for p in inside if is_root(p)]
     except OSError:
         return []
-
-
-def sound_files(folder):
-    """The sound files directly in a folder, sorted by name, without hidden ones.
-
-    Returns [] if the folder does not exist. Raises DataError if it cannot be read.
-    """
-    try:
-        inside = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES]
-        return sorted(p for p in inside if not is_hidden(p) and p.is_file())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        reason = files.os_reason(error)
-        raise DataError(f"{files.short_path(folder)} cannot be read: {reason}") from None
-
-
-def folders_below(top):
-    """A folder and all folders below it, at any depth, without hidden ones and their content."""
-
-    def is_shown(path):
-        return path.is_dir() and not any(map(is_hidden, map(Path, path.relative_to(top).parts)))
-
-    return [top, *sorted(filter(is_shown, top.rglob("*")))]
-
-
-def is_hidden(path):
-    """True for hidden files and for what a macOS archive adds."""
-    return path.name.startswith(".") or path.name == "__MACOSX"
 
 
 def source_of(path):

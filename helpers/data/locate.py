@@ -8,7 +8,8 @@ from pathlib import Path
 
 from helpers import env, files, synthesis
 from helpers.data import download
-from helpers.data.layouts import SUFFIXES, DataError, find_roots, sound_files
+from helpers.data.folders import SUFFIXES, DataError, sound_files
+from helpers.data.layouts import find_roots
 from helpers.data.registry import DATASETS
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from helpers import files
-from helpers.data.layouts import LISTED, DataError, path_column, sound_files
+from helpers.data.folders import DataError, sound_files
+from helpers.data.layouts import LISTED, path_column
 from helpers.files import Fault
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import files
-from helpers.data.layouts import DataError
+from helpers.data.folders import DataError
 from helpers.env import item_rng
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 
 from helpers import audio, parallel
 from helpers.audio import quality
-from helpers.data import clips, locate
-from helpers.data.layouts import LISTED, DataError, folders_below, sound_files
+from helpers.data import clips, folders, locate
+from helpers.data.folders import DataError, folders_below, sound_files
+from helpers.data.layouts import LISTED
 from helpers.data.registry import DATASETS
 from helpers.files import FileError, error_table, short_path
 
@@ -105,8 +106,8 @@ def report(inspection):
 
 def _check_clips(found, decode):
     entry, root = found.entry, found.dataset.root
-    folders = [root / place for place in entry.labels.values()]
-    if folders and not any(folder.is_dir() for folder in folders):
+    places = [root / place for place in entry.labels.values()]
+    if places and not any(place.is_dir() for place in places):
         found.notes.append("no clips are here")
         return
     rows, layout_faults = entry.read(root)
@@ -117,6 +118,7 @@ def _check_clips(found, decode):
     absent = sorted(set(rows["fold"]) - set(here["fold"]) - {-1})
     left_out = set(rows["file"][rows["fold"].isin(absent)]) if absent else ()
     layout_faults = [fault for fault in layout_faults if fault.file not in left_out]
+    layout_faults += _not_read(found, here)
 
     readable, errors = clips.read_headers(here, root=root)
     if decode:
@@ -137,6 +139,18 @@ def _check_clips(found, decode):
         found.add_fault(root, "missing", "no clips are here")
     _count_clips(found, rows[~rows["fold"].isin(absent)], here, readable)
     _note_clips(found, rows, absent, here)
+
+
+def _not_read(found, here):
+    """The faults of files of types that cannot be read; a class of nothing else is a problem."""
+    root = found.dataset.root
+    faults = folders.left_out(root)
+    if found.entry.parts["clips"] or found.entry.places:  # folders are no classes there
+        return faults
+    read = {Path(path).relative_to(root).parts[0] for path in here["path"]}
+    for top in sorted({Path(fault.file).parts[0] for fault in faults} - read):
+        found.add_fault(root / top, "missing", "nothing in it can be read")
+    return faults
 
 
 def _measure(table, root):

@@ -112,10 +112,11 @@ def read_model(path):
     return Model(os.path.abspath(path), digest)
 
 
-def count_folder(folder, paths, *, model, channel, settings, pool, output, kind):
+def count_folder(folder, paths, *, faults, model, channel, settings, pool, output, kind):
     """Count the calls in recordings that no earlier run has counted, and write the tables of all.
 
-    folder: Path; names are relative to it. paths: list of Path. model: `Model`. channel: "mean", a
+    folder: Path; names are relative to it. paths: list of Path. faults: what else is in it, list of
+    `files.Fault`. model: `Model`. channel: "mean", a
     number, or "each", see `detection.count_calls`. settings: dict of the `EventSettings` that
     differ from the model's. pool: from `cluster.open_pool`. output: Path
     of the folder for the ledger and the folder `results`. kind: one of `tables.FORMATS`.
@@ -139,7 +140,7 @@ def count_folder(folder, paths, *, model, channel, settings, pool, output, kind)
                 batch.take(task, _outcome(future))
         names = sorted(batch.names)
         tally = Tally(len(names), batch.n_earlier, batch.sound_s, time.perf_counter() - start)
-        _write(names, ledger, tally, output=output, kind=kind)
+        _write(names, ledger, tally, faults=faults, output=output, kind=kind)
     return tally
 
 
@@ -257,8 +258,11 @@ class _Batch:
         self._bar.update()
 
 
-def _write(names, ledger, tally, *, output, kind):
-    """Write the tables of the named recordings from the ledger; adds up calls and failures."""
+def _write(names, ledger, tally, *, faults, output, kind):
+    """Write the tables of the named recordings from the ledger; adds up calls and failures.
+
+    faults: of folders, and of files that are no recordings; errors.csv ends with them.
+    """
     with replaced_folder(output / "results") as folder:
         failed = []
         for number, part in enumerate(batched(names, ROWS_PER_FILE)):
@@ -271,8 +275,10 @@ def _write(names, ledger, tally, *, output, kind):
             tally.n_calls += int(rows["call_count"].sum())
             tally.n_remarks += int((rows["remarks"] != "").sum())
         errors = _with_channels(pd.concat(failed)).rename(columns={"clip_name": "file"})
-        errors.to_csv(folder / "errors.csv", index=False)
         tally.n_failed = len(errors)
+        others = pd.DataFrame([(f.file, f.reason) for f in faults], columns=["file", "reason"])
+        errors = pd.concat([errors, others])
+        errors.to_csv(folder / "errors.csv", index=False)
 
 
 def _with_channels(table):

@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from helpers import features, files
-from helpers.data.layouts import DataError
+from helpers.data.folders import DataError
 from helpers.features import cache
 from helpers.files import replaced_folder
 from tools.batch.cluster import error_text
