@@ -63,7 +63,8 @@ REASONS = {
 class Fault:
     """What is wrong with a file of a data set.
 
-    kind: "damaged", "missing", "not listed", "misnamed", "left out", "metadata" or "single source".
+    kind: "damaged", "missing", "not listed", "misnamed", "left out", "layout",
+    "mended", "metadata" or "single source".
     file: its name, see `short_path`; for "left out" a pattern, *.m4a. detail: for "missing" and
     "not listed" the name of the table, for "misnamed" the right name, for any other kind the reason
     in words.

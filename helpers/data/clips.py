@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 
 from helpers import audio, env, files, parallel
-from helpers.data.folders import SUFFIXES, DataError, find_sounds, left_out, sound_files
+from helpers.data.folders import TYPES, DataError, find_sounds, left_out, sound_files
 from helpers.data.layouts import LISTED
 from helpers.data.locate import DataNotFoundError, is_plain
-from helpers.data.metadata import read_table
+from helpers.data.metadata import read_table, stem_of
 from helpers.data.registry import DATASETS
 
 CLIP_COLUMNS = [*LISTED, "duration_s", "sample_rate", "channels"]
-TYPES = " ".join(SUFFIXES)
 
 
 def clip_table(dataset, *, max_clips=0, seed=0):
@@ -180,7 +179,7 @@ def answer_key(dataset):
     the file's name. Raises DataError if a column is missing, a value is not a number, or the two
     tables contradict each other.
     """
-    names = {path.stem: path.name for path in sound_files(_recordings_folder(dataset))}
+    names = {stem_of(path): path.name for path in sound_files(_recordings_folder(dataset))}
     counts = _key_table(dataset.root / "counts.csv", "call_count", names)
     calls = _key_table(dataset.root / "calls.csv", "centre_s", names)
     if counts is not None:
@@ -216,5 +215,5 @@ def _key_table(path, column, names):
     if is_bad.any():
         where = f"{files.short_path(path)}, line {2 + int(np.argmax(is_bad))}"
         raise DataError(f"{where}: a clip_name and a {column} ≥ 0 are needed")
-    table["clip_name"] = [names.get(Path(name).stem, name) for name in table["clip_name"]]
+    table["clip_name"] = [names.get(stem_of(name), name) for name in table["clip_name"]]
     return table.sort_values(columns, ignore_index=True)

@@ -14,6 +14,7 @@ SUFFIXES = (
     ".wav", ".flac", ".ogg", ".mp3", ".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".mp2",
     ".oga", ".opus", ".rf64", ".snd", ".w64", ".wave",
 )  # fmt: skip
+TYPES = "wav, flac, ogg, mp3, aiff or others that libsndfile reads"
 # Of sound that has to be converted first
 UNREAD = {
     ".3gp", ".aac", ".ac3", ".amr", ".ape", ".asf", ".avi", ".dff", ".dsf", ".dts", ".m4a", ".m4b",

@@ -5,6 +5,7 @@ Only folders are read here, no sound. `metadata` reads the sets that list their 
 """
 
 import re
+import unicodedata
 
 import pandas as pd
 
@@ -13,12 +14,22 @@ from helpers.data.folders import folders_below, is_hidden, sound_files
 from helpers.files import Fault
 
 LISTED = ("path", "label", "group", "fold")  # columns that are known before a clip is opened
+# Folders whose folders are labels, but which are no labels: parts of a split, or of a corpus.
+SPLIT = re.compile(
+    r"(train|test|dev|val|valid|validation|eval)(ing)?([-_ ]?(clean|other|set|data|\d+))*|dr[1-8]",
+    re.IGNORECASE,
+)
+WRAPPER = re.compile(
+    r"(libri|vox|timit|vctk|wav48).*|wav|wavs|audio|clips|corpus|data|dataset|speakers|versions|\d+",
+    re.IGNORECASE,
+)
 
 
 def find_roots(folder, entry, require):
     """Where a data set lies: [the folder itself], or else every matching folder directly in it.
 
-    entry: `data.DatasetInfo`. require: the parts that must exist. []: none, or no permission.
+    A folder like kagglehub's `versions/1` may lie between. entry: `data.DatasetInfo`. require: the
+    parts that must exist. []: none, or no permission.
     """
     needed = entry.needs(require)
 
@@ -26,14 +37,20 @@ def find_roots(folder, entry, require):
         return all(any((place / name).exists() for name in names) for names in needed)
 
     try:
-        if not folder.is_dir():
-            return []
-        if is_root(folder):
-            return [folder]
-        inside = [p for p in sorted(folder.iterdir()) if p.is_dir() and not is_hidden(p)]
-        return [p for p in inside if is_root(p)]
+        level = [folder] if folder.is_dir() else []
+        while level:
+            if roots := [place for place in level if is_root(place)]:
+                return roots
+            wrappers = [p for p in level if p == folder or WRAPPER.fullmatch(p.name)]
+            level = [path for place in wrappers for path in shown_folders(place)]
     except OSError:
-        return []
+        pass
+    return []
+
+
+def shown_folders(folder):
+    """The folders directly in a folder, sorted, without hidden ones."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path))
 
 
 def source_of(path):
@@ -92,17 +109,30 @@ def catsdogs_clips(root):
 
 
 def clips_in_folders(root, groups_of):
-    """<label>/**/<clip>.
+    """<label>/**/<clip>. Folders that are parts of a split or of a corpus are no labels.
 
     groups_of: (the label's folder, {it or a folder below: its clips}) → the source of each clip.
     """
-    rows = []
-    for top in sorted(p for p in root.iterdir() if p.is_dir() and not is_hidden(p)):
+    rows, faults, tops = [], [], label_folders(root)
+    if outer := sorted({top.parent.relative_to(root).as_posix() for top in tops} - {"."}):
+        detail = "it looks like a part of a split or corpus, so its folders are taken as labels"
+        faults = [Fault("layout", files.printable(name), detail) for name in outer]
+    for top in tops:
         places = {place: clips for place in folders_below(top) if (clips := sound_files(place))}
         paths = [path for clips in places.values() for path in clips]
-        label = files.printable(top.name)
+        label = files.printable(unicodedata.normalize("NFC", top.name))
         rows += [(p, label, g) for p, g in zip(paths, groups_of(top, places), strict=True)]
-    return _clips(rows), []
+    return _clips(rows), faults
+
+
+def label_folders(root):
+    """The folders of the labels: those in `root` that hold sounds, or in corpora those below."""
+    tops = [top for top in shown_folders(root) if any(map(sound_files, folders_below(top)))]
+    names = [top.name for top in tops]
+    is_outer = all(map(SPLIT.fullmatch, names)) or (len(names) == 1 and WRAPPER.fullmatch(names[0]))
+    if not is_outer or any(map(sound_files, [root, *tops])):
+        return tops
+    return [label for top in tops for label in label_folders(top)]
 
 
 def class_groups(top, places):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from helpers import env, files, synthesis
 from helpers.data import download
-from helpers.data.folders import SUFFIXES, DataError, sound_files
+from helpers.data.folders import TYPES, DataError, sound_files
 from helpers.data.layouts import find_roots
 from helpers.data.registry import DATASETS
 
@@ -124,7 +124,7 @@ def _from_user(entry, data_dir, require):
         return roots[0], "kaggle" if is_mount else "local"
     wanted = entry.describe_needs(require) or "clips"
     if require == ("recordings",):
-        wanted += f" or sound files ({' '.join(SUFFIXES)})"
+        wanted += f" or sound files ({TYPES})"
     raise DataNotFoundError(
         f"{entry.title}: looked for {wanted} in {origin} {files.short_path(folder)}, "
         f"which {_problem(folder, roots)}.\n{_advice(entry)}"

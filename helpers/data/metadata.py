@@ -1,5 +1,8 @@
 """Data sets that list their clips in a CSV file: the clips, and what is wrong with the rows."""
 
+import codecs
+import io
+import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -7,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from helpers import files
-from helpers.data.folders import DataError, sound_files
+from helpers.data.folders import DataError, folders_below, sound_files
 from helpers.data.layouts import LISTED, path_column
 from helpers.files import Fault
+
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +73,11 @@ def listed_clips(root, layout):
     columns = {"name": layout.name, "group": layout.group, "fold": "fold", "label": layout.label}
     needed = [*columns.values(), *filter(None, [layout.subset])]
     table = read_table(root / listed_in, needed)
+    remarks = [Fault("mended", listed_in, text) for text in table.attrs["mended"]]
+    table[layout.name] = _texts(table[layout.name]).str.replace("\\", "/").str.split("/").str[-1]
+    table["fold"] = _texts(table["fold"]).str.replace(r"^fold[ _-]?", "", case=False, regex=True)
     rows = pd.DataFrame({name: _texts(table[column]) for name, column in columns.items()})
-    rows["stem"] = rows["name"].map(lambda name: Path(name).stem)
+    rows["stem"] = rows["name"].map(stem_of)
     folders = [str(audio / f"fold{k}" if layout.has_fold_folders else audio) for k in rows["fold"]]
     rows["file"] = [f"{a}/{b or '?'}" for a, b in zip(folders, rows["name"], strict=True)]
     rows["listed_s"], rows["problem"] = _check_rows(table, rows, layout)
@@ -77,10 +85,11 @@ def listed_clips(root, layout):
         in_subset = table[layout.subset].astype(str).str.lower() == "true"
         chosen = rows["label"].isin(set(rows["label"][in_subset]))
     present = {
-        folder: {path.stem: path for path in sound_files(root / folder)}
+        folder: {stem_of(path): path for path in sound_files(root / folder)}
         for folder in sorted(set(folders))
         if (root / folder).is_dir()
     }
+    remarks += _find_elsewhere(root, rows, folders, present)
     paths, seen, faults = [], set(), []
     for row, folder in zip(rows.itertuples(), folders, strict=True):
         path = present.get(folder, {}).pop(row.stem, None)
@@ -97,11 +106,42 @@ def listed_clips(root, layout):
     rows = rows[[*LISTED, "file", "listed_s", "problem"]]
     if layout.subset:  # other clips need not be listed
         faults = [fault for i, fault in faults if chosen[i]]
-        return rows[chosen].reset_index(drop=True), faults
-    return rows, [fault for _, fault in faults] + [
+        return rows[chosen].reset_index(drop=True), remarks + faults
+    return rows, remarks + [fault for _, fault in faults] + [
         Fault("not listed", f"{folder}/{files.printable(path.name)}", listed_in)
         for folder, left in present.items()
         for path in left.values()
+    ]
+
+
+def stem_of(name):
+    """The name of a file without its suffix, in the one Unicode form that all systems can write."""
+    return unicodedata.normalize("NFC", Path(name).stem)
+
+
+def _find_elsewhere(root, rows, folders, present):
+    """Find the clips of folders that are not there, or are empty, in other folders below `root`.
+
+    Adds them to `present`. Returns a `Fault` for each of these folders and each place of its clips.
+    """
+    absent = {folder for folder in folders if not present.get(folder)}
+    if not absent:
+        return []
+    used = {root / folder for folder in present}
+    others = [place for place in folders_below(root) if place not in used]
+    # Of several copies the uppermost, and that with the rate of the original.
+    others.sort(key=lambda place: (len(place.parts), "44100" not in place.parts, place))
+    elsewhere = {}
+    for path in (path for place in others for path in sound_files(place)):
+        elsewhere.setdefault(stem_of(path), path)
+    found = {}
+    for stem, folder in zip(rows["stem"], folders, strict=True):
+        if folder in absent and stem in elsewhere:
+            present.setdefault(folder, {})[stem] = elsewhere[stem]
+            found[folder, elsewhere[stem].parent] = None
+    return [
+        Fault("layout", folder, f"its clips are read from {files.short_path(place, root=root)}")
+        for folder, place in found
     ]
 
 
@@ -142,13 +182,36 @@ def _check_rows(table, rows, layout):
 def read_table(path, columns, *, dtype=None, first_line=""):
     """A CSV file with at least some columns. Raises DataError that says what is wrong with it.
 
-    dtype: as in `pandas.read_csv`. first_line: what it must begin with, for the message.
+    dtype: as in `pandas.read_csv`. first_line: what it must begin with, for the message. What had
+    to be mended stands in `attrs["mended"]` of the table, a list of str.
     """
-    short = files.short_path(path)
+    short, mended = files.short_path(path), []
     try:
-        table = pd.read_csv(path, dtype=dtype, skipinitialspace=True)
+        content, encoding = path.read_bytes(), "utf-8"
+        try:
+            content.decode(encoding)
+        except UnicodeDecodeError:
+            has_mark = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            encoding = "utf-16" if has_mark else "cp1252"
+            mended.append(f"it is not in UTF-8; read as {encoding}")
+        errors = "replace" if encoding == "cp1252" else "strict"  # which has gaps
+        text = content.decode(encoding, errors).removeprefix("\ufeff")
+        first = text.lstrip().partition("\n")[0]
+        comma = next((c for c in ",;\t|" if c in first), ",")
+        if comma != ",":
+            mended.append(f"its columns are divided by {SEPARATORS[comma]}")
+        table = pd.read_csv(io.StringIO(text), sep=comma, dtype=dtype, skipinitialspace=True)
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{short} cannot be read: {error}") from None
+    table = table.rename(columns=lambda name: str(name).strip())
+    for name in table.columns.intersection(columns):
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            stripped = table[name].str.strip()
+            if n := int((changed := stripped.ne(table[name]) & stripped.notna()).sum()):
+                line = 2 + int(np.argmax(changed))
+                mended.append(f"spaces round {n} values of {name}, the first in line {line}")
+                table[name] = stripped
+    table.attrs["mended"] = mended
     if missing := [name for name in columns if name not in table.columns]:
         advice = f": it must begin with the line {first_line}" if first_line else ""
         raise DataError(f"{short} has no column {missing[0]!r}{advice}")
