@@ -193,6 +193,31 @@ def test_what_is_no_channel(channel, run, capsys):
     assert "--channel" in capsys.readouterr().err
 
 
+def test_damaged_recordings_are_salvaged_in_parts_too(stereo, model, tmp_path, capsys):
+    content = bytearray((stereo / "night.flac").read_bytes())
+    content[len(content) // 4 : len(content) // 4 + 3000] = bytes(range(250)) * 12
+    (stereo / "night.flac").write_bytes(content)
+
+    def run(output, *options):
+        options = [*options, "--channel", "each", "--output", str(tmp_path / output)]
+        status = count.main([str(stereo), "--model", str(model), *options])
+        return status, tmp_path / output / "results"
+
+    status, results = run("plain")
+    assert status == 1 and pd.read_csv(results / "damage.csv").empty
+    assert pd.read_csv(results / "errors.csv")["file"].tolist() == ["night.flac"] * 2
+    status, results = run("salvaged", "--salvage")
+    table = pd.read_parquet(results / "recordings").set_index(["clip_name", "channel"])
+    night = table.loc["night.flac"]
+    assert status == 0 and night["call_count"].to_dict() == {1: 3, 2: 2}
+    damage = pd.read_csv(results / "damage.csv")
+    assert set(damage["channel"]) == {1, 2} and set(damage["clip_name"]) == {"night.flac"}
+    lost = (damage["end_s"] - damage["start_s"])[damage["channel"] == 1].sum()
+    assert 0 < lost < 10 and (night["duration_s"] == LONG_S).all()
+    assert night["listened_s"][1] == pytest.approx(LONG_S - lost)
+    assert night["remarks"].str.contains("the count is partial").all()
+
+
 def test_what_is_not_read_is_named_and_does_not_fail_the_run(model, tmp_path, capsys):
     sf.write(tmp_path / "a.aiff", tones([2.0], 5.0), RATE)
     for name in ("b.m4a", "c.m4a", "$RECYCLE.BIN/d.wav", "night/e.WAC"):

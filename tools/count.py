@@ -32,7 +32,7 @@ def count(arguments):
     settings = {} if arguments.threshold is None else {"threshold": arguments.threshold}
     output = open_output(arguments.output, marker="ledger.sqlite")
     options = {"settings": settings, "output": output, "kind": arguments.format}
-    options |= {"channel": arguments.channel, "faults": faults}
+    options |= {"channel": arguments.channel, "salvage": arguments.salvage, "faults": faults}
     places = [folder, model.path]
     with open_pool(arguments.scheduler, places=places, n_workers=arguments.jobs) as pool:
         tally = call_counts.count_folder(folder, paths, model=model, pool=pool, **options)
@@ -86,6 +86,11 @@ def main(argv=None):
         type=channel,
         default="mean",
         help="mean of all channels (default), the number of one (the first is 1), or each",
+    )
+    parser.add_argument(
+        "--salvage",
+        action="store_true",
+        help="count what can be decoded of damaged recordings; results/damage.csv lists the rest",
     )
     add_batch_options(parser)
     arguments = parser.parse_args(argv)

@@ -47,29 +47,33 @@ class AudioInfo:
         return self.n_frames / self.sample_rate
 
 
-def info(path):
+def info(path, *, salvage=False):
     """`AudioInfo` of a file, from its header and its end, without decoding it.
 
-    Raises AudioError if the file is missing, not permitted, empty, not audio or cut off.
+    Raises AudioError if the file is missing, not permitted, empty, not audio or, unless `salvage`,
+    cut off.
     """
-    with open_sound(path) as (_, found, _):
+    with open_sound(path, salvage=salvage) as (_, found, _):
         return found
 
 
 @contextmanager
-def open_sound(path):
-    """Yield (SoundFile, AudioInfo, slack: how many frames may be missing) of a whole file."""
+def open_sound(path, *, salvage=False):
+    """Yield (SoundFile, AudioInfo, slack: how many frames may be missing) of a whole file.
+
+    salvage: also of a file that is cut off or damaged; then the remark says what is wrong with it.
+    """
     path = Path(path)
     with ExitStack() as stack:
         try:
             with _ordinary_file(path) as handle:
-                sound = _open(path, handle, stack)
+                sound = _open(path, handle, stack, salvage)
             yield sound
         except OSError as error:
             raise AudioError(path, words(error)) from None
 
 
-def _open(path, handle, stack):
+def _open(path, handle, stack, salvage):
     """What `open_sound` yields, of a file that `handle` reads. stack: closes what is opened."""
     size, head = os.fstat(handle.fileno()).st_size, handle.read(512)
     samples = headers.find_samples(handle, head, size)
@@ -81,11 +85,16 @@ def _open(path, handle, stack):
         raise AudioError(path, why_unreadable(handle, head, trouble, is_known=is_known))
     header = file.format, file.subtype, file.samplerate, file.channels
     slack, remark = 0, ""
-    if samples:
-        file, remark = _all_samples(path, samples, file, stack)
-    elif file.format == "FLAC":
-        start = head.find(b"fLaC") if head[:3] != b"ID3" else mp3.after_tags(handle)
-        file, remark = _all_flac_frames(path, start, file, stack)
+    try:
+        if samples:
+            file, remark = _all_samples(path, samples, file, stack)
+        elif file.format == "FLAC":
+            start = head.find(b"fLaC") if head[:3] != b"ID3" else mp3.after_tags(handle)
+            file, remark = _all_flac_frames(path, start, file, stack)
+    except AudioError as error:
+        if not salvage or file.frames >= 1 << 60:
+            raise
+        remark = error.reason
     n_frames = file.frames
     if file.format == "MP3":
         reason, n_frames, slack = mp3.trouble(handle, size, file)
@@ -93,6 +102,8 @@ def _open(path, handle, stack):
         reason = _ogg_trouble(handle, head, size, n_frames / file.samplerate)
     else:
         reason = None
+    if reason and salvage:
+        reason, remark = None, reason
     if reason is None and n_frames == 0:
         reason = "no samples: it is a header without sound"
     if reason:

@@ -27,7 +27,9 @@ class Monitor:
     channel: what is listened to, see `audio.load`. zeros: (n, 2), runs of zeros: first frame and
     the one behind the last. n_frames: end of what was read. windows: [number, do the channels
     cancel, are they unequal] of each window of several channels that is not quiet. remark: of the
-    file's header. All of this can be written as JSON.
+    file's header. salvage: what cannot be decoded is skipped, instead of raising AudioError.
+    damage: [first frame, the one behind the last] of each such place. All of this can be written as
+    JSON.
     """
 
     channel: str | int = "mean"
@@ -36,11 +38,15 @@ class Monitor:
     zeros: list = field(default_factory=list)
     windows: list = field(default_factory=list)
     remark: str = ""
+    salvage: bool = False
+    damage: list = field(default_factory=list)
 
     def add(self, frames, at, info):
         """Take notice of frames, float32 (n, channels), that begin at position `at`."""
         self.rate, self.remark = info.sample_rate, info.remark
         self.n_frames = max(self.n_frames, at + len(frames))
+        if self.damage and self.damage[-1][0] <= at < self.damage[-1][1]:
+            return  # these zeros stand for what could not be decoded
         heard = frames if self.channel == "mean" else frames[:, [self.channel - 1]]
         self._add_zeros(heard, at)
         if self.channel == "mean" and frames.shape[1] > 1:
@@ -86,23 +92,28 @@ class Monitor:
         self.rate, self.remark = other.rate or self.rate, other.remark or self.remark
         self.n_frames = max(self.n_frames, other.n_frames)
         self.zeros = sorted([*self.zeros, *other.zeros])
+        self.damage = sorted([*self.damage, *other.damage])
         windows = {window[0]: window for window in [*self.windows, *other.windows]}
         self.windows = list(windows.values())
 
     @property
     def dropouts(self):
         """(start, end) of each drop-out, in seconds."""
-        runs = []
-        for first, end in sorted(self.zeros):
-            if runs and first <= runs[-1][1]:
-                runs[-1][1] = max(end, runs[-1][1])
-            else:
-                runs.append([first, end])
         return [
             (first / self.rate, end / self.rate)
-            for first, end in runs
+            for first, end in _united(self.zeros)
             if end - first >= DROPOUT_S * self.rate
         ]
+
+    @property
+    def damaged(self):
+        """(start, end) of each place that could not be decoded, in seconds."""
+        return [(first / self.rate, end / self.rate) for first, end in _united(self.damage)]
+
+    @property
+    def lost_s(self):
+        """Seconds in which nothing could be heard: drop-outs, and what could not be decoded."""
+        return self.dropped_s + sum(end - start for start, end in self.damaged)
 
     @property
     def dropped_s(self):
@@ -113,6 +124,13 @@ class Monitor:
     def remarks(self):
         """What was found, in words: str, "" if there is nothing to say."""
         found = [self.remark] if self.remark else []
+        if damaged := self.damaged:
+            total = seconds(sum(end - start for start, end in damaged))
+            where = f"the first of {len(damaged)} places " * (len(damaged) > 1)
+            where += f"at {seconds(damaged[0][0])}"
+            found.insert(0, f"the count is partial: {total} could not be decoded ({where})")
+        elif self.remark and self.salvage and "cut off or damaged" in self.remark:
+            found.insert(0, "the count is partial")
         if dropouts := self.dropouts:
             total = self.dropped_s
             if total * self.rate >= self.n_frames:
@@ -127,3 +145,14 @@ class Monitor:
                 share = n / len(self.windows)
                 found.append(f"its channels {text} ({share:.0%} of the time): choose one channel")
         return "; ".join(found)
+
+
+def _united(runs):
+    """Intervals (first, end) as a sorted list of [first, end] that neither overlap nor touch."""
+    united = []
+    for first, end in sorted(runs):
+        if united and first <= united[-1][1]:
+            united[-1][1] = max(end, united[-1][1])
+        else:
+            united.append([first, end])
+    return united

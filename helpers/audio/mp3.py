@@ -4,6 +4,8 @@ libsndfile trusts the length header, or estimates the length from the first fram
 """
 
 import math
+import mmap
+import re
 
 from helpers.audio.advice import CONVERT, cut_off, seconds
 
@@ -12,6 +14,7 @@ _KBPS = (
     (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG 1
 )
 _HZ = (44100, 48000, 32000)
+DECODER_DELAY = 529  # samples, of every decoder
 _LONGEST = 1441  # bytes per frame
 
 
@@ -36,9 +39,12 @@ def _run(data, at, *, longest=math.inf):
     return at, n
 
 
-def find_frames(data, kind=None, *, to_end=False):
-    """Position of three frames of one kind in a row (to_end: or fewer, up to the end), or -1."""
-    at = data.find(b"\xff")
+def find_frames(data, kind=None, *, at=0, to_end=False):
+    """Position of three frames of one kind in a row (to_end: or fewer, up to the end), or -1.
+
+    at: where the search begins.
+    """
+    at = data.find(b"\xff", at)
     while at >= 0:
         first = frame_header(data, at)
         if first and kind in (None, first[0]):
@@ -47,6 +53,34 @@ def find_frames(data, kind=None, *, to_end=False):
                 return at
         at = data.find(b"\xff", at + 1)
     return -1
+
+
+def runs(path):
+    """What can be decoded of a damaged file, as runs of frames without a gap.
+
+    Returns (list of (number of the first frame, first byte, byte behind the last), samples in a
+    frame, samples at the beginning that are no sound). How many frames a gap has lost is estimated
+    from its bytes.
+    """
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = first = find_frames(data, at=after_tags(file))
+        if at < 0:
+            return [], 1, 0
+        kind = frame_header(data, at)[0]
+        tag = re.search(rb"Xing|Info|VBRI", data[at : at + 64])
+        number = -1 if tag else 0  # a frame with a tag is no sound
+        lame = data[at + tag.start() + 120 : at + tag.start() + 144] if tag else b""
+        delay = lame[21] << 4 | lame[22] >> 4 if lame[:1] == b"L" else None
+        delay = 0 if delay is None else delay + DECODER_DELAY
+        found = []
+        while at >= 0:
+            end, n = _run(data, at)
+            found.append((number, at, min(end, len(data))))
+            number += n
+            at = find_frames(data, kind, at=end)
+            mean_bytes = max(1, (end - first) / max(1, number - found[0][0]))
+            number += round((at - end) / mean_bytes)
+        return found, 1152 if kind[0] == 3 else 576, delay
 
 
 def after_tags(handle):

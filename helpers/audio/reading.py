@@ -7,14 +7,18 @@ and checks files.
 """
 
 import math
+from contextlib import ExitStack
 
 import numpy as np
+import soundfile as sf
 import soxr
 
-from helpers.audio import formats
+from helpers.audio import formats, mp3
 from helpers.audio.advice import AGAIN, seconds
 from helpers.audio.formats import AudioError, call_quietly, words
+from helpers.audio.headers import Part
 
+PIECE_S, LONGEST = 0.1, 640  # pieces of a damaged file: from 0.1 s to a minute, doubled each time
 BLOCK = 1 << 18  # samples decoded at a time, over all channels: fits the processor's cache
 MARGIN = 256  # samples at the lower rate: more than the reach of soxr's HQ filter
 QUALITY = "HQ"
@@ -100,7 +104,8 @@ def _resampled(path, sr, start_s, duration_s, channel, monitor=None):
         problem = "sr must be positive, times must not be negative"
         raise ValueError(f"{sr=}, {start_s=}, {duration_s=}: {problem}")
     sr = int(sr)
-    with formats.open_sound(path) as (file, found, slack):
+    salvage = monitor is not None and monitor.salvage
+    with formats.open_sound(path, salvage=salvage) as (file, found, slack):
         native = found.sample_rate
         if channel != "mean" and channel > found.channels:
             there = f"{found.channels} channel{'s' * (found.channels > 1)}"
@@ -120,7 +125,7 @@ def _resampled(path, sr, start_s, duration_s, channel, monitor=None):
         last = found.n_frames
         if want < math.inf:
             last = min(last, first + math.ceil((skip + want) * native / sr) + reach)
-        pieces = _frames(file, found, first, last, slack)
+        pieces = _frames(file, found, first, last, slack, monitor if salvage else None)
         pieces = (_downmix(frames, found, at, channel, monitor) for frames, at in pieces)
         if sr != native:
             pieces = _soxr(pieces, path, native, sr)
@@ -150,10 +155,12 @@ def _soxr(pieces, path, native, sr):
     yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def _frames(file, found, first, last, slack):
+def _frames(file, found, first, last, slack, salvage=None):
     """Generate (frames, position) of an open file from frame `first` to frame `last`.
 
     frames: float32 (n, channels), overwritten by the next. slack: frames that may be missing.
+    salvage: a `Monitor` to be told of places that cannot be decoded, which become zeros; None: they
+    raise AudioError.
     """
 
     def damaged(where, trouble):
@@ -164,11 +171,18 @@ def _frames(file, found, first, last, slack):
     # Vorbis is decoded from the beginning: libsndfile's seek can be hundreds of samples off, see
     # https://github.com/libsndfile/libsndfile/issues/885
     at = 0 if found.format == "OGG" else first
-    if at and (trouble := call_quietly(file.seek, at)[1]):
+    if at and (trouble := call_quietly(file.seek, at)[1]) and not salvage:
         raise damaged(f"before {seconds(at / rate)}", trouble)
     while at < last:
         n = min(size, (first if at < first else last) - at)
         got, trouble = call_quietly(file.read, out=buffer[:n])
+        n_got = 0 if trouble else len(got)
+        if salvage and n_got < n and last - at - n_got > slack:
+            if found.format == "OGG" and not trouble:  # lost pages left a gap, we do not know where
+                salvage.damage.append([max(0, at - (n - n_got)), at])
+            pieces = _salvaged_mp3 if found.format == "MP3" else _salvaged
+            yield from pieces(found, max(at, first), last, salvage)
+            return
         if trouble:
             raise damaged(f"between {seconds(at / rate)} and {seconds((at + n) / rate)}", trouble)
         if len(got) and at >= first:
@@ -179,6 +193,68 @@ def _frames(file, found, first, last, slack):
                 decoded = f"only {seconds(at / rate)} of {seconds(found.duration_s)}"
                 raise AudioError(found.path, f"damaged: {decoded} can be decoded; {AGAIN}")
             return
+
+
+def _salvaged(found, at, last, monitor):
+    """Generate (frames, position) from frame `at` on, with zeros where nothing can be decoded."""
+    shortest = max(1, round(PIECE_S * found.sample_rate))
+    file, n, is_lost = None, shortest, False
+    with ExitStack() as stack:
+        while at < last:
+            if file is None:  # after an error a decoder is of no use
+                stack.close()
+                file, *_ = stack.enter_context(formats.open_sound(found.path, salvage=True))
+                trouble = call_quietly(file.seek, at)[1]
+            frames = np.zeros((min(n, last - at), found.channels), np.float32)
+            got = None if trouble else call_quietly(file.read, out=frames)[0]
+            n_got = 0 if got is None else len(got)
+            if n_got == len(frames):
+                yield frames, at
+                at, n, is_lost = at + n_got, min(2 * n, LONGEST * shortest), False
+                continue
+            file = None
+            if n > shortest and not is_lost:  # perhaps a part of this piece can be decoded
+                n = shortest
+                continue
+            if n_got:
+                yield frames[:n_got], at
+            frames[n_got:] = 0
+            monitor.damage.append([at + n_got, at + len(frames)])
+            yield frames[n_got:], at + n_got
+            at, n, is_lost = at + len(frames), min(2 * n, LONGEST * shortest), True
+
+
+def _salvaged_mp3(found, at, last, monitor):
+    """The same of an MP3 file: its decoder cannot find the sound behind a damaged place."""
+
+    def nothing(end):
+        nonlocal at
+        for first in range(at, end, BLOCK):
+            at = min(end, first + BLOCK)
+            monitor.damage.append([first, at])
+            yield np.zeros((at - first, found.channels), np.float32), first
+
+    runs, size, delay = mp3.runs(found.path)
+    for number, start, stop in runs:
+        begin = max(0, number * size - delay)
+        yield from nothing(min(begin, last))
+        with ExitStack() as stack:
+            part = stack.enter_context(Part(found.path, start, stop - start))
+            file, trouble = call_quietly(sf.SoundFile, part)
+            if trouble:
+                continue
+            stack.enter_context(file)
+            skip, n = at - begin, max(1, round(PIECE_S * found.sample_rate))
+            while at < last:
+                frames, trouble = call_quietly(file.read, n, dtype="float32", always_2d=True)
+                if trouble or not len(frames) or frames.shape[1] != found.channels:
+                    break
+                frames, skip = frames[skip:], max(0, skip - len(frames))
+                frames = frames[: last - at]
+                if len(frames):
+                    yield frames, at
+                at += len(frames)
+    yield from nothing(last)
 
 
 def _downmix(frames, found, at, channel, monitor=None):
@@ -195,6 +271,11 @@ def _downmix(frames, found, at, channel, monitor=None):
             y *= np.float32(1 / frames.shape[1])
         level = max(y.max(), -y.min())
     if not level <= LOUDEST:  # also true if level is NaN
+        if monitor and monitor.salvage:
+            is_bad = ~(np.abs(y) <= LOUDEST)
+            y[is_bad] = 0
+            monitor.damage += [[at + int(i), at + int(i) + 1] for i in np.flatnonzero(is_bad)]
+            return y
         bad = int(np.argmin(np.abs(y) <= LOUDEST))
         kind = "NaN" if np.isnan(frames[bad]).any() else "infinite"
         if np.isfinite(frames[bad]).all():

@@ -19,6 +19,7 @@ from helpers.audio import seconds
 from helpers.detection.events import COLUMNS, find_events
 
 RECORDINGS = ["clip_name", "duration_s", "listened_s", "call_count", "remarks"]
+DAMAGE = ["clip_name", "start_s", "end_s"]
 PART_BLOCKS = 32  # blocks of the network in a part of a long recording: about nine minutes
 
 
@@ -28,13 +29,15 @@ class Counts:
 
     results: DataFrame `clip_name, call_count` (Int64, empty where unreadable). events: DataFrame
     `clip_name, start_s, end_s, score`. recordings: DataFrame RECORDINGS, one row for each counted
-    recording. sources: dict from clip_name to (Path, channel). durations, scores: dicts from
-    clip_name to s, and to float32 (n_steps,). errors: DataFrame `files.ERRORS`. seconds: run time.
+    recording. damage: DataFrame DAMAGE, one row for each place that could not be decoded. sources:
+    dict from clip_name to (Path, channel). durations, scores: dicts from clip_name to s, and to
+    float32 (n_steps,). errors: DataFrame `files.ERRORS`. seconds: run time.
     """
 
     results: pd.DataFrame
     events: pd.DataFrame
     recordings: pd.DataFrame
+    damage: pd.DataFrame
     sources: dict
     durations: dict
     scores: dict
@@ -52,13 +55,14 @@ class Counts:
         return audio.load(path, channel=channel, **options)
 
 
-def count_calls(paths, detector, *, channel="mean", settings=None, progress=True):
+def count_calls(paths, detector, *, channel="mean", salvage=False, settings=None, progress=True):
     """Count the calls in every recording.
 
     paths: sound files of any length. detector: `models.CallDetector`. channel: "mean", the number
     of one (see `audio.load`), or "each": then each channel of a file is a recording of its own,
-    `<file name>, channel 2`. settings: `EventSettings`; None: the detector's own. Returns `Counts`,
-    sorted by name (see `files.printable`).
+    `<file name>, channel 2`. salvage: count what can be decoded of a damaged recording, and list
+    the rest as damage; otherwise it is an error. settings: `EventSettings`; None: the detector's
+    own. Returns `Counts`, sorted by name (see `files.printable`).
     """
     settings = settings or detector.settings
     paths = sorted(map(Path, paths), key=lambda path: path.name)
@@ -69,7 +73,7 @@ def count_calls(paths, detector, *, channel="mean", settings=None, progress=True
         """(channel, score, length, `Monitor`) or (channel, AudioError) of each recording."""
         found = []
         for number in channels_of(path, channel):
-            monitor = audio.Monitor(number)
+            monitor = audio.Monitor(number, salvage=salvage)
             try:
                 one = _score(path, detector, lock=lock, monitor=monitor)
                 found.append((number, *one, monitor))
@@ -78,7 +82,16 @@ def count_calls(paths, detector, *, channel="mean", settings=None, progress=True
         return found
 
     found = parallel.map_files(score, paths, desc="Counting", unit="recording", progress=progress)
-    results, tables, rows, errors, sources, durations, scores = [], [], [], [], {}, {}, {}
+    results, tables, rows, damage, errors, sources, durations, scores = (
+        [],
+        [],
+        [],
+        [],
+        [],
+        {},
+        {},
+        {},
+    )
     for path, outcomes in zip(paths, found, strict=True):
         for number, outcome, *details in outcomes:
             name = files.printable(path.name)
@@ -95,13 +108,15 @@ def count_calls(paths, detector, *, channel="mean", settings=None, progress=True
             )
             results.append((name, len(table)))
             tables.append(table.assign(clip_name=name))
-            listened_s = durations[name] - monitor.dropped_s
+            listened_s = durations[name] - monitor.lost_s
+            damage += [(name, *interval) for interval in monitor.damaged]
             rows.append((name, durations[name], listened_s, len(table), monitor.remarks))
     events = pd.concat(tables) if tables else pd.DataFrame(columns=["clip_name", *COLUMNS])
     return Counts(
         results=_count_table(results),
         events=events[["clip_name", *COLUMNS]].reset_index(drop=True),
         recordings=pd.DataFrame(rows, columns=RECORDINGS),
+        damage=pd.DataFrame(damage, columns=DAMAGE),
         sources=sources,
         durations=durations,
         scores=scores,
@@ -120,18 +135,18 @@ def channels_of(path, channel):
     if channel != "each":
         return [channel]
     try:
-        return [*range(1, audio.info(path).channels + 1)]
+        return [*range(1, audio.info(path, salvage=True).channels + 1)]
     except audio.AudioError:  # counting will say why
         return [1]
 
 
-def part_count(path, detector):
+def part_count(path, detector, *, salvage=False):
     """Number of parts in which `score_part` scores a recording: int. Raises AudioError.
 
-    An Ogg file is one part, because it can only be decoded from its beginning.
+    An Ogg file is one part, because it can only be decoded from its beginning; so is a damaged MP3.
     """
-    info = audio.info(path)
-    if info.format == "OGG":
+    info = audio.info(path, salvage=salvage)
+    if info.format == "OGG" or salvage and info.format == "MP3":
         return 1
     # Rounded down: the last part is longer, up to twice, and goes on to the real end of the file.
     part_s = PART_BLOCKS * detector.block_steps * detector.step_s

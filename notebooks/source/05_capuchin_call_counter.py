@@ -25,8 +25,8 @@
 #   `Forest Recordings/` (to count) and, if they exist, the true `counts.csv` and `calls.csv` (the
 #   *key*); with `MODEL_PATH` any folder of sound files, and nothing is trained
 # - *writes* to `OUTPUT_DIR`: `results.csv`, `recordings.csv`, `events.csv`, `density.csv`,
-#   `errors.csv`, `labels/`, `timeline.png`, `metrics.json`; after training also `model.keras`,
-#   reports and figures
+#   `damage.csv`, `errors.csv`, `labels/`, `timeline.png`, `metrics.json`; after training also
+#   `model.keras`, reports and figures
 # - *without data* a synthetic data set of the same layout is made, with an exact key
 
 # %%
@@ -81,6 +81,7 @@ MAX_RECORDINGS = 0  # 0: all
 SCENES_PER_FOLD = 64  # held-out scenes of one minute, to choose the threshold on
 SCORE_STEP_S = 0.16  # time between two scores, 0.1 to 0.25 s; MODEL_PATH has its own
 CHANNEL = "mean"  # counted: the mean of all channels, the number of one (1, 2, …), or "each"
+SALVAGE = False  # True: count what can be decoded of damaged recordings
 THRESHOLD = 0.0  # 0: choose it on held-out scenes, or take the one of MODEL_PATH
 MODEL_PATH = ""  # "": train; else a model.keras to count with
 SAMPLE_SIZE = "small"  # of the synthetic data: "small" or "full"
@@ -707,9 +708,10 @@ checks.find_calls(find_calls)
 # %%
 paths = data.recordings(dataset, max_recordings=MAX_RECORDINGS)
 detection.warm_up(detector)  # compile the network, so that the speed is that of counting
-counts = detection.count_calls(paths, detector, channel=CHANNEL)
+counts = detection.count_calls(paths, detector, channel=CHANNEL, salvage=SALVAGE)
 files.write_table(counts.results, OUTPUT / "results.csv")
 files.write_table(counts.recordings.round(3), OUTPUT / "recordings.csv")
+files.write_table(counts.damage.round(3), OUTPUT / "damage.csv")
 files.write_table(counts.events.round(3), OUTPUT / "events.csv")
 files.write_table(
     detection.density(counts.events, counts.durations).round(3), OUTPUT / "density.csv"
@@ -856,7 +858,7 @@ if TRAIN and len(counts.events):
     )
     alone = fits[SPECTROGRAM].detectors[k]
     alone.settings = detector.settings
-    recount = detection.count_calls(paths, alone, channel=CHANNEL)
+    recount = detection.count_calls(paths, alone, channel=CHANNEL, salvage=SALVAGE)
     compared = {"all networks": counts, f"the network that never heard {source}": recount}
     if "exact" in scores:
         compared = {n: evaluation.count_scores(true_counts, c.results) for n, c in compared.items()}

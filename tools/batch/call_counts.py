@@ -43,13 +43,14 @@ class Model:
 class Task:
     """One part of a recording to score. n_parts: None until the first part has been scored.
 
-    name: key of the recording in the ledger. channel: "mean" or a number, see `audio.load`.
+    name: key of the recording in the ledger. channel, salvage: see `audio.Monitor`.
     """
 
     name: str
     path: str
     identity: str
     channel: str | int = "mean"
+    salvage: bool = False
     part: int = 0
     n_parts: int | None = None
 
@@ -80,8 +81,8 @@ def score_task(task, model):
     try:
         with _loading:
             detector = _detector(model)
-        n_parts = task.n_parts or detection.part_count(task.path, detector)
-        monitor = Monitor(task.channel)
+        n_parts = task.n_parts or detection.part_count(task.path, detector, salvage=task.salvage)
+        monitor = Monitor(task.channel, salvage=task.salvage)
         score, length = detection.score_part(
             task.path, detector, part=task.part, n_parts=n_parts, lock=_scoring, monitor=monitor
         )
@@ -112,13 +113,12 @@ def read_model(path):
     return Model(os.path.abspath(path), digest)
 
 
-def count_folder(folder, paths, *, faults, model, channel, settings, pool, output, kind):
+def count_folder(folder, paths, *, faults, model, channel, salvage, settings, pool, output, kind):
     """Count the calls in recordings that no earlier run has counted, and write the tables of all.
 
     folder: Path; names are relative to it. paths: list of Path. faults: what else is in it, list of
-    `files.Fault`. model: `Model`. channel: "mean", a
-    number, or "each", see `detection.count_calls`. settings: dict of the `EventSettings` that
-    differ from the model's. pool: from `cluster.open_pool`. output: Path
+    `files.Fault`. model: `Model`. channel, salvage: see `detection.count_calls`. settings: dict of
+    the `EventSettings` that differ from the model's. pool: from `cluster.open_pool`. output: Path
     of the folder for the ledger and the folder `results`. kind: one of `tables.FORMATS`.
     Returns a `Tally`. Raises ModelError, UsageError, ClusterError; the counts so far are kept.
     """
@@ -128,14 +128,20 @@ def count_folder(folder, paths, *, faults, model, channel, settings, pool, outpu
 
     settings = replace(detector.settings, **settings)
     parts = {"format": FORMAT, "part_blocks": counting.PART_BLOCKS}
-    about = {**parts, "model": model.digest, "channel": channel, **asdict(settings)}
+    about = {
+        **parts,
+        "model": model.digest,
+        "channel": channel,
+        "salvage": salvage,
+        **asdict(settings),
+    }
     named = {files.printable(path.relative_to(folder).as_posix()): path for path in paths}
     named = dict(sorted(named.items()))
     start = time.perf_counter()
     with Ledger(output / "ledger.sqlite", about) as ledger:
         with tqdm(total=len(named), desc="Counting", unit="recording", mininterval=0.5) as bar:
-            options = {"detector": detector, "settings": settings, "channel": channel}
-            batch = _Batch(named, ledger, bar, **options)
+            options = {"settings": settings, "channel": channel, "salvage": salvage}
+            batch = _Batch(named, ledger, bar, detector=detector, **options)
             for task, future in pool.work(partial(score_task, model=model), batch.next_task):
                 batch.take(task, _outcome(future))
         names = sorted(batch.names)
@@ -157,10 +163,10 @@ def _outcome(future):
 class _Batch:
     """Gives out the tasks of a batch, and collects their outcomes in the ledger."""
 
-    def __init__(self, named, ledger, bar, *, detector, settings, channel):
+    def __init__(self, named, ledger, bar, *, detector, settings, channel, salvage):
         self.names = []  # of all recordings: with channel "each", one for each channel of a file
         self.n_earlier, self.sound_s = 0, 0.0
-        self._channel = channel
+        self._channel, self._salvage = channel, salvage
         self._ledger, self._bar = ledger, bar
         self._detector, self._settings = detector, settings
         self._fresh = iter(named.items())
@@ -181,7 +187,7 @@ class _Batch:
             for channel in channels:
                 key = f"{name}{CHANNEL}{channel}" if self._channel == "each" else name
                 self.names.append(key)
-                self._start(Task(key, str(path), files.identity(path), channel))
+                self._start(Task(key, str(path), files.identity(path), channel, self._salvage))
         return self._waiting.popleft()
 
     def _start(self, task):
@@ -231,7 +237,7 @@ class _Batch:
     def _joined(self, task):
         """(score, length, `Monitor`) of a recording of which all parts are kept."""
         score, length, found = self._ledger.joined(task.name, task.identity)
-        monitor = Monitor(task.channel)
+        monitor = Monitor(task.channel, salvage=task.salvage)
         for part in found:
             monitor.join(Monitor(**part))
         return score, length, monitor
@@ -247,8 +253,9 @@ class _Batch:
         else:
             row = {
                 "duration_s": duration_s,
-                "listened_s": duration_s - monitor.dropped_s,
+                "listened_s": duration_s - monitor.lost_s,
                 "remarks": monitor.remarks,
+                "damage": monitor.damaged,
             }
             self._ledger.finish(task.name, task.identity, events=events, **row)
         self._close(task)
@@ -264,7 +271,7 @@ def _write(names, ledger, tally, *, faults, output, kind):
     faults: of folders, and of files that are no recordings; errors.csv ends with them.
     """
     with replaced_folder(output / "results") as folder:
-        failed = []
+        failed, damage = [], []
         for number, part in enumerate(batched(names, ROWS_PER_FILE)):
             rows = ledger.recordings(part)
             recordings = _with_channels(rows.drop(columns="reason"))
@@ -272,6 +279,7 @@ def _write(names, ledger, tally, *, faults, output, kind):
             events = _with_channels(ledger.events(part))
             write_part(events, folder / "events", number=number, kind=kind)
             failed.append(rows.loc[rows["reason"] != "", ["clip_name", "reason"]])
+            damage.append(_with_channels(ledger.damage(part)))
             tally.n_calls += int(rows["call_count"].sum())
             tally.n_remarks += int((rows["remarks"] != "").sum())
         errors = _with_channels(pd.concat(failed)).rename(columns={"clip_name": "file"})
@@ -279,6 +287,7 @@ def _write(names, ledger, tally, *, faults, output, kind):
         others = pd.DataFrame([(f.file, f.reason) for f in faults], columns=["file", "reason"])
         errors = pd.concat([errors, others])
         errors.to_csv(folder / "errors.csv", index=False)
+        pd.concat(damage).to_csv(folder / "damage.csv", index=False)
 
 
 def _with_channels(table):

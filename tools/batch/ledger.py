@@ -14,7 +14,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (value TEXT);
 CREATE TABLE IF NOT EXISTS recordings (
     name TEXT PRIMARY KEY, identity TEXT, duration_s REAL, listened_s REAL, call_count INTEGER,
-    remarks TEXT, reason TEXT);
+    remarks TEXT, damage TEXT, reason TEXT);
 CREATE TABLE IF NOT EXISTS events (
     name TEXT, number INTEGER, start_s REAL, end_s REAL, score REAL, PRIMARY KEY (name, number));
 CREATE TABLE IF NOT EXISTS parts (
@@ -92,14 +92,19 @@ class Ledger(AbstractContextManager):
         scores = [np.frombuffer(score, np.float32) for score, _, _ in rows]
         return np.concatenate(scores), rows[-1][1], [json.loads(found) for _, _, found in rows]
 
-    def finish(self, name, identity, *, duration_s, listened_s, remarks, events):
-        """Keep the calls of a recording. events: DataFrame `start_s, end_s, score`."""
-        row = (name, identity, duration_s, listened_s, len(events), remarks, "")
+    def finish(self, name, identity, *, duration_s, listened_s, remarks, damage, events):
+        """Keep the calls of a recording.
+
+        damage: list of (start, end) of places that could not be decoded, s. events: DataFrame
+        `start_s, end_s, score`.
+        """
+        damage = json.dumps(damage)
+        row = (name, identity, duration_s, listened_s, len(events), remarks, damage, "")
         self._replace(row, events.to_numpy(float).tolist())
 
     def fail(self, name, identity, reason):
         """Keep the reason why a recording was not counted; the next run tries it again."""
-        self._replace((name, identity, None, None, None, "", reason), [])
+        self._replace((name, identity, None, None, None, "", "[]", reason), [])
 
     def _replace(self, row, events):
         name, reason = row[0], row[-1]
@@ -125,6 +130,14 @@ class Ledger(AbstractContextManager):
         """DataFrame clip_name, start_s, end_s, score of names, sorted by name and time."""
         query = "SELECT name AS clip_name, start_s, end_s, score FROM events"
         return self._table(query, names, "name, number").astype(dict.fromkeys(TIMES, float))
+
+    def damage(self, names):
+        """DataFrame clip_name, start_s, end_s of what could not be decoded in `names`."""
+        rows = self._table("SELECT name AS clip_name, damage FROM recordings", names, "name")
+        places = [
+            (row.clip_name, *place) for row in rows.itertuples() for place in json.loads(row.damage)
+        ]
+        return pd.DataFrame(places, columns=["clip_name", "start_s", "end_s"]).round(6)
 
     def _table(self, query, names, order):
         query = f"{query} WHERE name BETWEEN ? AND ? ORDER BY {order}"
