@@ -8,6 +8,7 @@ import mmap
 import re
 
 from helpers.audio.advice import CONVERT, cut_off, seconds
+from helpers.audio.headers import Part
 
 _KBPS = (
     (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # MPEG 2 and 2.5
@@ -58,29 +59,40 @@ def find_frames(data, kind=None, *, at=0, to_end=False):
 def runs(path):
     """What can be decoded of a damaged file, as runs of frames without a gap.
 
-    Returns (list of (number of the first frame, first byte, byte behind the last), samples in a
-    frame, samples at the beginning that are no sound). How many frames a gap has lost is estimated
-    from its bytes.
+    Returns a list of (the sample at which the run begins, a file with the run). How many frames a
+    gap has lost is estimated from its bytes.
     """
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         at = first = find_frames(data, at=after_tags(file))
         if at < 0:
-            return [], 1, 0
+            return []
         kind = frame_header(data, at)[0]
+        size = 1152 if kind[0] == 3 else 576
         tag = re.search(rb"Xing|Info|VBRI", data[at : at + 64])
-        number = -1 if tag else 0  # a frame with a tag is no sound
         lame = data[at + tag.start() + 120 : at + tag.start() + 144] if tag else b""
-        delay = lame[21] << 4 | lame[22] >> 4 if lame[:1] == b"L" else None
-        delay = 0 if delay is None else delay + DECODER_DELAY
-        found = []
+        delay = (lame[21] << 4 | lame[22] >> 4) + DECODER_DELAY if lame[:1] == b"L" else 0
+        found, number = [], -1 if tag else 0
         while at >= 0:
             end, n = _run(data, at)
-            found.append((number, at, min(end, len(data))))
+            new = b"" if at == first and tag else _tag(data, at, n - 1)
+            # A decoder drops its delay if there is a tag.
+            begin = max(0, (number + 1) * size - delay + DECODER_DELAY * bool(new))
+            found.append((begin, Part(path, at, min(end, len(data)) - at, at=4, new=new)))
             number += n
             at = find_frames(data, kind, at=end)
-            mean_bytes = max(1, (end - first) / max(1, number - found[0][0]))
-            number += round((at - end) / mean_bytes)
-        return found, 1152 if kind[0] == 3 else 576, delay
+            number += round((at - end) * number / max(1, end - first))
+    return found
+
+
+def _tag(data, at, n_frames):
+    """What stands behind the header of a frame that is no sound, but says how many frames follow.
+
+    libsndfile would estimate their number from the first frame, and read no more than that.
+    """
+    is_mono, is_first_version = data[at + 3] >> 6 == 3, data[at + 1] >> 3 & 3 == 3
+    n_side = (17 if is_mono else 32) if is_first_version else (9 if is_mono else 17)
+    new = bytes(n_side) + b"Xing" + (1).to_bytes(4) + n_frames.to_bytes(4)
+    return new.ljust(frame_header(data, at)[2] - 4, b"\0")
 
 
 def after_tags(handle):

@@ -16,7 +16,6 @@ import soxr
 from helpers.audio import formats, mp3
 from helpers.audio.advice import AGAIN, seconds
 from helpers.audio.formats import AudioError, call_quietly, words
-from helpers.audio.headers import Part
 
 PIECE_S, LONGEST = 0.1, 640  # pieces of a damaged file: from 0.1 s to a minute, doubled each time
 BLOCK = 1 << 18  # samples decoded at a time, over all channels: fits the processor's cache
@@ -234,18 +233,12 @@ def _salvaged_mp3(found, at, last, monitor):
             monitor.damage.append([first, at])
             yield np.zeros((at - first, found.channels), np.float32), first
 
-    runs, size, delay = mp3.runs(found.path)
-    for number, start, stop in runs:
-        begin = max(0, number * size - delay)
+    for begin, part in mp3.runs(found.path):
         yield from nothing(min(begin, last))
-        with ExitStack() as stack:
-            part = stack.enter_context(Part(found.path, start, stop - start))
+        with part:
             file, trouble = call_quietly(sf.SoundFile, part)
-            if trouble:
-                continue
-            stack.enter_context(file)
             skip, n = at - begin, max(1, round(PIECE_S * found.sample_rate))
-            while at < last:
+            while at < last and not trouble:
                 frames, trouble = call_quietly(file.read, n, dtype="float32", always_2d=True)
                 if trouble or not len(frames) or frames.shape[1] != found.channels:
                     break
@@ -254,6 +247,8 @@ def _salvaged_mp3(found, at, last, monitor):
                 if len(frames):
                     yield frames, at
                 at += len(frames)
+            if file:
+                file.close()
     yield from nothing(last)
 
 
