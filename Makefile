@@ -28,6 +28,7 @@ test: export NPROC := 1
 test: export JAX_DISABLE_MOST_OPTIMIZATIONS := 1
 test: export XLA_FLAGS := --xla_cpu_use_fusion_emitters=false \
 	--xla_cpu_parallel_codegen_split_count=1
+# Empty, so that the many processes keep their bytecode, even where the environment forbids it.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)  ## check style, imports, notebooks and code
 	$(RUN) -m ruff check .

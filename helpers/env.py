@@ -158,9 +158,8 @@ def compile_librosa():
     Two processes that compile them at the same time may leave files with which every later one
     crashes (numba issue 10128). It takes 20 seconds, once for each installation.
     """
-    librosa = importlib.util.find_spec("librosa")
     last = "core/__pycache__/guf-pitch*.nbi"  # of these functions, in the order of the imports
-    if not any(Path(librosa.origin).parent.glob(last)):
+    if not any(_librosa_folder().glob(last)):
         subprocess.run([sys.executable, "-c", "import librosa.core.pitch"], check=True)
 
 
@@ -171,11 +170,15 @@ def copy_compiled_librosa(folder):
     """
     from numba.core.caching import InTreeCacheLocator
 
-    for path in Path(importlib.util.find_spec("librosa").origin).parent.rglob("*.nb[ci]"):
+    for path in _librosa_folder().rglob("*.nb[ci]"):
         source = path.parent.parent / "__init__.py"
         target = Path(folder, InTreeCacheLocator.get_suitable_cache_subpath(str(source)))
         target.mkdir(exist_ok=True)
         shutil.copy(path, target)
+
+
+def _librosa_folder():
+    return Path(importlib.util.find_spec("librosa").origin).parent  # without importing it
 
 
 def optional(name, *, package=""):

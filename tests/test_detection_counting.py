@@ -184,7 +184,7 @@ def in_parts(path, detector):
 
 
 @given(length_s=st.floats(30, 100), rate=st.sampled_from([RATE, 11025]))
-@settings(max_examples=10)
+@settings(max_examples=15)
 def test_parts_of_a_recording_give_what_the_whole_gives(length_s, rate, tone_detector):
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(counting, "PART_BLOCKS", 1)  # 16.4 s
